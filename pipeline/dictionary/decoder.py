@@ -7,7 +7,7 @@ are decoded and flagged. Any bytes give flags and counts, never an exception.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -26,7 +26,7 @@ from .compile.plan import Plan
 from .compile.plan_nodes import Node
 from .compile.sorting import Group, Sorter, run_program
 from .run.runs import Result
-from .run.values import Values
+from .run.values import Places, Values
 
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
@@ -54,11 +54,18 @@ class Decoder:
     """
 
     def __init__(
-        self, plan: Plan, time_terms: Sequence[TimeTerm] = (), *, raw: bool = False, max_age_ns: int = MAX_AGE_NS
+        self,
+        plan: Plan,
+        time_terms: Sequence[TimeTerm] = (),
+        *,
+        raw: bool = False,
+        max_age_ns: int = MAX_AGE_NS,
+        places: Callable[[Node], Places | None] | None = None,
     ) -> None:
+        """`places`: gives for a container where its values of fixed places stay; None: in memory of each batch."""
         self.set_aside: Counter[str] = Counter()
         self.failed_checks: Counter[str] = Counter()
-        self._raw = raw
+        self._raw, self._places = raw, places
         self._n_seen = 0
         self._watch = LimitWatch()
         self._sorter = Sorter(plan, self.set_aside)
@@ -152,7 +159,8 @@ class Decoder:
     ) -> ColumnBatch | None:
         node = group.node
         given = others.given if others is not None else None
-        rows, result = run_program(node.program, flat, packets, group.rows, group.heads, given)
+        stay = None if self._places is None else self._places(node)
+        rows, result = run_program(node.program, flat, packets, group.rows, group.heads, given, stay)
         rows, result = _sized(node, packets, rows, result)
         if len(rows) < len(group.rows):
             self._count_short(node, len(group.rows) - len(rows) - result.n_lost)
@@ -160,6 +168,8 @@ class Decoder:
             self.set_aside[f"{node.key}: goes on with what the dictionary does not describe"] += result.n_lost
         if not len(rows):
             return None
+        if stay is not None:
+            stay.advance(len(rows))
         every = len(rows) == len(packets)
         quality = packets.quality.copy() if every else packets.quality[rows]
         quality = quality_of(quality, packets.length if every else packets.length[rows], result, node)

@@ -15,6 +15,7 @@ from ..archive.parquet_rows import ROW_GROUP_BYTES
 from ..archive.row_columns import ROW_FIELDS
 from ..model.batches import Column, ColumnBatch, Ragged
 from .gathered import GatheredColumns
+from .placed_columns import PlacedColumns
 
 if TYPE_CHECKING:
     from ..archive.column_store import ColumnStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 class BoundedColumns:
     """`open_store` is called with the first rows where there are more than `bound_bytes` of columns; `store` has all.
 
+    `placing` makes memory where the decoder leaves columns, for no more bytes than it is given; None: it copies them.
     `raw`, `drop`: as of GatheredColumns.
     """
 
@@ -30,21 +32,32 @@ class BoundedColumns:
         self,
         bound_bytes: int,
         open_store: Callable[[ColumnBatch], ColumnStore],
+        placing: Callable[[int | None], PlacedColumns | None] = lambda _: None,
         *,
         raw: bool = False,
         drop: Collection[str] = (),
     ) -> None:
         self._bound_bytes, self._open_store = bound_bytes, open_store
         self._raw, self._drop = raw, drop
-        self._rows = GatheredColumns(raw=raw, drop=drop)
+        self._placing = placing
+        self._rows = GatheredColumns(raw=raw, drop=drop, placed=placing(bound_bytes))
         self.store: ColumnStore | None = None
 
     def add(self, batch: ColumnBatch, growth: float) -> None:
         """Append a batch; `growth` as of GatheredColumns, and never to more than the bound."""
-        limit = self._bound_bytes if self.store is None else min(self._bound_bytes, ROW_GROUP_BYTES)
-        self._rows.add(batch, min(growth, max(limit / max(self._rows.nbytes, 1), 1.0)))
-        if self._rows.nbytes > limit:
+        self._rows.add(batch, min(growth, max(self._limit / max(self._rows.nbytes, 1), 1.0)))
+        if self._rows.nbytes > self._limit:
             self._write()
+
+    @property
+    def placed(self) -> PlacedColumns | None:
+        """Where the decoder of the next batch leaves columns."""
+        return self._rows.placed
+
+    @property
+    def _limit(self) -> int:
+        """Bytes in memory."""
+        return self._bound_bytes if self.store is None else min(self._bound_bytes, ROW_GROUP_BYTES)
 
     def end(self) -> None:
         """All batches are there."""
@@ -59,10 +72,11 @@ class BoundedColumns:
     def _write(self) -> None:
         """Move the rows in memory to the store, in row groups."""
         batch, n_bytes = self._rows.batch(), self._rows.nbytes
-        self._rows = GatheredColumns(raw=self._raw, drop=self._drop)
         if batch is None:
             return
         self.store = self.store or self._open_store(batch)
+        placed = self._placing(self._limit)
+        self._rows = GatheredColumns(raw=self._raw, drop=self._drop, placed=placed)
         columns = batch.raw if self._raw else batch.columns
         n_rows = len(batch)
         step = max(1, -(-n_rows // max(1, n_bytes // ROW_GROUP_BYTES)))

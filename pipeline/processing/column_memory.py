@@ -1,8 +1,9 @@
 """Memory for many columns in a few large blocks, for which the system uses large pages.
 
 Fresh memory in pages of 4 kB costs a fifth of the time of decoding a recording: a page fault for each. NumPy asks for
-large pages (MADV_HUGEPAGE) for arrays of 4 MB and more. Columns of smaller types are not that large, so they share a
-block. A column that is kept keeps its whole block.
+large pages (MADV_HUGEPAGE) for arrays of 4 MB and more; the system gives them where 2 MB begin and end inside, so large
+arrays begin there and have some to spare. Columns of smaller types share a block. A column that is kept keeps its
+block, and the columns that are read together with it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ OWN_BYTES = 4 << 20
 """Arrays of this size have memory of their own."""
 BLOCK_BYTES = 32 << 20
 ALIGNMENT_BYTES = 64
+LARGE_PAGE_BYTES = 2 << 20
 
 
 class ColumnMemory:
@@ -31,11 +33,14 @@ class ColumnMemory:
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """As numpy.empty."""
         n_bytes = prod(shape) * dtype.itemsize
-        if n_bytes >= OWN_BYTES or not n_bytes:
+        if n_bytes >= OWN_BYTES:
+            array: Array = np.ndarray(shape, dtype, _large_pages(n_bytes))
+            return array
+        if not n_bytes:
             return np.empty(shape, dtype)
         if self._used + n_bytes > len(self._block) and not self._take_block(n_bytes):
             return np.empty(shape, dtype)
-        array: Array = np.ndarray(shape, dtype, self._block, self._used)
+        array = np.ndarray(shape, dtype, self._block, self._used)
         self._used += -(-n_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
         return array
 
@@ -44,6 +49,13 @@ class ColumnMemory:
         size = min(self._expected, BLOCK_BYTES)
         if size < max(n_bytes, OWN_BYTES):
             return False
-        self._block, self._used = np.empty(size, np.uint8), 0
+        self._block, self._used = _large_pages(size), 0
         self._expected -= size
         return True
+
+
+def _large_pages(n_bytes: int) -> NDArray[np.uint8]:
+    """uint8[n_bytes] that begins where a large page does, and has the rest of its last one to itself."""
+    memory = np.empty(n_bytes + 2 * LARGE_PAGE_BYTES, np.uint8)
+    first = -memory.ctypes.data % LARGE_PAGE_BYTES
+    return memory[first : first + n_bytes]

@@ -1,179 +1,52 @@
-"""The decoded packets of one container in memory: each value is copied once, from its batch to where it stays.
+"""The decoded packets of one container in memory.
 
-Input: batches of columns, in order. Output: one batch of all rows. Memory grows by what the rest of the input is
-expected to hold, so that a column is seldom moved; pages that no row reaches are never touched.
+Input: batches of columns, in order. Output: one batch of all rows. Columns of fixed places are where the decoder wrote
+them (`PlacedColumns`); each other value is copied once, from its batch to where it stays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..archive.row_columns import ROW_FIELDS
-from ..dictionary.run.ragged import flat_starts, packed_values
 from ..model.batches import Column, ColumnBatch, Ragged
-from ..model.categorical import Categorical, CategoryTable
+from ..model.categorical import Categorical
 from ..model.reused_memory import Empty
 from .column_memory import ColumnMemory
+from .growing import (
+    UNKNOWN_GROWTH,
+    ConstantArray,
+    Growing,
+    GrowingArray,
+    GrowingRagged,
+    GrowingTexts,
+    bounded_growth,
+)
+from .placed_columns import PlacedColumns
 
-Array = NDArray[Any]
-LEAST_GROWTH, UNKNOWN_GROWTH, MOST_GROWTH = 1.125, 1.5, 16.0
-MARGIN = 1.02
-"""Rows are allocated for a little more than the forecast, since containers come unevenly."""
 CONSTANT_FIELDS = ("time_ns", "received_ns")
 """Row fields that have one value throughout where a mission has no clock, or a recording no receive times."""
 
 
-class GrowingArray:
-    """One array along rows. Its type is the common type of all parts (labels have different lengths)."""
-
-    __slots__ = ("_buffer", "_empty", "n_rows")
-
-    def __init__(self, empty: Empty = np.empty) -> None:
-        """`empty`: gives memory."""
-        self._buffer: Array | None = None
-        self._empty = empty
-        self.n_rows = 0
-
-    def append(self, part: Array, growth: float) -> None:
-        """`growth`: rows of the whole input for each row so far, where more memory is needed."""
-        room = self.room(part.shape, part.dtype, growth)
-        if not np.may_share_memory(room, part):  # else it was made there
-            room[:] = part
-        self.n_rows += len(part)
-
-    def room(self, shape: tuple[int, ...], dtype: np.dtype[Any], growth: float) -> Array:
-        """Memory for a part of this shape and type, or of the common type, behind the rows so far."""
-        high, buffer = self.n_rows + shape[0], self._buffer
-        if buffer is None or high > len(buffer) or buffer.dtype != dtype:
-            buffer = self._buffer = self._fitting(shape, dtype, high, growth)
-        return buffer[self.n_rows : high]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the rows so far."""
-        return 0 if self._buffer is None else self._buffer[: self.n_rows].nbytes
-
-    def whole(self) -> Array:
-        """All rows; a view of the memory, which grows no more."""
-        assert self._buffer is not None
-        return self._buffer[: self.n_rows]
-
-    def _fitting(self, shape: tuple[int, ...], dtype: np.dtype[Any], n_rows: int, growth: float) -> Array:
-        """A buffer for `n_rows` of the common type, with the rows so far."""
-        before = self._buffer
-        dtype = dtype if before is None else np.result_type(before.dtype, dtype)
-        if before is not None and n_rows <= len(before) and dtype == before.dtype:
-            return before
-        capacity = len(before) if before is not None and n_rows <= len(before) else int(n_rows * growth) + 1
-        found = self._empty((capacity, *shape[1:]), dtype)
-        if before is not None:
-            found[: self.n_rows] = before[: self.n_rows]
-        return found
-
-
-class GrowingTexts:
-    """One column of codes along rows, with a table of texts for all parts."""
-
-    __slots__ = ("_codes", "_table")
-
-    def __init__(self, empty: Empty = np.empty) -> None:
-        self._codes = GrowingArray(empty)
-        self._table = CategoryTable()
-
-    def append(self, part: Categorical, growth: float) -> None:
-        """As GrowingArray.append."""
-        self._codes.append(self._table.codes(part), growth)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the codes so far."""
-        return self._codes.nbytes
-
-    def whole(self) -> Categorical:
-        """All rows."""
-        return Categorical(self._codes.whole(), self._table.categories())
-
-
-class ConstantArray:
-    """A row field that has one value so far; it takes memory from the first row on that differs."""
-
-    __slots__ = ("_array", "_empty", "_value", "n_rows")
-
-    def __init__(self, empty: Empty = np.empty) -> None:
-        self._array: GrowingArray | None = None
-        self._empty = empty
-        self._value: Array | None = None
-        self.n_rows = 0
-
-    def append(self, part: Array, growth: float) -> None:
-        """As GrowingArray.append."""
-        self._value = part[:1].copy() if self._value is None else self._value
-        if self._array is None and not bool((part == self._value).all()):
-            self._array = GrowingArray(self._empty)
-            self._array.append(self._repeated(), growth)
-        if self._array is not None:
-            self._array.append(part, growth)
-        self.n_rows += len(part)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the rows so far."""
-        return 0 if self._array is None else self._array.nbytes
-
-    def whole(self) -> Array:
-        """All rows; read-only and of one value in memory where all are the same."""
-        return self._repeated() if self._array is None else self._array.whole()
-
-    def _repeated(self) -> Array:
-        assert self._value is not None
-        return np.broadcast_to(self._value, (self.n_rows,))
-
-
-@dataclass(slots=True)
-class _GrowingRagged:
-    """A column of values of differing length."""
-
-    values: GrowingArray | GrowingTexts
-    length: GrowingArray
-
-    def append(self, part: Ragged, growth: float) -> None:
-        self.values.append(packed_values(part, partial(self._room, growth)), growth)
-        self.length.append(part.length, growth)
-
-    def _room(self, growth: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Memory for values: where they are to stay, if they are of the type of those before."""
-        room = self.values.room(shape, dtype, growth) if isinstance(self.values, GrowingArray) else None
-        return np.empty(shape, dtype) if room is None or room.dtype != dtype else room
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the rows so far."""
-        return self.values.nbytes + self.length.nbytes
-
-    def whole(self) -> Ragged:
-        length = self.length.whole()
-        return Ragged(self.values.whole(), flat_starts(length), length)
-
-
 class GatheredColumns:
-    """The packets of one container. `raw`: raw columns are gathered, not the calibrated ones. `drop`: all but these."""
+    """The packets of one container. `raw`: raw columns are gathered, not the calibrated ones. `drop`: all but these.
 
-    def __init__(self, *, raw: bool = False, drop: Collection[str] = ()) -> None:
+    `placed`: where the decoder of the batches leaves columns; None: nowhere.
+    """
+
+    def __init__(
+        self, *, raw: bool = False, drop: Collection[str] = (), placed: PlacedColumns | None = None
+    ) -> None:
         self._drop = frozenset(drop)
         self._raw = raw
+        self.placed = placed
         self._first: ColumnBatch | None = None
-        self._columns: dict[str, GrowingArray | GrowingTexts | _GrowingRagged] = {}
+        self._columns: dict[str, Growing | GrowingTexts | GrowingRagged] = {}
         self._rows: dict[str, GrowingArray | ConstantArray] = {}
 
     def add(self, batch: ColumnBatch, growth: float = UNKNOWN_GROWTH) -> None:
         """Append a batch. `growth`: rows expected of the whole input for each row up to here."""
-        growth = min(max(growth * MARGIN, LEAST_GROWTH), MOST_GROWTH)
+        growth = bounded_growth(growth)
         columns = batch.raw if self._raw else batch.columns
         if self._first is None:
             self._begin(batch, {name: column for name, column in columns.items() if name not in self._drop}, growth)
@@ -186,8 +59,10 @@ class GatheredColumns:
         """Prepare for columns as those of the first batch."""
         self._first = batch
         fields = {name: getattr(batch, name) for name in ROW_FIELDS}
-        memory = ColumnMemory(int(sum(map(_n_bytes, (*columns.values(), *fields.values()))) * growth))
-        self._columns = {name: _growing(column, memory.empty) for name, column in columns.items()}
+        placed = {name: self.placed.column(name) if self.placed else None for name in columns}
+        others = (column for name, column in columns.items() if placed[name] is None)
+        memory = ColumnMemory(int(sum(map(_n_bytes, (*others, *fields.values()))) * growth))
+        self._columns = {name: _growing(column, placed[name], memory.empty) for name, column in columns.items()}
         self._rows = {
             name: (ConstantArray if name in CONSTANT_FIELDS else GrowingArray)(memory.empty) for name in fields
         }
@@ -212,11 +87,14 @@ class GatheredColumns:
         )
 
 
-def _growing(column: Column, empty: Empty) -> GrowingArray | GrowingTexts | _GrowingRagged:
+def _growing(column: Column, placed: Growing | None, empty: Empty) -> Growing | GrowingTexts | GrowingRagged:
+    """What takes a column; `placed`: where it is placed."""
     if isinstance(column, Ragged):
-        values = (GrowingTexts if isinstance(column.values, Categorical) else GrowingArray)(empty)
-        return _GrowingRagged(values, GrowingArray(empty))
-    return (GrowingTexts if isinstance(column, Categorical) else GrowingArray)(empty)
+        values = GrowingArray(empty)
+        of_texts = isinstance(column.values, Categorical)
+        return GrowingRagged(GrowingTexts(values) if of_texts else values, GrowingArray(empty))
+    array = GrowingArray(empty) if placed is None else placed
+    return GrowingTexts(array) if isinstance(column, Categorical) else array
 
 
 def _n_bytes(column: Column) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..archive.datasets import dataset, stored_dataset
 from ..archive.product_datasets import ProductCollections
 from ..archive.row_columns import ROW_FIELDS, Known, PassCounts
+from ..dictionary.decoder import Decoder
 from ..mission.loading import Mission
 from ..model.batches import (
     ColumnBatch,
@@ -26,9 +27,11 @@ from ..recordings.reader import size_of_pass
 from ..system.available import available_bytes
 from .bounded import BoundedColumns
 from .chain import DecodesRecords, Outcome, ProcessingChain
-from .gathered import UNKNOWN_GROWTH, GatheredColumns
+from .gathered import GatheredColumns
+from .growing import UNKNOWN_GROWTH
 from .origin import origin_of, source_of, stream_of
 from .passes import named_outcomes, outcomes, station_names, with_origin
+from .placed_columns import PlacedColumns, names_of
 
 if TYPE_CHECKING:
     import xarray
@@ -112,30 +115,49 @@ class RecordedPass:
         >>> found.to_columns("NAVIGATION").columns["POSITION_NORTH"].shape
         (203,)
         """
-        gathered = GatheredColumns(raw=raw, drop=drop)
-        self._gather(container, gathered.add, raw=raw)
+        read = _Read(self.paths, self._chunk_bytes(container))
+        placed = self._placing(container, read, raw=raw, drop=drop)
+        gathered = GatheredColumns(raw=raw, drop=drop, placed=placed(None))
+        self._gather(container, gathered, read, raw=raw)
         found = gathered.batch()
         assert found is not None
         return found
 
-    def _gather(self, container: str, add: Callable[[ColumnBatch, float], None], *, raw: bool) -> PassCounts:
-        """Decode, and hand on each batch of a container with the growth that is expected of it. Gives rows by pass.
-
-        ConfigError where there is none.
-        """
-        chunk_bytes = self._chunk_bytes(container)
-        line, read = self._line(until="columns", raw=raw), _Read(self.paths, chunk_bytes)
+    def _gather(
+        self, container: str, gathered: GatheredColumns | BoundedColumns, read: _Read, *, raw: bool
+    ) -> PassCounts:
+        """Decode, and gather the batches of a container. Gives rows by pass; ConfigError where there is none."""
+        plan, decoder = self.mission.plan, None
+        if plan is not None:
+            decoder = Decoder(
+                plan,
+                self.mission.time_terms,
+                raw=raw,
+                places=lambda node: gathered.placed if node.key == container else None,
+            )
+        line = self._line(until="columns", decoder=decoder)
         rows, others = PassCounts(), set[str]()
-        for name, outcome in named_outcomes(line, self.paths, read.add, chunk_bytes):
+        for name, outcome in named_outcomes(line, self.paths, read.add, read.chunk_bytes):
             for batch in outcome.columns:
                 if batch.container == container:
-                    add(batch, read.growth)
+                    gathered.add(batch, read.growth)
                     rows.add(name, len(batch))
                 else:
                     others.add(batch.container)
         if not rows.counts():
             raise _no_such(container, others)
         return rows
+
+    def _placing(
+        self, container: str, read: _Read, *, raw: bool, drop: Collection[str]
+    ) -> Callable[[int | None], PlacedColumns | None]:
+        """What makes memory for columns of a container, for no more bytes than are given to it."""
+        nodes = self.mission.plan.walk() if self.mission.plan else ()
+        node = next((one for one in nodes if one.key == container), None)
+        if node is None:
+            return lambda _: None
+        names = names_of(node, drop)
+        return lambda bound: PlacedColumns(names, lambda: read.growth, raw=raw, bound_bytes=bound)
 
     def to_xarray(
         self,
@@ -178,8 +200,10 @@ class RecordedPass:
             )
             return found
 
-        gathered = BoundedColumns(bound, open_store, raw=raw, drop=drop)
-        counts = self._gather(container, gathered.add, raw=raw).counts()
+        read = _Read(self.paths, self._chunk_bytes(container))
+        placing = self._placing(container, read, raw=raw, drop=drop)
+        gathered = BoundedColumns(bound, open_store, placing, raw=raw, drop=drop)
+        counts = self._gather(container, gathered, read, raw=raw).counts()
         gathered.end()
         if gathered.store is not None:
             return stored_dataset(gathered.store, container, replace(gathered.store.known, passes=counts))
@@ -328,7 +352,7 @@ class _Read:
     """How much of recordings has been read, and so how much of them is still to come."""
 
     def __init__(self, paths: Sequence[Path], chunk_bytes: int) -> None:
-        self._chunk_bytes = chunk_bytes
+        self.chunk_bytes = chunk_bytes
         sizes = [size_of_pass(path) for path in paths]
         known = [size for size in sizes if size is not None]
         self._n_bytes = sum(known) if len(known) == len(sizes) else None
@@ -342,4 +366,4 @@ class _Read:
         """Bytes in all for each byte read, with the batch that is being worked on."""
         if self._n_bytes is None:
             return UNKNOWN_GROWTH
-        return max(self._n_bytes / (self._n_read + self._chunk_bytes), 1.0)
+        return max(self._n_bytes / (self._n_read + self.chunk_bytes), 1.0)

@@ -28,7 +28,7 @@ from ..dictionary.decoder import Decoder, TimeTerm
 from ..dictionary.run.ragged import flat_starts, ragged_gather
 from ..model.batches import ColumnBatch, Event, PacketBatch
 from ..model.errors import RunError
-from .gathered import GrowingArray
+from .growing import GrowingArray
 
 PACKET_FIELDS = ("apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
 

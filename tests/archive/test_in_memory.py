@@ -213,7 +213,7 @@ def test_labels_of_several_batches_are_one_column_and_text_in_a_dataset(tmp_path
 
 
 def test_columns_of_a_large_recording_share_blocks_and_those_of_a_small_one_do_not(recording):
-    path, mission = recording(1_200_000)
+    path, mission = recording(700_000)
     large = open_pass(path, mission=mission).to_columns("HK")
     path, mission = recording(1000)
     small = open_pass(path, mission=mission).to_columns("HK")

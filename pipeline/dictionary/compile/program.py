@@ -20,7 +20,7 @@ from ..run.rows import chunks
 from ..run.runs import Result, Run
 from ..run.step_programs import StepProgram, compile_steps, filled_by, needs_of_program
 from ..run.steps import Step
-from ..run.values import Values
+from ..run.values import Places, Values
 from .contexts import Contextual, Offset
 
 Positions = NDArray[np.int64]
@@ -41,14 +41,17 @@ class Program:
         length: Positions,
         heads: NDArray[np.uint8] | None = None,
         given: Values | None = None,
+        stay: Places | None = None,
     ) -> Result:
         """Decode the packets `data[start : start + length]` (bytes), every one with this program.
 
         Where all have one fixed length the caller has set shorter packets aside. `heads: uint8[n, width]`: their first
-        bytes, if they have been read already. `given`: for each of them, values of other packets.
+        bytes, if they have been read already. `given`: for each of them, values of other packets. `stay`: memory for
+        what is read at fixed places.
         """
         n = len(start)
         values = Values(n) if given is None else Values(n, given, np.arange(n))
+        values.stay = stay
         result = self._read(data, start, length, heads, values)
         for each in self.contextual:
             if each.slot in result.values.raw:

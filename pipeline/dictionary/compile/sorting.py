@@ -22,7 +22,7 @@ from ...model.batches import PacketBatch
 from ...model.reductions import everywhere, least
 from ..run.rows import even_stride, gather
 from ..run.runs import Result
-from ..run.values import Values
+from ..run.values import Places, Values
 from .plan import Plan
 from .plan_nodes import Branch, Node
 from .program import Program
@@ -130,8 +130,11 @@ def run_program(
     rows: Rows,
     heads: Heads | None = None,
     given: Given | None = None,
+    stay: Places | None = None,
 ) -> tuple[Rows, Result]:
-    """Run on some packets; the rows that come back are those that were long enough. `given`: values of others."""
+    """Run on some packets; the rows that come back are those that were long enough. `given`: values of others. `stay`:
+    memory for what is read at fixed places.
+    """
     if len(rows) == len(packets):
         start, length = packets.start, packets.length
     else:
@@ -145,7 +148,7 @@ def run_program(
                 return rows, Result(Values(0))
     elif heads is not None and len(rows) < len(packets):
         heads = heads[rows]
-    result = program.run(flat, start, length, heads, given(rows) if given is not None else None)
+    result = program.run(flat, start, length, heads, given(rows) if given is not None else None, stay)
     if result.short is not None:
         kept = np.flatnonzero(~result.short)
         rows, result = rows[kept], result.subset(kept)

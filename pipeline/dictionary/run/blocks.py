@@ -14,7 +14,7 @@ from ...model.reused_memory import LEAST_BYTES, Arena, Empty
 from ..model.encodings import NumberEncoding
 from .integrity import is_word
 from .operation_plans import Conversions, compile_operations
-from .operations import Operation
+from .operations import Arrays, Operation
 from .rows import MIN_ROW_BYTES, Chunk
 from .steps import Block, Field, Slot
 from .values import Values
@@ -83,7 +83,10 @@ def _operate(
     if not operations:
         return
     n = values.n
-    pairs = [(operation, operation.allocate(n, empty)) for operation in operations]
+    memory: Sequence[Arrays] = [operation.allocate(n, empty) for operation in operations]
+    if values.stay is not None:
+        memory = values.stay.placed(operations, memory, n)
+    pairs = list(zip(operations, memory, strict=True))
     unknown: dict[int, NDArray[np.bool_]] = {}
     for piece in pieces:
         for number, (operation, arrays) in enumerate(pairs):

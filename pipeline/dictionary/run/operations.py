@@ -41,6 +41,11 @@ class Operation(Protocol):
     def slots(self) -> tuple[Slot, ...]: ...
     @property
     def conversion(self) -> Conversion | None: ...
+    @property
+    def rows_axis(self) -> int:
+        """The axis of its arrays along which packets lie."""
+        ...
+
     def allocate(self, n: int, empty: Empty = np.empty) -> Arrays:
         """Memory for `n` rows."""
         ...
@@ -100,6 +105,10 @@ class Numbers:
     dtype: np.dtype[Any]
     conversion: Conversion | None
 
+    @property
+    def rows_axis(self) -> int:
+        return 1
+
     def allocate(self, n: int, empty: Empty = np.empty) -> Arrays:
         raw = empty((len(self.slots), n), self.dtype)
         return raw, raw if self.conversion is None else _calibrated(raw, self.conversion, empty)
@@ -125,6 +134,10 @@ class NumberArray:
     runs: tuple[tuple[slice, Run], ...]
     shape: tuple[int, ...]
     conversion: Conversion | None
+
+    @property
+    def rows_axis(self) -> int:
+        return 0
 
     def allocate(self, n: int, empty: Empty = np.empty) -> Arrays:
         raw = empty((n, prod(self.shape)), dtype_of(self.runs[0][1].encoding))
@@ -156,6 +169,10 @@ class Bytes:
     size_bits: int
     shape: tuple[int, ...]
     conversion: Conversion | None
+
+    @property
+    def rows_axis(self) -> int:
+        return 0
 
     def allocate(self, n: int, empty: Empty = np.empty) -> Arrays:
         count, width = prod(self.shape), (self.size_bits + 7) // 8

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,23 @@ from numpy.typing import NDArray
 from ...model.batches import Column, Ragged
 from .steps import Slot
 
+if TYPE_CHECKING:
+    from .operations import Arrays, Operation
+
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
+
+
+class Places(Protocol):
+    """Where values of fixed places stay, batch after batch."""
+
+    def placed(self, operations: Sequence[Operation], arrays: Sequence[Arrays], n: int) -> Sequence[Arrays]:
+        """Memory for the values of the next `n` packets; `arrays`: that of values that do not stay."""
+        ...
+
+    def advance(self, n: int) -> None:
+        """Of the packets that memory was asked for last, the first `n` stay."""
+        ...
 
 
 @dataclass(slots=True)
@@ -32,6 +48,8 @@ class Values:
     """int64[n]: bits from the packet's start to those slots that are check words."""
     foreign: bool = False
     """Whether they are of other packets."""
+    stay: Places | None = None
+    """Where values of fixed places are read to; None: to memory of this batch."""
 
     def keep(self, slot: Slot, raw: Column, calibrated: Column) -> None:
         """The columns of one slot."""
