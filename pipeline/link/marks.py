@@ -40,6 +40,8 @@ class ReceiveTimes:
             self._pieces = [(start, time_ns)]
         elif len(self._pieces) > 1 and len(place):
             del self._pieces[:-1]
+        if len(start) == 1:
+            return np.full(len(place), time_ns[0], np.int64)
         times: NDArray[np.int64] = time_ns[start.searchsorted(place, side="right") - 1]
         return times
 

@@ -11,7 +11,7 @@ from ..model.batches import ByteBatch, PacketBatch, Quality
 from .channels.sequence import SequenceCounts
 from .marks import ReceiveTimes
 from .output import NO_PACKETS, LinkOutput
-from .packets.packet_headers import not_idle, packet_fields
+from .packets.packet_headers import count_idle, header_fields, not_idle
 from .packets.packet_stream import PacketStream, StreamPackets
 from .settings import ChannelSettings, LinkSettings, link_report
 from .verdict import HeaderCounts
@@ -68,18 +68,19 @@ class PacketReceiver:
         }
 
     def _hand_on(self, found: StreamPackets, *, has_bad_headers: bool = False) -> LinkOutput:
-        n_found, kept = len(found.start), not_idle(found.word)
+        n_found = len(found.start)
         self._n_packets += n_found
         start, length, word, last = found.start, found.length, found.word, found.last
-        if len(kept) < n_found:
-            self._n_idle += n_found - len(kept)
+        if n_idle := count_idle(word):
+            self._n_idle += n_idle
+            kept = not_idle(word)
             start, length, word, last = start[kept], length[kept], word[kept], last[kept]
         received_ns = self._times.at(last)
         self._times.forget_before(self._stream.place)
         n = len(start)
         if not n:
             return LinkOutput(NO_PACKETS, has_bad_headers=has_bad_headers)
-        _, apid, count, flags = packet_fields(word)
+        apid, count, flags = header_fields(word)
         quality = np.zeros(n, np.uint32)
         breaks = self._sequence.find_breaks(apid, count)
         if len(breaks):

@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.constants import constants
+
 _APIDS = 1 << 11
 _COUNTS = 1 << 14
 _NEVER = -1
+_MASK, _ONE = constants(np.uint16, _COUNTS - 1, 1)
+_NONE = np.empty(0, np.intp)
 _FEW = 8
 
 
@@ -28,21 +32,21 @@ class SequenceCounts:
         return breaks
 
     def _breaks(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.intp]:
-        n = len(apid)
-        is_one = bool((apid == apid[0]).all())
-        order = np.argsort(apid, kind="stable") if not is_one else None
+        is_one = not len((apid != apid[0]).nonzero()[0])
+        order = None if is_one else np.argsort(apid, kind="stable")
         by_apid, counts = (apid, count) if order is None else (apid[order], count[order])
-        counts = counts.astype(np.int64)
-        edge = np.ones(n + 1, bool)  # between packets of different APIDs
-        np.not_equal(by_apid[1:], by_apid[:-1], out=edge[1:-1])
-        bounds = np.flatnonzero(edge)
-        first, last = bounds[:-1], bounds[1:] - 1
-        which = by_apid[first]
-        before = np.empty(n, np.int64)
-        before[1:] = counts[:-1]
-        before[first] = self._last[which]
-        # Counts are unsigned and a power of two wide: the mask is the remainder.
-        broken: NDArray[np.intp] = (((counts - before) & (_COUNTS - 1) != 1) & (before != _NEVER)).nonzero()[0]
+        # Counts are unsigned and a power of two wide: the mask is the remainder, also of what wraps in 16 bits.
+        step = counts[1:] - counts[:-1]
+        step &= _MASK
+        follows = step == _ONE
+        edges = _NONE if is_one else (by_apid[1:] != by_apid[:-1]).nonzero()[0]
+        first, last = np.append(0, edges + 1), np.append(edges, len(apid) - 1)
+        follows[edges] = True  # between packets of different APIDs
+        which, begin = by_apid[first], counts[first].astype(np.int64)
+        before = self._last[which]
+        broken = np.append(
+            (~follows).nonzero()[0] + 1, first[(before != _NEVER) & ((begin - before) & (_COUNTS - 1) != 1)]
+        )
         self._last[which] = counts[last]
         self.n_packets[which] += last + 1 - first
         return broken if order is None else order[broken]

@@ -97,11 +97,19 @@ def packet_fields(
 
     `word`: contiguous, native order.
     """
+    return space_packet_lengths(word), *header_fields(word)
+
+
+def header_fields(word: NDArray[np.uint64]) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
+    """The same without the length."""
     halves = word.view(np.uint16).reshape(-1, 4)
     sequence = halves[:, _SECOND]
-    length = halves[:, _THIRD].astype(np.int64)
-    length += _HEADER_AND_ONE
-    return length, halves[:, _FIRST] & _APID, sequence & _COUNT, (sequence >> _FLAGS_SHIFT).astype(np.uint8)
+    return halves[:, _FIRST] & _APID, sequence & _COUNT, (sequence >> _FLAGS_SHIFT).astype(np.uint8)
+
+
+def count_idle(word: NDArray[np.uint64]) -> int:
+    """How many of space packets are of the idle APID."""
+    return int(np.count_nonzero(word & _APID_OF_WORD == _IDLE_WORD))
 
 
 def not_idle(word: NDArray[np.uint64]) -> NDArray[np.intp]:

@@ -45,6 +45,9 @@ _SAMPLE = 1 << 12
 """Packets whose lengths tell what lengths to expect."""
 _NONE = np.empty(0, np.int64)
 _NO_WORDS = np.empty(0, np.uint64)
+Packets = tuple[NDArray[np.int64], NDArray[np.uint64]]
+"""Where packets begin, and their first words in native order."""
+_NO_PACKETS: Packets = _NONE, _NO_WORDS
 _T = TypeVar("_T", bound=np.generic)
 _length_field = struct.Struct(">4xH").unpack_from
 
@@ -143,9 +146,8 @@ class PacketStream:
                     break
             if at + self.prefix + PRIMARY_HEADER_BYTES > end:
                 break
-            run = self._take_run(words, at, end)
+            run, head = self._take_run(words, at, end)
             if len(run):
-                head = words[run].astype(np.uint64)
                 n_packets = self._n_before_fill(words, run, head, end, final=final)
                 if n_packets < len(run):
                     run, head = run[:n_packets], head[:n_packets]
@@ -220,34 +222,41 @@ class PacketStream:
         length = space_packet_lengths(word)
         self._buffer = octets[at:].copy()
         self._base += at
-        return StreamPackets(octets, start, length, word, base + start + length - 1)
+        last = start + length
+        last += base - 1
+        return StreamPackets(octets, start, length, word, last)
 
-    def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> NDArray[np.int64]:
+    def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> Packets:
         """Whole packets from `at` on, if the first is whole: in turn or of one length if many are, else one by one."""
         first = at + self.prefix
         word = int(words[first])
         if word >> 61:
-            return _NONE
+            return _NO_PACKETS
         stride = self.prefix + (word >> 16 & 0xFFFF) + 7
         if at + stride > end:
-            return _NONE
+            return _NO_PACKETS
         run = self._take_turns(words, first, end) if len(self._cycle) else _NONE
-        run = run if len(run) else self._take_equal(words, first, end, stride)
+        if not len(run):
+            run, head = self._take_equal(words, first, end, stride)
+            if len(run):
+                return run, head
         run = run if len(run) else self._take_chains(first, end)
-        return run if len(run) else self._take_each(first, end)
+        run = run if len(run) else self._take_each(first, end)
+        return run, words[run].astype(np.uint64)
 
-    def _take_equal(self, words: NDArray[np.uint64], first: int, end: int, stride: int) -> NDArray[np.int64]:
+    def _take_equal(self, words: NDArray[np.uint64], first: int, end: int, stride: int) -> Packets:
         """As many as are of the length of the first one, if those are many; more at once while that goes well."""
         n_fit = min((end - first + self.prefix) // stride, self._run)
-        headers = words[first : first + stride * n_fit : stride] & _LENGTH_AND_VERSION
+        head = words[first : first + stride * n_fit : stride].astype(np.uint64)
+        headers = head & _LENGTH_AND_VERSION
         other = (headers != headers[0]).nonzero()[0]
         n_same = int(other[0]) if len(other) else n_fit
         if n_same >= _FEW:
             self._run, self._n_each = min(2 * self._run, _MOST_AT_ONCE), 4 * _FEW
-            return np.arange(first, first + stride * n_same, stride, dtype=np.int64)
+            return np.arange(first, first + stride * n_same, stride, dtype=np.int64), head[:n_same]
         if n_same < n_fit:  # else it is the end of the bytes that stops them
             self._run = _FEW
-        return _NONE
+        return _NO_PACKETS
 
     def _take_turns(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
         """As many as go on in the turn that was seen; more at once while that goes well."""
