@@ -32,7 +32,7 @@ class PacketReceiver:
         self._times.add(batch)
         n_bad = self._stream.bad_headers
         before = self._stream.break_off() if batch.missing else None
-        found = self._stream.find_packets(batch.data)
+        found = self._stream.find_packets(batch.data, batch.around)
         found = StreamPackets.join(before, found) if before else found
         return self._hand_on(found, has_bad_headers=self._stream.bad_headers > n_bad)
 
@@ -41,7 +41,7 @@ class PacketReceiver:
         if last is None:
             return self._hand_on(self._stream.flush())
         self._times.add(last)
-        return self._hand_on(StreamPackets.join(self._stream.find_packets(last.data), self._stream.flush()))
+        return self._hand_on(StreamPackets.join(self._stream.find_packets(last.data, last.around), self._stream.flush()))
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers so far, if there are bad ones; a link of packets has no channels."""

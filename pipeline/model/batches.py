@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from .carrier import carrier
 from .categorical import Categorical
+from .reused_memory import Surroundings
 
 NO_TIME = int(np.iinfo(np.int64).min)
 GENERIC_INSTRUMENT = "telemetry"
@@ -86,7 +87,7 @@ class ByteBatch:
     those that follow are of another pass. `damage`: what is wrong with what should have followed, in words; empty
     where nothing is. `missing`: bytes of the recording that are not there just before `data` (-1: their number is not
     known); `damage` then says why. `unordered`: they came as datagrams, which can overtake each other; else they are in
-    the order in which they were sent.
+    the order in which they were sent. `around`: memory around `data`, where there is some.
     """
 
     data: NDArray[np.uint8]
@@ -98,6 +99,7 @@ class ByteBatch:
     damage: str = ""
     unordered: bool = False
     missing: int = 0
+    around: Surroundings | None = field(default=None, repr=False, compare=False)
 
     @staticmethod
     def of(data: bytes | bytearray | memoryview | NDArray[np.uint8], received_ns: int = 0) -> ByteBatch:

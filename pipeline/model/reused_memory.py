@@ -78,6 +78,31 @@ class Arena:
         return array
 
 
+class Surroundings:
+    """An array with memory before and behind it that nobody else uses: for one who wants more bytes around its own."""
+
+    __slots__ = ("_memory", "_n_before", "array")
+
+    def __init__(self, n_before: int, n_bytes: int, n_behind: int) -> None:
+        self._memory: NDArray[np.uint8] | None = reused_empty((n_before + n_bytes + n_behind,), np.dtype(np.uint8))
+        self._n_before = n_before
+        self.array = self._memory[n_before : n_before + n_bytes]
+        """uint8[n_bytes]"""
+
+    def first(self, n_bytes: int) -> None:
+        """Only the first bytes of the array are used."""
+        self.array = self.array[:n_bytes]
+
+    def take(self, array: NDArray[np.uint8], n_before: int, n_behind: int) -> NDArray[np.uint8] | None:
+        """Give `array` with bytes before and behind it, once; None where it is not this one, or has not as many."""
+        memory, first = self._memory, self._n_before - n_before
+        end = self._n_before + len(self.array) + n_behind
+        if memory is None or array is not self.array or first < 0 or end > len(memory):
+            return None
+        self._memory = None
+        return memory[first:end]
+
+
 def reused_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """As numpy.empty, in memory that is used again where it is large."""
     n_bytes = prod(shape) * dtype.itemsize

@@ -19,10 +19,12 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from ..model.reused_memory import reused_empty
+from ..model.reused_memory import Surroundings
 
 STANDARD_INPUT = Path("-")
 MAGIC_BYTES = 4
+ROOM_BEFORE_BYTES, ROOM_BEHIND_BYTES = 128 << 10, 64
+"""Around a piece: more than a packet that the piece before has only a part of."""
 CUT = "it is cut short: what is there is used"
 _ZSTD_INPUT_BYTES = 2048
 """Bounds one output of the decompressor to 64 MB: four bytes can unpack to 128 kB (RFC 8878 3.1.1.2)."""
@@ -37,17 +39,19 @@ def compression(path: Path) -> str:
         return _packing(file.read(MAGIC_BYTES))
 
 
-def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
+def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[Surroundings, str]]:
     """Yield the decompressed bytes of a recording, uint8[n] with n up to `piece_bytes`, each piece in its own memory.
 
     The text is the damage behind the piece; empty if there is none. A piece with damage is the last, and may be empty.
+    Around a piece there is room for the part of a packet that the piece before ends with, and for a word.
     """
     with _opened(path) as file:
         while True:
-            buffer = reused_empty((piece_bytes,), np.dtype(np.uint8))
-            n_read, damage = _fill(file, buffer)
+            piece = Surroundings(ROOM_BEFORE_BYTES, piece_bytes, ROOM_BEHIND_BYTES)
+            n_read, damage = _fill(file, piece.array)
+            piece.first(n_read)
             if n_read or damage:
-                yield buffer[:n_read], damage
+                yield piece, damage
             if damage or not n_read:
                 return
 

@@ -149,9 +149,9 @@ def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
     try:
         for piece, damage in read_pieces(path, chunk_bytes):
             damage_text = f"{printable_name(path)}: {damage}" if damage else ""
-            here = marks_between(marks, position, position + len(piece))
-            yield ByteBatch(piece, *here, damage=damage_text, unordered=unordered)
-            position += len(piece)
+            here = marks_between(marks, position, position + len(piece.array))
+            yield ByteBatch(piece.array, *here, damage=damage_text, unordered=unordered, around=piece)
+            position += len(piece.array)
     except OSError as error:
         raise _cannot_read(path, error) from error
 

@@ -5,6 +5,7 @@ import struct
 import numpy as np
 import pytest
 from downlink_pipeline.link.packets.packet_stream import PacketStream
+from downlink_pipeline.model.reused_memory import Surroundings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,3 +56,16 @@ def test_a_header_that_is_spoilt_in_mid_turn_costs_that_packet_alone(n_broken):
     assert counts == [number for number in range(3000) if number != n_broken]
     assert stream.bad_headers == 1
     assert stream.skipped_bytes == len(sent[n_broken])
+
+
+@pytest.mark.parametrize("piece_bytes", [700, 5000])
+def test_packets_cut_by_pieces_that_have_memory_around_them_are_those_of_the_whole(piece_bytes):
+    sent = [packet(number, 1 + number * 37 % 900, 0) for number in range(400)]
+    octets, stream, found = b"".join(sent), PacketStream(0), []
+    for place in range(0, len(octets), piece_bytes):
+        part = np.frombuffer(octets[place : place + piece_bytes], np.uint8)
+        around = Surroundings(600, len(part), 8)  # less than some packets leave of themselves
+        around.array[:] = part
+        one = stream.find_packets(around.array, around)
+        found += [bytes(one.octets[a : a + n]) for a, n in zip(one.start, one.length, strict=True)]
+    assert found == sent

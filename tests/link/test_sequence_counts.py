@@ -26,7 +26,7 @@ def test_breaks_are_those_of_each_apid_however_packets_are_split(counts, sizes):
         part = counts[first : first + size]
         if part:
             apid, count = (np.array(column, np.uint16) for column in zip(*part, strict=True))
-            found += [first + int(row) for row in sequence.feed(apid, count)]
+            found += [first + int(row) for row in sequence.find_breaks(apid, count)]
         first += len(part)
     assert sorted(found) == breaks_one_by_one(counts)
     assert sequence.n_breaks == len(found)

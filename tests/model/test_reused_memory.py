@@ -1,7 +1,7 @@
 """Memory that is used again: never while somebody has a column in it."""
 
 import numpy as np
-from downlink_pipeline.model.reused_memory import MEMORY, Arena, Memory, reused_empty
+from downlink_pipeline.model.reused_memory import MEMORY, Arena, Memory, Surroundings, reused_empty
 
 
 def test_memory_is_used_again_when_no_column_is_left():
@@ -42,3 +42,21 @@ def test_large_arrays_are_used_again_and_small_ones_are_not_kept():
     del first
     assert reused_empty((1 << 20,), np.dtype(np.uint16)).ctypes.data == place
     assert reused_empty((4, 2), np.dtype(np.uint16)).base is None
+
+
+def test_memory_around_an_array_is_given_once_with_the_array_in_it():
+    around = Surroundings(4, 10, 2)
+    around.array[:] = np.arange(10)
+    around.first(6)
+    whole = around.take(around.array, 3, 2)
+    assert whole[3:9].tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(whole) == 11
+    assert np.shares_memory(whole, around.array)
+    assert around.take(around.array, 3, 2) is None
+
+
+def test_memory_around_an_array_is_not_given_for_a_part_of_it_or_where_there_is_too_little():
+    around = Surroundings(4, 10, 2)
+    assert around.take(around.array[2:], 0, 0) is None
+    assert around.take(around.array, 5, 0) is None
+    assert around.take(around.array, 0, 3) is None

@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.reused_memory import reused_empty
+from ...model.reused_memory import Surroundings, reused_empty
 from .packet_chains import PacketChains
 from .packet_headers import OTHER_VERSION, PRIMARY_HEADER_BYTES, space_packet_lengths
 from .walk import PAD_BYTES, words_of
@@ -108,12 +108,14 @@ class PacketStream:
         """Byte of the stream from which on packets are still to come."""
         return self._base
 
-    def find_packets(self, octets: NDArray[np.uint8]) -> StreamPackets:
-        """The packets that are whole with `octets: uint8[n]` added."""
+    def find_packets(self, octets: NDArray[np.uint8], around: Surroundings | None = None) -> StreamPackets:
+        """The packets that are whole with `octets: uint8[n]` added; `around`: memory around them that may be used."""
         n_before, n = len(self._buffer) - PAD_BYTES, len(octets)
-        buffer = reused_empty((n_before + n + PAD_BYTES,), np.dtype(np.uint8))
+        buffer = around.take(octets, n_before, PAD_BYTES) if around is not None else None
+        if buffer is None:
+            buffer = reused_empty((n_before + n + PAD_BYTES,), np.dtype(np.uint8))
+            buffer[n_before : n_before + n] = octets
         buffer[:n_before] = self._buffer[:n_before]
-        buffer[n_before : n_before + n] = octets
         buffer[n_before + n :] = 0
         self._buffer = buffer
         return self._advance(final=False)
