@@ -41,7 +41,9 @@ class PacketReceiver:
         if last is None:
             return self._hand_on(self._stream.flush())
         self._times.add(last)
-        return self._hand_on(StreamPackets.join(self._stream.find_packets(last.data, last.around), self._stream.flush()))
+        return self._hand_on(
+            StreamPackets.join(self._stream.find_packets(last.data, last.around), self._stream.flush())
+        )
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers so far, if there are bad ones; a link of packets has no channels."""
