@@ -55,9 +55,12 @@ class Arrival:
 
 
 class Source(Protocol):
-    """Where a station's bytes come from. `n_lost`: pieces known to be lost before they were received."""
+    """Where a station's bytes come from."""
 
-    n_lost: int
+    @property
+    def n_lost(self) -> int:
+        """Pieces known to be lost before they were received."""
+        ...
 
     def arrivals(self) -> AsyncIterator[Arrival]:
         """Yield arrivals until the source ends; sockets never end. Raises RunError if it cannot be opened."""

@@ -1,4 +1,4 @@
-"""Live frames over UDP, one or more in a datagram. Datagrams that the kernel drops for want of room are counted."""
+"""Live frames over UDP, one or more in a datagram. Datagrams that the kernel drops (buffer full) are counted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -19,7 +20,9 @@ from .tcp import Arrival
 RECEIVE_BUFFER_BYTES = 8 << 20
 MAX_DATAGRAMS = 1024
 MAX_ODD_SIZES = 64
-_SO_RXQ_OVFL = 40  # Linux: each datagram brings the number dropped so far
+MAX_DATAGRAM_BYTES = 1 << 16
+_SO_MEMINFO, _N_MEMINFO = 55, 9
+"""Linux: memory of the socket, nine 32-bit numbers; the last is of the datagrams dropped (SK_MEMINFO_DROPS)."""
 _SO_RCVBUFFORCE = 33
 _HURRY_S = 0.002
 _log = structlog.get_logger("station")
@@ -49,8 +52,8 @@ class UdpListener:
         self.block_bytes = block_bytes
         self._strict = strict
         self._marker = marker
-        self.n_lost = 0
-        """Dropped by the kernel."""
+        self._sock: socket.socket | None = None
+        self._n_lost = 0
         self.n_odd = 0
         self.odd: dict[int, OddSize] = {}
         """Counts by size in bytes, of the first MAX_ODD_SIZES sizes."""
@@ -58,6 +61,15 @@ class UdpListener:
         self._handle: Callable[[Arrival], Arrival | None] = lambda arrival: arrival
         self._read_at = 0.0
         self._waiting: asyncio.Queue[Arrival | Exception] = asyncio.Queue()
+
+    @property
+    def n_lost(self) -> int:
+        """Datagrams dropped by the kernel so far; 0 where it does not count them (only Linux does)."""
+        if self._sock is not None:
+            with suppress(OSError):
+                found = self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * _N_MEMINFO)
+                self._n_lost = struct.unpack(f"={_N_MEMINFO}I", found)[-1]
+        return self._n_lost
 
     def set_handler(self, handle: Callable[[Arrival], Arrival | None]) -> None:
         """Call `handle` with each arrival as soon as it is received, without an extra turn of the event loop.
@@ -67,7 +79,7 @@ class UdpListener:
         self._handle = handle
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
-        sock = self._open()
+        sock = self._sock = self._open()
         self.port = sock.getsockname()[1]
         _log.info("listening", station=self._station.name, host=self._station.host, port=self.port)
         loop = asyncio.get_running_loop()
@@ -80,6 +92,7 @@ class UdpListener:
                 yield found
         finally:
             loop.remove_reader(sock.fileno())
+            self._n_lost, self._sock = self.n_lost, None
             sock.close()
 
     def recorded(self, n_bytes: int) -> None:
@@ -90,11 +103,8 @@ class UdpListener:
         sock = socket.socket(family, socket.SOCK_DGRAM)
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        for option, value in ((_SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES), (_SO_RXQ_OVFL, 1)):
-            try:
-                sock.setsockopt(socket.SOL_SOCKET, option, value)
-            except OSError as error:  # not root, or not Linux
-                _log.debug("a socket option is not to be had", option=option, reason=error.strerror)
+        with suppress(OSError):  # only root, and only on Linux, may exceed the system's limit
+            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
         try:
             sock.bind((self._station.host, self._station.port))
         except OSError as error:
@@ -127,15 +137,12 @@ class UdpListener:
         n_most = MAX_DATAGRAMS if time.monotonic() - self._read_at < _HURRY_S else 1
         while len(pieces) + len(odd_datagrams) < n_most:
             try:
-                piece, ancillary, _, _ = sock.recvmsg(65536, 32)
+                piece = sock.recv(MAX_DATAGRAM_BYTES)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
                 _log.warning("a datagram was not received", station=self._station.name, reason=error.strerror)
                 break
-            for _, kind, value in ancillary:
-                if kind == _SO_RXQ_OVFL and len(value) >= 4:
-                    self.n_lost = struct.unpack("=I", value[:4])[0]
             now_ns = time.time_ns()
             if not piece or (self.block_bytes and len(piece) % self.block_bytes):
                 fresh = self._count_odd(piece)
@@ -146,7 +153,7 @@ class UdpListener:
             pieces += fresh
             received_ns += [now_ns] * len(fresh)
         self._read_at = time.monotonic()
-        whole_frames = all(len(piece) == self.block_bytes for piece in pieces)
+        whole_frames = {self.block_bytes}.issuperset(map(len, pieces))
         return Arrival(pieces, received_ns, whole_frames=whole_frames, odd_datagrams=odd_datagrams)
 
     def _count_odd(self, piece: bytes) -> list[bytes]:
