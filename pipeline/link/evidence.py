@@ -1,6 +1,6 @@
-"""Whether the first bytes of a connection look like the link they are said to be, before any of them is processed.
+"""Whether the first bytes of a connection look like the configured link, before any of them is processed.
 
-A plain decision for whoever must choose between two senders; what is received is recorded whatever the answer is.
+A TCP listener uses this to choose between two senders. What is received is recorded whatever the answer is.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Evidence = Callable[[bytes], bool]
 
 
 def evidence_of(settings: LinkSettings, channels: Sequence[ChannelSettings]) -> Evidence:
-    """Give a function that tells whether bytes, from a sender's first on, look like this link.
+    """Return a function that decides whether the first bytes of a sender look like this link.
 
-    Framing "cadu": a sync marker stands in them, upright or inverted. "frames": they begin with a frame of a wanted
-    channel. "packets": they begin with a whole space packet, and what follows it can be another.
+    Framing "cadu": they contain a sync marker, upright or inverted. "frames", "codeblocks": they begin with a frame of
+    a wanted channel. "packets": they begin with a whole space packet, and the next bytes can begin another one.
     """
     if settings.container != "none" or settings.symbols != "packed":
         return _unwrapped_first(settings, channels)
@@ -39,13 +39,13 @@ def evidence_of(settings: LinkSettings, channels: Sequence[ChannelSettings]) -> 
 
 
 def _unwrapped_first(settings: LinkSettings, channels: Sequence[ChannelSettings]) -> Evidence:
-    """The same of what is in the container; a whole frame or packet of it must have come."""
+    """Apply the same decision to the payloads of the container, of which at least one must be complete."""
     inside = evidence_of(replace(settings, container="none", symbols="packed"), channels)
 
-    def looks_right(octets: bytes) -> bool:
+    def matches(octets: bytes) -> bool:
         return inside(Unwrapping(settings).unwrap(ByteBatch.of(octets)).data.tobytes())
 
-    return looks_right
+    return matches
 
 
 def _begins_with_frame(settings: LinkSettings, channels: Sequence[ChannelSettings], octets: bytes) -> bool:
@@ -59,8 +59,8 @@ def _begins_with_frame(settings: LinkSettings, channels: Sequence[ChannelSetting
     reader = header_reader(settings)
     headers = reader.read(frames)
     name = (int(headers.scid[0]), int(headers.vcid[0]))
-    wanted = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
-    return bool(reader.valid(headers)[0]) and (not wanted or name in wanted)
+    wanted_names = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
+    return bool(reader.valid(headers)[0]) and (not wanted_names or name in wanted_names)
 
 
 def _begins_with_packet(octets: bytes, prefix_bytes: int) -> bool:

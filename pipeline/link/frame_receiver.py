@@ -1,7 +1,7 @@
-"""From one stream of coded blocks or bare frames to the packets of its wanted channels.
+"""Decodes one stream of coded blocks or bare frames to the packets of its wanted channels.
 
-In: bytes with receive times. Out: packets and frames, batch by batch. Kept between batches: what the synchroniser,
-the channels' counters and their packet assemblers hold, each of them bounded.
+In: bytes with receive times. Out: packets and frames, batch by batch. State between batches: the synchronizer, the
+frame counters of the channels and their partial packets, each of bounded size.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from ..model.batches import ByteBatch, Event
 from .channels.channels import ChannelOutput, VirtualChannel, packet_report
 from .frames.frame_types import channel_readers
 from .front_end import FrontEnd, Sorted
-from .output import LinkOutput, put_together
+from .output import LinkOutput, join_outputs
 from .settings import ChannelSettings, LinkSettings
 from .verdict import HeaderCounts
 
 
 class FrameReceiver:
-    """A link that carries transfer frames."""
+    """A link that carries transfer frames. `frames`: also output the frames, not only their packets."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings], *, frames: bool) -> None:
         self._settings = settings
@@ -37,10 +37,10 @@ class FrameReceiver:
         if batch.missing:
             return self._receive_after_loss(batch)
         arrived = self._front_end.find_frames(batch)
-        return self._put_out(self._channel_outputs(arrived), arrived.events)
+        return self._output(self._channel_outputs(arrived), arrived.events)
 
     def flush(self, last: ByteBatch | None = None) -> LinkOutput:
-        """The stream ends, with `last` if there is any."""
+        """End the stream, after the bytes `last` if there are any."""
         outputs: list[ChannelOutput] = []
         events: tuple[Event, ...] = ()
         if last is not None:
@@ -50,7 +50,7 @@ class FrameReceiver:
         outputs += self._channel_outputs(arrived)
         for channel in self._channels:
             outputs += channel.flush(self._front_end.n_frames)
-        return self._put_out(outputs, events + arrived.events)
+        return self._output(outputs, events + arrived.events)
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers so far of the channels that have bad ones."""
@@ -61,25 +61,25 @@ class FrameReceiver:
         return {**self._front_end.report(), "channels": channels, "packets": packet_report(self._channels)}
 
     def _receive_after_loss(self, batch: ByteBatch) -> LinkOutput:
-        """Bytes of the recording are missing before these."""
+        """Receive a batch before which bytes of the recording are missing."""
         before = self._front_end.break_off(batch.missing)
         outputs = self._channel_outputs(before)
         n_most = self._front_end.most_frames_in(batch.missing)
         for channel in self._channels:
             outputs += channel.break_off(self._front_end.n_frames, n_most)
         arrived = self._front_end.find_frames(batch)
-        return self._put_out(outputs + self._channel_outputs(arrived), before.events + arrived.events)
+        return self._output(outputs + self._channel_outputs(arrived), before.events + arrived.events)
 
     def _channel_outputs(self, arrived: Sorted) -> list[ChannelOutput]:
-        """Frames to their channels; in order of the channels, which decides between frames of the same moment."""
+        """Pass frames to their channels, in order of the channels: it decides between frames of equal index."""
         outputs: list[ChannelOutput] = []
         by_channel = arrived.by_channel
         for number, channel in enumerate(self._channels):
             if number in by_channel and (output := channel.receive(by_channel[number])):
                 outputs.append(output)
-            if channel.holds_frames and (late := channel.expire(self._front_end.n_frames - 1)):
+            if channel.has_waiting_frames and (late := channel.expire(self._front_end.n_frames - 1)):
                 outputs.append(late)
         return outputs
 
-    def _put_out(self, outputs: list[ChannelOutput], events: tuple[Event, ...]) -> LinkOutput:
-        return put_together(outputs, events, frames=self._with_frames)
+    def _output(self, outputs: list[ChannelOutput], events: tuple[Event, ...]) -> LinkOutput:
+        return join_outputs(outputs, events, frames=self._with_frames)

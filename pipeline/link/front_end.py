@@ -1,8 +1,7 @@
-"""From the bytes of one station to good frames of the wanted channels.
+"""Frame sync, decoding and channel filter of one station.
 
-In: bytes with receive times. Out: frames that pass every check, channel by channel, each with the receive time of
-its last byte, with which it was complete. Dropped and counted: bytes outside blocks, frames that fail a check, frames
-of channels nobody asked for.
+In: bytes with receive times. Out: frames that pass every check, by channel, each with the receive time of its last
+byte. Dropped and counted: bytes outside blocks, frames that fail a check, frames of channels that are not wanted.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from .guard import SettingsGuard
 from .marks import ReceiveTimes
 from .settings import ChannelSettings, LinkSettings, link_report
 
-_OTHER_CHANNELS_KEPT = 256
+_MAX_OTHER_CHANNELS = 256
 
 
 @dataclass(slots=True)
 class Sorted:
-    """`by_channel`: new frames of wanted channels, by the number of the channel; `events`: what the guard doubts."""
+    """`by_channel`: new frames of wanted channels, by the number of the channel; `events`: of the settings guard."""
 
     by_channel: Mapping[int, Frames]
     events: tuple[Event, ...] = ()
@@ -51,14 +50,14 @@ class FrontEnd:
         self._blocks = block_source(settings, channels, self._decoder.block_length)
         self.headers = header_reader(settings)
         self._readers = channel_readers(settings, channels, self.headers)
-        self._wanted = channels
+        self._channels = channels
         self._numbers = self._numbers_by_key()
-        self._as_read = {
+        self._unchanged = {
             number
             for number, (channel, reader) in enumerate(zip(channels, self._readers, strict=True))
             if reader is self.headers and channel.service in {"packets", "idle"}
         }
-        """Channels whose frames go on as the reader of the link gives them."""
+        """Channels whose frames need no other reader than that of the link."""
         self._guard = SettingsGuard(settings, channels)
         self._times = ReceiveTimes()
         self._n_other = 0
@@ -67,25 +66,25 @@ class FrontEnd:
         """Frames so far that passed all checks, on any channel."""
 
     def find_frames(self, batch: ByteBatch) -> Sorted:
-        """The frames that are whole with these bytes."""
+        """Return the frames completed by these bytes."""
         self._times.add(batch)
         return self._sort(self._blocks.find_blocks(batch.data))
 
     def break_off(self, missing: int) -> Sorted:
-        """Bytes are missing here (as in ByteBatch): the frames that are whole before that."""
+        """Return the frames completed before a gap of `missing` bytes (-1: unknown, as in ByteBatch)."""
         return self._sort(self._blocks.break_off(missing))
 
     def most_frames_in(self, n_bytes: int) -> int:
-        """How many frames so many bytes can hold; -1 where the number of bytes is not known."""
+        """Upper bound of the frames in `n_bytes`; -1 if the number of bytes is not known."""
         return -1 if n_bytes < 0 else -(-n_bytes // self._decoder.block_length)
 
     def flush(self) -> Sorted:
-        """The stream ends."""
+        """End the stream."""
         last = self._sort(self._blocks.flush())
-        return Sorted(last.by_channel, last.events + self._guard.judge() + self._not_found_again())
+        return Sorted(last.by_channel, last.events + self._guard.check() + self._resync_events())
 
-    def _not_found_again(self) -> tuple[Event, ...]:
-        """Say that bare frames were lost for good, or that what stands before those found again was not checked."""
+    def _resync_events(self) -> tuple[Event, ...]:
+        """Events of bare frames: they were not found again, or the frame before a resync could not be checked."""
         blocks = self._blocks
         if not isinstance(blocks, BareFrames):
             return ()
@@ -115,12 +114,12 @@ class FrontEnd:
 
     def _sort(self, blocks: Blocks) -> Sorted:
         if not len(blocks.last):
-            self._times.forget_before(self._blocks.place)
+            self._times.forget_before(self._blocks.position)
             return _NOTHING
         checked = self._decoder.decode(blocks.data)
         row, guard = checked.row, self._guard
         if row is not None and not len(row):
-            self._times.forget_before(self._blocks.place)
+            self._times.forget_before(self._blocks.position)
             return Sorted({}, guard.watch(blocks.data, row))
         frames = self.headers.read(checked.frames, self.n_frames)
         if checked.n_corrected is not None:
@@ -134,20 +133,20 @@ class FrontEnd:
         return Sorted(by_channel, guard.watch(blocks.data, rows if other is None else rows[~other]))
 
     def _received_ns(self, blocks: Blocks, row: NDArray[np.intp] | None) -> NDArray[np.int64]:
-        """Receive times of the blocks `row: intp[n]`, None: of all; by their records where those tell them."""
+        """Receive times of the blocks `row: intp[n]` (None: of all); from their record prefixes if these have times."""
         if blocks.received_ns is not None:
             return blocks.received_ns if row is None else blocks.received_ns[row]
         return self._times.at(blocks.last if row is None else blocks.last[row])
 
     def _distribute(self, frames: Frames) -> tuple[Mapping[int, Frames], NDArray[np.bool_] | None]:
-        """The frames of each wanted channel, and which frames are of none: bool[n], None where there are none."""
+        """Split frames by wanted channel. Also returns which are of no wanted channel: bool[n]; None: no frame is."""
         key = frames.key
         first = key.item(0)
         if len(key) == 1 or not len((key != first).nonzero()[0]):
             if (number := self._numbers.get(first)) is None:
                 self._count_others(frames)
                 return {}, np.ones(len(key), np.bool_)
-            return {number: frames if number in self._as_read else self._of_channel(number, frames)}, None
+            return {number: frames if number in self._unchanged else self._of_channel(number, frames)}, None
         by_channel: dict[int, Frames] = {}
         n_left = len(key)
         other = np.ones(len(key), np.bool_)
@@ -163,7 +162,7 @@ class FrontEnd:
         return by_channel, other
 
     def _of_channel(self, number: int, frames: Frames) -> Frames:
-        """The frames with pointer and packet zone as the reader of their channel finds them, for its service."""
+        """Read pointer and packet zone of frames by the settings and the service of their channel."""
         reader = self._readers[number]
         if reader is not self.headers:
             anew = reader.read(frames.data)
@@ -173,11 +172,11 @@ class FrontEnd:
                 data_start=anew.data_start,
                 data_stop=anew.data_stop,
             )
-        return reader.for_service(self._wanted[number].service, frames)
+        return reader.for_service(self._channels[number].service, frames)
 
     def _numbers_by_key(self) -> dict[int, int]:
         """Numbers of channels by their keys; of two that are the same the first one counts."""
-        keys = [self.headers.key_of(one.spacecraft_id, one.virtual_channel) for one in self._wanted]
+        keys = [self.headers.key_of(one.spacecraft_id, one.virtual_channel) for one in self._channels]
         return {key: number for number, key in reversed(list(enumerate(keys)))}
 
     def _count_others(self, frames: Frames) -> None:
@@ -187,7 +186,7 @@ class FrontEnd:
         values, first, counts = np.unique(names, return_index=True, return_counts=True)
         for which in np.argsort(first):
             name = (int(values[which]) >> 8, int(values[which]) & 0xFF)
-            if name in self._others or len(self._others) < _OTHER_CHANNELS_KEPT:
+            if name in self._others or len(self._others) < _MAX_OTHER_CHANNELS:
                 self._others[name] += int(counts[which])
 
 

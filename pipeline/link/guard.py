@@ -1,8 +1,8 @@
-"""Recognises settings that are wrong, when nothing of what arrives is wanted.
+"""Detects wrong link settings when no received frame is on a wanted channel.
 
 The randomiser's 255-byte sequence is itself a codeword of RS(255,223) at interleave 1, 2, 4 and 8, so a wrong
-randomiser setting passes the decoder; only the headers tell. The first blocks are kept, and when none of the first
-few dozen frames is on a wanted channel, they are tried with the other settings.
+randomiser setting passes the decoder and shows only in the headers. The first blocks are kept; if none of the first 32
+frames is on a wanted channel, the blocks are decoded with other settings.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .coding.codewords import FrameDecoder
 from .frames.frame_types import header_reader
 from .settings import ChannelSettings, FrameType, LinkSettings
 
-_BLOCKS_TO_JUDGE = 32
+_BLOCKS_WATCHED = 32
 _BLOCKS_TO_TRY = 16
 _FEWEST_BLOCKS = 2
 
 
 class SettingsGuard:
-    """Watches the first blocks of a link; says at most once what is wrong with its settings."""
+    """Watches the first blocks of a link. Emits at most one event about wrong settings."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self._settings = settings
@@ -33,21 +33,21 @@ class SettingsGuard:
         self._sample: list[NDArray[np.uint8]] = []
         self._n_blocks = 0
         self.is_done = not channels
-        """Whether nothing more is watched: a frame of a wanted channel came, or the settings were judged."""
+        """Whether watching has ended: a frame of a wanted channel was seen, or the settings were checked."""
 
     def watch(self, blocks: NDArray[np.uint8], wanted_rows: NDArray[np.intp]) -> tuple[Event, ...]:
-        """More `blocks: uint8[n, L]`, of which `wanted_rows` hold frames of wanted channels."""
+        """Watch more `blocks: uint8[n, L]`; the rows `wanted_rows` hold frames of wanted channels."""
         if self.is_done:
             return ()
-        still = _BLOCKS_TO_JUDGE - self._n_blocks
-        if (wanted_rows < still).any():
+        n_unwatched = _BLOCKS_WATCHED - self._n_blocks
+        if (wanted_rows < n_unwatched).any():
             return self._end()
         self._sample.append(blocks[: max(0, _BLOCKS_TO_TRY - self._n_blocks)].copy())
         self._n_blocks += len(blocks)
-        return self.judge() if self._n_blocks >= _BLOCKS_TO_JUDGE else ()
+        return self.check() if self._n_blocks >= _BLOCKS_WATCHED else ()
 
-    def judge(self) -> tuple[Event, ...]:
-        """What is wrong, as far as the blocks so far tell; for the end of a short recording too."""
+    def check(self) -> tuple[Event, ...]:
+        """Check the settings with the blocks seen so far; also called at the end of a short recording."""
         if self.is_done or self._n_blocks < _FEWEST_BLOCKS:
             return ()
         text = diagnose(self._settings, self._channels, np.concatenate(self._sample))
@@ -61,8 +61,8 @@ class SettingsGuard:
 
 
 def diagnose(settings: LinkSettings, channels: Sequence[ChannelSettings], blocks: NDArray[np.uint8]) -> str:
-    """What other settings would make of `blocks: uint8[n, L]`, in words for a person; empty where nothing helps."""
-    tried = [(_seen(other, blocks), change) for other, change in _alternatives(settings)]
+    """Say which other settings decode `blocks: uint8[n, L]`, in one sentence; empty if none do."""
+    tried = [(_channels_with(other, blocks), change) for other, change in _alternatives(settings)]
     wanted = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
     spacecraft = {scid for scid, _ in wanted}
     of_spacecraft = {(scid, vcid) for scid in spacecraft for vcid in range(64)}
@@ -83,26 +83,27 @@ def diagnose(settings: LinkSettings, channels: Sequence[ChannelSettings], blocks
 
 
 def _alternatives(settings: LinkSettings) -> Iterator[tuple[LinkSettings, str]]:
-    """The settings as they are, then the others that may be meant, each with the change in words."""
+    """Yield the settings themselves, then likely alternatives, each with the change as keys of the mission file."""
     known: tuple[FrameType, ...] = ("aos", "tm", "uslp")
     kinds = [settings.frame_type, *(kind for kind in known if kind != settings.frame_type)]
     coded = settings.framing in {"cadu", "codeblocks"}
-    ways = [(settings.randomizer, settings.long_randomizer)]
-    ways += [way for way in ((False, False), (True, False), (True, True)) if coded and way != ways[0]]
+    randomizers = [(settings.randomizer, settings.long_randomizer)]
+    if coded:
+        randomizers += [other for other in ((False, False), (True, False), (True, True)) if other != randomizers[0]]
     code = settings.reed_solomon if coded else None
     codes = (
         [code, replace(code, basis="dual" if code.basis == "conventional" else "conventional")] if code else [None]
     )
     for kind in kinds:
-        for way in ways:
+        for randomizer, is_long in randomizers:
             for other in codes:
                 changed = replace(
-                    settings, frame_type=kind, randomizer=way[0], long_randomizer=way[1], reed_solomon=other
+                    settings, frame_type=kind, randomizer=randomizer, long_randomizer=is_long, reed_solomon=other
                 )
-                yield changed, _in_words(settings, changed)
+                yield changed, _describe_change(settings, changed)
 
 
-def _in_words(settings: LinkSettings, changed: LinkSettings) -> str:
+def _describe_change(settings: LinkSettings, changed: LinkSettings) -> str:
     words = []
     if changed.frame_type != settings.frame_type:
         words.append(f'frame_type = "{changed.frame_type}"')
@@ -115,8 +116,8 @@ def _in_words(settings: LinkSettings, changed: LinkSettings) -> str:
     return " and ".join(words)
 
 
-def _seen(settings: LinkSettings, blocks: NDArray[np.uint8]) -> Counter[tuple[int, int]]:
-    """Channels of the frames that pass every check under these settings."""
+def _channels_with(settings: LinkSettings, blocks: NDArray[np.uint8]) -> Counter[tuple[int, int]]:
+    """Count frames that pass every check under these settings, by (spacecraft id, virtual channel)."""
     checked = FrameDecoder(settings).decode(blocks)
     if not len(checked.frames):
         return Counter()

@@ -1,4 +1,4 @@
-"""Receive times: which of the marks that came with the bytes covers a place in the stream."""
+"""Receive times: finds the mark that covers a byte of the stream."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from ..model.batches import ByteBatch
 
 _Marks = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""Places from which on the receive times beside them hold, ascending; never empty."""
+"""Ascending byte positions, and the receive time of the bytes from each on; never empty."""
 
 
 class ReceiveTimes:
-    """Marks of the stream so far, as far back as they may still be asked for.
+    """Marks of the stream so far, as far back as later calls of `at` may need them.
 
-    A batch that brings no mark for its beginning goes on under the last one before it.
+    Bytes before the first mark of a batch have the receive time of the last mark before the batch.
     """
 
     def __init__(self) -> None:
-        # Before the first mark nothing is known. The marks of a batch stay together until a later one is in force.
+        # Before the first mark the time is unknown (0). Marks stay grouped by batch until a later group is needed.
         self._pieces: list[_Marks] = [(np.full(1, -1, np.int64), np.zeros(1, np.int64))]
         self.n_bytes = 0
-        """Bytes of the stream so far."""
+        """Number of bytes of the stream so far."""
 
     def add(self, batch: ByteBatch) -> None:
         if len(batch.mark_start):
@@ -29,8 +29,9 @@ class ReceiveTimes:
         self.n_bytes += len(batch.data)
 
     def at(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Receive time of the byte at each place, 0 where not known: int64[n]. `place: int64[n]`, ascending,
-        and not before those of the call before.
+        """Receive times of the bytes at `place: int64[n]`, in ns since 1970 UTC, 0: unknown: int64[n].
+
+        Positions must ascend, also from one call to the next.
         """
         start, time_ns = self._pieces[-1]
         if len(self._pieces) > 1 and len(place) and place[0] < start[0]:
@@ -46,6 +47,6 @@ class ReceiveTimes:
         return times
 
     def forget_before(self, place: int) -> None:
-        """Nothing before `place` will be asked for again."""
+        """Drop the marks that only bytes before `place` need."""
         while len(self._pieces) > 1 and self._pieces[1][0][0] <= place:
             del self._pieces[0]

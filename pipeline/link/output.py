@@ -1,4 +1,4 @@
-"""What the link layer hands on, put together from its channels in order of completion."""
+"""Output of the link layer: the outputs of its channels, joined in order of completion."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .settings import ChannelSettings
 
 @carrier
 class LinkOutput:
-    """What one feed brought forth.
+    """Output of one call of `receive` or `flush`.
 
-    `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is that of the frame
-    that completed the packet. `frames`: those of the wanted channels in order of count within each, duplicates left
-    out; `received_ns` is the receive time of the last byte, or the time stamp of the insert zone where none is known;
-    None without any. `events`: gaps and restarts of a count, settings that look wrong. `has_bad_headers`: there were
-    packet headers that cannot be right.
+    `packets`: whole space packets without idle ones, in order of completion; `received_ns` is that of the frame that
+    completed the packet. `frames`: of the wanted channels, without duplicates, in order of count within each channel;
+    `received_ns` is the receive time of the last byte, or the time stamp of the insert zone if that is unknown; None:
+    no frames. `events`: gaps, counter restarts, wrong settings. `has_bad_headers`: impossible packet headers were
+    found.
     """
 
     packets: PacketBatch
@@ -35,12 +35,12 @@ class LinkOutput:
 NO_PACKETS = PacketBatch.empty()
 
 
-def put_together(
+def join_outputs(
     outputs: Sequence[ChannelOutput], events: tuple[Event, ...] = (), *, frames: bool = True
 ) -> LinkOutput:
-    """The outputs of the channels as one, frames and packets each in order of the frame that let them go on.
+    """Join the outputs of channels; frames and packets each in order of the frame that released them (`index`).
 
-    `events`: those that are of no channel; they come first.
+    `events`: events of no channel; they come first. `frames`: whether to output the frames.
     """
     if not outputs:
         return LinkOutput(NO_PACKETS, events)
@@ -67,7 +67,7 @@ def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
 
 
 def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:
-    """The packets of all channels in order of completion."""
+    """Join the packets of all channels in order of completion."""
     parts, order, n_octets = [], [], 0
     for output in outputs:
         found, frames = output.packets, output.frames
@@ -84,7 +84,7 @@ def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:
 def _of_channel(
     channel: ChannelSettings, found: Packets, received_ns: NDArray[np.int64], n_before: int
 ) -> PacketBatch:
-    """The packets of one channel, behind `n_before` octets of others."""
+    """Make a batch of the packets of one channel; `n_before`: octets of the channels before it."""
     n = len(found.start)
     scid, vcid = np.empty(n, np.uint16), np.empty(n, np.uint8)
     scid[:], vcid[:] = channel.spacecraft_id, channel.virtual_channel
@@ -103,7 +103,7 @@ def _of_channel(
 
 
 def _merge(parts: Sequence[PacketBatch], order: NDArray[np.intp]) -> PacketBatch:
-    """Batches of one array of octets each, `start` counting through all of them, in the order given."""
+    """Join batches whose `start` already counts from the first octet of all, and put the packets in `order`."""
     return PacketBatch(
         np.concatenate([part.data for part in parts]),
         np.concatenate([part.start for part in parts])[order],

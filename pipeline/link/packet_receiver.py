@@ -1,4 +1,4 @@
-"""From a stream of space packets back to back to a batch of them: the way of recordings without frames."""
+"""Decodes a stream of space packets back to back (recordings without frames)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .verdict import HeaderCounts
 
 
 class PacketReceiver:
-    """A link of packets without frames: spacecraft and channel are 0, `received_ns` is that of the last byte."""
+    """A link of packets without frames. Spacecraft and channel are 0; `received_ns` is that of the last byte."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self._settings = settings
@@ -34,19 +34,19 @@ class PacketReceiver:
         before = self._stream.break_off() if batch.missing else None
         found = self._stream.find_packets(batch.data, batch.around)
         found = StreamPackets.join(before, found) if before else found
-        return self._hand_on(found, has_bad_headers=self._stream.bad_headers > n_bad)
+        return self._output(found, has_bad_headers=self._stream.bad_headers > n_bad)
 
     def flush(self, last: ByteBatch | None = None) -> LinkOutput:
-        """The stream ends, with `last` if there is any."""
+        """End the stream, after the bytes `last` if there are any."""
         if last is None:
-            return self._hand_on(self._stream.flush())
+            return self._output(self._stream.flush())
         self._times.add(last)
-        return self._hand_on(
+        return self._output(
             StreamPackets.join(self._stream.find_packets(last.data, last.around), self._stream.flush())
         )
 
     def header_counts(self) -> list[HeaderCounts]:
-        """Packet headers so far, if there are bad ones; a link of packets has no channels."""
+        """Counts of good and bad packet headers so far; empty if none is bad."""
         n_bad = self._stream.bad_headers
         return [HeaderCounts("packets", n_bad, self._n_packets)] if n_bad else []
 
@@ -69,7 +69,7 @@ class PacketReceiver:
             },
         }
 
-    def _hand_on(self, found: StreamPackets, *, has_bad_headers: bool = False) -> LinkOutput:
+    def _output(self, found: StreamPackets, *, has_bad_headers: bool = False) -> LinkOutput:
         n_found = len(found.start)
         self._n_packets += n_found
         start, length, word, last = found.start, found.length, found.word, found.last
@@ -78,7 +78,7 @@ class PacketReceiver:
             kept = not_idle(word)
             start, length, word, last = start[kept], length[kept], word[kept], last[kept]
         received_ns = self._times.at(last)
-        self._times.forget_before(self._stream.place)
+        self._times.forget_before(self._stream.position)
         n = len(start)
         if not n:
             return LinkOutput(NO_PACKETS, has_bad_headers=has_bad_headers)

@@ -1,10 +1,10 @@
-"""The link layer as one machine: bytes in, space packets out, and an account of everything between.
+"""The link layer: bytes in, space packets out, and counts of everything between.
 
-    bytes (containers taken off) -> blocks (synchronizer) -> frames (coding) -> headers
+    bytes (containers unwrapped) -> blocks (synchronizer) -> frames (coding) -> headers
         -> channels (continuity) -> packets (assembler)
 
-Dropped and counted: bytes outside blocks, frames that fail a check, frames of channels nobody asked for,
-duplicates, unfinished and idle packets. Nothing that arrives raises; the output is the same for any split.
+Dropped and counted: bytes outside blocks, frames that fail a check, frames of channels that are not wanted,
+duplicates, unfinished and idle packets. No input raises an exception; the output is the same for any split of it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ __all__ = ["LinkOutput", "Receiver"]
 
 
 class Receiver:
-    """One link. Feed it the bytes of a recording, then flush; `report` accounts for all of them.
+    """One link. Call `receive` with the bytes of a recording in pieces of any size, then `flush`, then `report`.
 
-    `frames`: hand on the frames beside their packets. Raises ConfigError where the settings cannot be those of any
-    link.
+    `frames`: also output the frames, not only their packets. Raises ConfigError if the settings are contradictory.
     """
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings], *, frames: bool = True) -> None:
@@ -45,18 +44,18 @@ class Receiver:
             self._receiver = FrameReceiver(settings, channels, frames=frames)
 
     def receive(self, batch: ByteBatch) -> LinkOutput:
-        """Everything that is whole and decided with these bytes."""
+        """Return the frames, packets and events completed by these bytes."""
         return self._receiver.receive(self._unwrapping.unwrap(batch) if self._is_wrapped else batch)
 
     def flush(self) -> LinkOutput:
-        """The end of the recording: what still waits and is whole; unfinished packets are counted as truncated."""
+        """End the recording: return what is complete; unfinished packets are counted as truncated."""
         return self._receiver.flush(self._unwrapping.flush())
 
     def header_counts(self) -> list[HeaderCounts]:
-        """Packet headers so far, bad ones and good ones, of the channels that have bad ones."""
+        """Counts of good and bad packet headers so far, of the channels that have bad ones."""
         return self._receiver.header_counts()
 
     def report(self) -> dict[str, Any]:
-        """The keys bytes, frames, channels and packets of the pass report, and `synchronizer` for coded streams."""
+        """Return the keys link, bytes, frames, channels and packets of the pass report; of frames also synchronizer."""
         report = self._receiver.report()
         return self._unwrapping.on_report(report) if self._unwrapping else report

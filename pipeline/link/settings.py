@@ -1,4 +1,4 @@
-"""What the link layer must be told of a mission, checked once where the mission file is read."""
+"""Settings of the link layer, made from the mission file and checked once (`validity`)."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class ReedSolomonSettings:
     codewords: CodewordOrder = "interleaved"
     """"consecutive": the codewords of a block follow one another, each with its own parity."""
     check: bool = True
-    """False: parity is taken off and not looked at."""
+    """False: parity is removed and not checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecordTime:
-    """An unsigned integer in the prefix of a record; the receive time is the epoch plus the sum of these."""
+    """An unsigned integer in the prefix of a record. The receive time is the epoch plus the sum of all of them."""
 
     offset: int
     n_bytes: int
@@ -44,9 +44,9 @@ class RecordTime:
 
 @dataclass(frozen=True, slots=True)
 class InsertZoneTime:
-    """An unsigned count in the insert zone of AOS frames: UTC is `epoch_ns` and `count / per_second` seconds.
+    """An unsigned count in the insert zone of AOS frames: UTC is `epoch_ns` plus `count / per_second` seconds.
 
-    `offset`: of its first byte in the zone. `epoch_ns`: ns since 1970.
+    `offset`: of its first byte in the zone. `epoch_ns`: ns since 1970 UTC.
     """
 
     n_bytes: int
@@ -58,16 +58,16 @@ class InsertZoneTime:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """A virtual channel that is wanted; frames on any other are counted and set aside."""
+    """A wanted virtual channel. Frames of other channels are counted and dropped."""
 
     spacecraft_id: int
     virtual_channel: int
     name: str
     service: Service = "packets"
     hand_on_fragments: bool = False
-    """Packets that a gap cut go on too, zeros in their holes, flagged FRAGMENT."""
+    """Output packets that are cut by a gap, too, with zeros for missing bytes, and flagged FRAGMENT."""
     secondary_header_bytes: int | None = None
-    """This and the following: as in LinkSettings, for this channel alone; None: as for the link."""
+    """This and the following: override LinkSettings for this channel; None: as for the link."""
     ignore_synchronization_flag: bool | None = None
     security_header_bytes: int | None = None
     security_trailer_bytes: int | None = None
@@ -76,7 +76,7 @@ class ChannelSettings:
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """From the bytes of a recording to transfer frames. Lengths are of the transfer frame, without parity."""
+    """How to read transfer frames from the bytes of a recording. Lengths are of the frame, without parity."""
 
     framing: Framing
     frame_type: FrameType = "aos"
@@ -90,36 +90,36 @@ class LinkSettings:
     header_error_control: bool = False
     packet_prefix_bytes: int = 0
     long_randomizer: bool = False
-    """The sequence of 131,071 bits of 131.0-B-5 in place of that of 255."""
+    """Use the sequence of 131,071 bits (131.0-B-5 10.4) instead of that of 255."""
     marker_errors_searching: int | None = None
-    """Wrong bits allowed in a marker while searching, and while locked; None: 1 and 4 in 32 bits."""
+    """Bit errors allowed in a marker while searching, and (next key) while locked; None: 1 and 4 in 32 bits."""
     marker_errors_locked: int | None = None
     flywheel_frames: int = 2
-    """Markers in a row that may be missing without loss of lock."""
+    """Number of consecutive missing markers that do not end the lock."""
     insert_zone_time: InsertZoneTime | None = None
     """Time stamp in the insert zone; None: there is none."""
     reorder_window_frames: int = 4
-    """After a gap, how many more frames of the link a missing frame may come late by."""
+    """How many frames of the link later a missing frame may still arrive (datagrams)."""
     container: Container = "none"
     """What the bytes of the recording are wrapped in: KISS, or a capture of UDP packets (pcap and pcapng)."""
     kiss_time_port: int = 9
-    """KISS port whose frames of 8 bytes tell the receive time of the frame behind them, ms since 1970."""
+    """KISS port whose frames of 8 bytes hold the receive time of the next frame, in ms since 1970 UTC."""
     udp_port: int | None = None
-    """Of a capture only the payloads sent to this port; None: all."""
+    """Destination port of the wanted payloads of a capture; None: all."""
     symbols: Symbols = "packed"
     """"unpacked": one bit a byte; "int8", "float32": one soft symbol each, positive for 1."""
     record_prefix_bytes: int = 0
-    """Bytes that the recorder put before each frame (before its marker where it has one)."""
+    """Bytes that the recorder put before each frame (before its marker if it has one)."""
     record_suffix_bytes: int = 0
     """Bytes that the recorder put behind each frame, or behind its parity."""
     record_time: tuple[RecordTime, ...] = ()
-    """Where the prefix tells the receive time."""
+    """Fields of the prefix that add up to the receive time."""
     record_time_epoch_ns: int = 0
     """ns since 1970 UTC."""
     secondary_header_bytes: int | None = None
-    """Whole length of a TM frame's secondary header where the flag says there is one; None: by its length field."""
+    """Length of a TM frame's secondary header if its flag is set; None: from its length field."""
     ignore_synchronization_flag: bool = False
-    """TM frames carry packets whatever their synchronisation flag says."""
+    """Read packets from TM frames even if their synchronisation flag is set."""
     security_header_bytes: int = 0
     """Security header before the data field, skipped (355.0-B-2 4.1.1)."""
     security_trailer_bytes: int = 0
@@ -129,13 +129,13 @@ class LinkSettings:
 
 
 def block_bytes(settings: LinkSettings) -> int:
-    """Bytes of a frame as it is sent, with parity and without sync marker."""
+    """Length of a frame as it is sent, with parity and without sync marker, in bytes."""
     code = settings.reed_solomon if settings.framing in {"cadu", "codeblocks"} else None
     return settings.frame_length_bytes + (code.parity * code.interleave if code else 0)
 
 
 def record_bytes(settings: LinkSettings) -> int:
-    """Bytes of the recording from one frame to the next, inside any container; 0 for packets."""
+    """Distance from one frame to the next inside any container, in bytes; 0 for packets."""
     if settings.framing == "packets":
         return 0
     marker = len(settings.sync_marker) if settings.framing == "cadu" else 0
@@ -144,7 +144,7 @@ def record_bytes(settings: LinkSettings) -> int:
 
 
 BYTES_PER_OCTET: dict[Symbols, int] = {"packed": 1, "unpacked": 8, "int8": 8, "float32": 32}
-"""Bytes of a recording for 8 bits of the link."""
+"""Bytes of a recording that hold 8 bits of the link."""
 _CHANNEL_KEYS = (
     "secondary_header_bytes",
     "ignore_synchronization_flag",
@@ -155,12 +155,12 @@ _CHANNEL_KEYS = (
 
 
 def settings_of_channel(settings: LinkSettings, channel: ChannelSettings) -> LinkSettings:
-    """The settings by which frames of one channel are read: the same object where the channel has none of its own."""
+    """Return the settings with those of one channel applied; the same object if the channel has none."""
     own = {name: value for name in _CHANNEL_KEYS if (value := getattr(channel, name)) is not None}
     return replace(settings, **own) if own else settings
 
 
 def link_report(settings: LinkSettings) -> dict[str, Any]:
-    """Give the key link of the pass report: by which settings the bytes were read."""
+    """Return the key link of the pass report: the settings by which the bytes were read."""
     marker = settings.sync_marker.hex().upper() if settings.framing == "cadu" else ""
     return {"framing": settings.framing, "frame_type": settings.frame_type, "sync_marker": marker}

@@ -1,8 +1,8 @@
 """Several stations' recordings of one pass, merged frame by frame.
 
-In: bytes of each station. Out: what a single receiver would give of a recording that held the best copy of every
-frame. Each station's frames are first put in order by themselves. `behind` says which station to feed next, so that
-little has to be held.
+In: bytes of each station. Out: the output of a single receiver, as for a recording with the best copy of every frame.
+The frames of each station are first put in order. `next_station` chooses the station to read next, so that few frames
+have to wait for those of other stations.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .containers.unwrapping import Unwrapping
 from .frames.frame_types import channel_readers, header_reader
 from .frames.tables import Frames
 from .front_end import FrontEnd, Sorted
-from .output import LinkOutput, put_together
+from .output import LinkOutput, join_outputs
 from .settings import ChannelSettings, LinkSettings, link_report
 from .validity import settings_problems
 from .verdict import HeaderCounts
 
 _COMPARED_BYTES = 1 << 16
-"""Of the first piece of a recording, to tell stations apart whatever their order."""
+"""Bytes of the first piece of a recording that order the stations, independently of the order they are named in."""
 
 
 class StationsReceiver:
-    """A link received by several stations, each known by its name.
+    """A link that several stations receive. `stations`: their names.
 
-    Raises ConfigError where the settings cannot be those of any link, or where it carries no frames.
+    Raises ConfigError if the settings are contradictory, or if the link carries packets without frames.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class StationsReceiver:
         self._n_frames = 0
         self._first_bytes = [b"" for _ in stations]
 
-    def behind(self) -> int | None:
-        """The station to feed next: the one of which the fewest frames are held; None when all have ended.
+    def next_station(self) -> int | None:
+        """Number of the station to read next: the one with the fewest waiting frames; None when all have ended.
 
-        Of stations with equally many, that whose recording begins with the lower bytes: the order in which the stations
-        are named does not matter.
+        Of stations with equally many, the one whose recording begins with the lower bytes: the result does not depend
+        on the order in which stations are named.
         """
         left = [station for station, ended in enumerate(self._ended) if not ended]
         mergers = [merger for merger in self._mergers if merger]
         return min(
             left,
             key=lambda station: (
-                sum(merger.n_held(station) for merger in mergers),
+                sum(merger.n_waiting(station) for merger in mergers),
                 self._front_ends[station].n_frames,
                 self._first_bytes[station],
             ),
@@ -78,7 +78,7 @@ class StationsReceiver:
         )
 
     def receive(self, station: int, batch: ByteBatch) -> LinkOutput:
-        """More bytes of one station: what can go on with them."""
+        """Receive bytes of one station, by its number. Returns the output that is complete with them."""
         self._first_bytes[station] = self._first_bytes[station] or batch.data[:_COMPARED_BYTES].tobytes()
         if unwrapping := self._unwrappings[station]:
             batch = unwrapping.unwrap(batch)
@@ -86,28 +86,28 @@ class StationsReceiver:
         for count in filter(None, self._counts[station]):
             count.window = window
         if batch.missing:
-            self._take_in(station, self._front_ends[station].break_off(batch.missing), window)
+            self._order_and_merge(station, self._front_ends[station].break_off(batch.missing), window)
         arrived = self._front_ends[station].find_frames(batch)
-        self._take_in(station, arrived, window)
-        return self._go_on(self._named(station, arrived.events), final=False)
+        self._order_and_merge(station, arrived, window)
+        return self._release(self._with_station_name(station, arrived.events), final=False)
 
     def end(self, station: int) -> LinkOutput:
-        """The recording of one station ends."""
-        return self._go_on(self._end(station), final=False)
+        """End the recording of one station."""
+        return self._release(self._end(station), final=False)
 
     def flush(self) -> LinkOutput:
-        """All recordings end: what is still held and whole."""
+        """End all recordings: return all that is complete."""
         events: tuple[Event, ...] = ()
         for station, ended in enumerate(self._ended):
             events += () if ended else self._end(station)
-        return self._go_on(events, final=True)
+        return self._release(events, final=True)
 
     def header_counts(self) -> list[HeaderCounts]:
-        """Packet headers so far of the channels that have bad ones."""
+        """Counts of good and bad packet headers so far, of the channels that have bad ones."""
         return [channel.header_counts() for channel in self._channels if channel.bad_headers]
 
     def report(self) -> dict[str, Any]:
-        """As that of a single receiver, summed over the stations, with what each gave under `stations`."""
+        """Return the report of a single receiver, summed over the stations, with the share of each in `stations`."""
         reports = [
             unwrapping.on_report(front_end.report()) if unwrapping else front_end.report()
             for unwrapping, front_end in zip(self._unwrappings, self._front_ends, strict=True)
@@ -127,7 +127,7 @@ class StationsReceiver:
         }
 
     def _channel_report(self, number: int) -> dict[str, Any]:
-        """Copies that were not used are duplicates, so that all frames of the channel are accounted for."""
+        """Report of one channel. Unused copies count as duplicates, so that all its frames are accounted for."""
         report, merger = self._channels[number].report(), self._mergers[number]
         copies = sum(share.copies for share in merger.shares) if merger else 0
         own = [count.counts for counts in self._counts if (count := counts[number])]
@@ -152,17 +152,17 @@ class StationsReceiver:
     def _end(self, station: int) -> tuple[Event, ...]:
         self._ended[station] = True
         if (left := self._unwrappings[station].flush()) is not None:
-            self._take_in(station, self._front_ends[station].find_frames(left), None)
+            self._order_and_merge(station, self._front_ends[station].find_frames(left), None)
         last = self._front_ends[station].flush()
-        self._take_in(station, last, None)
+        self._order_and_merge(station, last, None)
         for number, count in enumerate(self._counts[station]):
             self._merge(station, number, count.flush(self._front_ends[station].n_frames) if count else None)
         for merger in filter(None, self._mergers):
             merger.end(station)
-        return self._named(station, last.events)
+        return self._with_station_name(station, last.events)
 
-    def _take_in(self, station: int, arrived: Sorted, window: int | None) -> None:
-        """Put the frames of a station in order, and hand them to the mergers."""
+    def _order_and_merge(self, station: int, arrived: Sorted, window: int | None) -> None:
+        """Put the frames of a station in order of count, and add them to the mergers."""
         counts = self._counts[station]
         for number, count in enumerate(counts):
             if (frames := arrived.by_channel.get(number)) is not None:
@@ -192,7 +192,7 @@ class StationsReceiver:
             self._mergers[number] = merger
         return merger
 
-    def _go_on(self, events: tuple[Event, ...], *, final: bool) -> LinkOutput:
+    def _release(self, events: tuple[Event, ...], *, final: bool) -> LinkOutput:
         outputs: list[ChannelOutput] = []
         for channel, merger in zip(self._channels, self._mergers, strict=True):
             merged = merger.release(final=final) if merger else None
@@ -203,15 +203,15 @@ class StationsReceiver:
         if final:
             for channel in self._channels:
                 outputs += channel.flush(self._n_frames)
-        return put_together(outputs, events)
+        return join_outputs(outputs, events)
 
     def _numbered(self, merged: Frames) -> Frames:
-        """Numbers for the merged frames, in order of going on; what each station lost is not lost yet."""
+        """Number the merged frames, and reset `lost`: a frame that one station lost may come from another."""
         index = np.arange(self._n_frames, self._n_frames + len(merged), dtype=np.int64)
         self._n_frames += len(merged)
         return replace(merged, lost=np.zeros_like(merged.lost), index=index)
 
-    def _named(self, station: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    def _with_station_name(self, station: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
         name = self._stations[station]
         return tuple(
             Event(event.severity, event.kind, f"{name}: {event.text}", event.time_ns, {"station": name})
@@ -220,7 +220,7 @@ class StationsReceiver:
 
 
 def _sum(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Numbers added name by name, tables inside them likewise."""
+    """Sum tables of numbers by name; nested tables likewise."""
     total: dict[str, Any] = {}
     for table in tables:
         for name, value in table.items():

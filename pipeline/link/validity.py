@@ -1,4 +1,4 @@
-"""What can be wrong with the settings of a link, told in words for the person who wrote them."""
+"""Checks the settings of a link. Each problem names the key of the mission file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NEEDS_TM = "belongs to TM frames"
 
 
 def settings_problems(settings: LinkSettings) -> list[Problem]:
-    """Everything that makes the settings unusable; empty where they are sound."""
+    """Return all problems of the settings; empty if they are valid."""
     if settings.framing == "packets":
         return _number("link.packet_prefix_bytes", settings.packet_prefix_bytes, 0, 65536) + container_problems(
             settings
@@ -48,7 +48,7 @@ def _shortest_frame(settings: LinkSettings) -> int:
 
 
 def zone_problems(settings: LinkSettings, table: str) -> list[Problem]:
-    """What is wrong with the keys, in `table`, that say where the packets lie in a frame."""
+    """Return problems of the keys that define the packet zone of a frame. `table`: where the keys are."""
     problems = _number(f"{table}.security_header_bytes", settings.security_header_bytes, 0, _MOST_SECURITY_BYTES)
     problems += _number(f"{table}.security_trailer_bytes", settings.security_trailer_bytes, 0, _MOST_SECURITY_BYTES)
     if settings.secondary_header_bytes is not None:
@@ -68,7 +68,7 @@ def zone_problems(settings: LinkSettings, table: str) -> list[Problem]:
 
 
 def container_problems(settings: LinkSettings) -> list[Problem]:
-    """What is wrong with the keys that say what the link is wrapped in."""
+    """Return problems of the keys of containers and symbols."""
     problems = _number("link.kiss_time_port", settings.kiss_time_port, 0, 15)
     if settings.container != "kiss" and settings.kiss_time_port != LinkSettings("cadu").kiss_time_port:
         problems.append(Problem('belongs to container "kiss"', key="link.kiss_time_port"))
@@ -82,12 +82,13 @@ def container_problems(settings: LinkSettings) -> list[Problem]:
 
 
 def _record_time_problems(settings: LinkSettings) -> list[Problem]:
-    """A time must lie in the prefix."""
+    """Each time field must lie in the prefix."""
     problems = []
-    for number, one in enumerate(settings.record_time):
-        problems += _number(f"link.record_time.{number}.bytes", one.n_bytes, 1, 8)
-        if one.offset < 0 or one.offset + one.n_bytes > settings.record_prefix_bytes:
-            text = f"bytes {one.offset} to {one.offset + one.n_bytes} are not in the prefix of record_prefix_bytes"
+    for number, field in enumerate(settings.record_time):
+        problems += _number(f"link.record_time.{number}.bytes", field.n_bytes, 1, 8)
+        stop = field.offset + field.n_bytes
+        if field.offset < 0 or stop > settings.record_prefix_bytes:
+            text = f"bytes {field.offset} to {stop} are not in the prefix of record_prefix_bytes"
             problems.append(Problem(text, key=f"link.record_time.{number}.offset"))
     return problems
 
@@ -114,7 +115,7 @@ def _insert_time_problems(settings: LinkSettings) -> list[Problem]:
 
 
 def _marker_problems(settings: LinkSettings) -> list[Problem]:
-    """Half of the marker's bits wrong says nothing any more."""
+    """At most a quarter of the marker's bits may be wrong."""
     most = 2 * len(settings.sync_marker)
     problems = _number("link.flywheel_frames", settings.flywheel_frames, 0, 64)
     for key in ("marker_errors_searching", "marker_errors_locked"):

@@ -1,7 +1,7 @@
-"""Whether a pass was read with the right settings, judged by its report alone.
+"""Whether a pass was read with the right settings, decided from its report alone.
 
-In: the pass report (`Receiver.report()`, with the keys that later stages add). Out: plain sentences, each naming the
-keys of the mission file to look at. Pure functions; any report is accepted, also one of a pass that is not at its end.
+In: the pass report (`Receiver.report()`, with the keys that later stages add). Out: sentences, each naming the keys of
+the mission file to check. Pure functions; a report of a pass that has not ended is accepted, too.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _ZONE_KEYS = {
 }
 _CHANNELS_NAMED = 3
 _SPACECRAFT = 8
-"""A station hears fewer in one pass."""
+"""A station receives fewer spacecraft in one pass."""
 _SCATTERED_RATIO = 4
 _EARLY_HEADERS = 100
-"""Headers that must have been seen before a pass is judged while it is under way."""
+"""Number of headers from which on a pass is judged before its end."""
 _MOST_FAILED = 50
-"""Frames that fail their check for one that passes."""
+"""Failed frames for each one that passes, at which the settings are doubted."""
 
 
 def problems(report: Report) -> list[str]:
-    """Give a sentence for each sign of wrong settings or of a recording of something else; none for a sound pass.
+    """Return a sentence for each sign of wrong settings or of a recording of something else; empty for a sound pass.
 
-    Frames that are lost, corrected or fail their check one by one are no problem in this sense.
+    Single frames that are lost, corrected or fail their check are no such sign.
     """
     if not report["bytes"]["read"]:
         return ["the recording is empty"]
@@ -42,11 +42,10 @@ def problems(report: Report) -> list[str]:
 
 
 def nothing_right(report: Report) -> bool:
-    """Whether nothing of the pass can be believed: no channel has sound frames, or no packet was decoded.
+    """Whether nothing of the pass is usable: no channel has sound frames, or no packet was decoded.
 
-    A sound channel of idle frames alone proves nothing beside one that is wrong.
-
-    True for an empty recording, and for a file of packets of which most bytes are in none: packets have no check.
+    A sound channel of idle frames only is no evidence if another channel is wrong. True for an empty recording, and for
+    a file of packets if most of its bytes are in no packet (packets have no check).
     """
     if (undescribed(report) and not report["records"]["decoded"]) or not report["bytes"]["read"]:
         return True
@@ -57,14 +56,14 @@ def nothing_right(report: Report) -> bool:
         return True
     used = [channel for channel in report["channels"] if channel["frames"]]
     sound = [channel for channel in used if not channel_problem(report, channel)]
-    return not sound or (len(sound) < len(used) and not any(map(_brings_something, sound)))
+    return not sound or (len(sound) < len(used) and not any(map(_has_content, sound)))
 
 
 def channel_problem(report: Report, channel: Report) -> str:
-    """Say that the packet headers of a channel are wrong more often than right; empty where they are not.
+    """Return a sentence if the packet headers of a channel are more often bad than good; else an empty string.
 
-    `channel` is its entry in the report. A right zone gives hardly any bad header, a wrong one gives one for nearly
-    every frame, and as many false packets as chance finds in it.
+    `channel` is its entry in the report. With the right packet zone there is hardly any bad header; with a wrong one
+    nearly every frame has one, and some packets are found by chance.
     """
     bad = channel["bad_headers"]
     n_packets = channel["packets"] + channel["idle_packets"] + channel["encapsulation_packets"]
@@ -79,7 +78,7 @@ def channel_problem(report: Report, channel: Report) -> str:
 
 @dataclass(frozen=True, slots=True)
 class HeaderCounts:
-    """Packet headers of a channel so far: `n_bad` that cannot be right, `n_good` of packets of any kind."""
+    """Packet headers of a channel so far: `n_bad` impossible ones, `n_good` of packets of any kind."""
 
     channel: str
     n_bad: int
@@ -87,7 +86,7 @@ class HeaderCounts:
 
 
 def early_problem(counts: HeaderCounts, link: LinkSettings) -> str:
-    """Say, while a pass is under way, that more headers are bad than good; empty where not, or where few were seen."""
+    """Return a sentence if more headers are bad than good during a pass; empty if not, or if few were seen."""
     if counts.n_bad <= counts.n_good or counts.n_bad + counts.n_good < _EARLY_HEADERS:
         return ""
     framed = link.framing != "packets"
@@ -115,7 +114,7 @@ def _packet_file_problems(report: Report) -> list[str]:
 
 
 def _is_chance(report: Report) -> bool:
-    """Whether the packets of a file are what chance finds in any bytes: each of an APID of its own, and bad headers."""
+    """Whether the packets of a file may be found by chance: each has a different APID, and there are bad headers."""
     packets = report["packets"]
     return bool(packets["bad_headers"]) and packets["read"] == len(packets["by_apid"])
 
@@ -141,10 +140,10 @@ def _frame_problems(report: Report) -> list[str]:
 
 
 def _scattered(report: Report) -> list[str]:
-    """Say that most frames are of spacecraft of all kinds, as headers read at a wrong place are."""
+    """Report that most frames are of many other spacecraft, as happens if headers are read at a wrong position."""
     n_used = sum(channel["frames"] for channel in report["channels"])
-    n_others = sum(one["frames"] for one in report["other_channels"])
-    n_spacecraft = len({one["scid"] for one in report["other_channels"]})
+    n_others = sum(channel["frames"] for channel in report["other_channels"])
+    n_spacecraft = len({channel["scid"] for channel in report["other_channels"]})
     if n_others <= _SCATTERED_RATIO * n_used or n_spacecraft <= _SPACECRAFT:
         return []
     keys = "frame_length_bytes, frame_type and fecf in [link]"
@@ -152,7 +151,7 @@ def _scattered(report: Report) -> list[str]:
 
 
 def _nearly_all_failed(report: Report) -> list[str]:
-    """Say that hardly any frame passed its check: more than chance lets through, less than a noisy pass has."""
+    """Report that hardly any frame passed its check: more than by chance, fewer than in a noisy pass."""
     frames = report["frames"]
     n_failed = frames["failed_check"] + frames["uncorrectable"]
     if _MOST_FAILED * (frames["read"] - n_failed) > frames["read"]:
@@ -163,13 +162,11 @@ def _nearly_all_failed(report: Report) -> list[str]:
 
 
 def _is_mostly_bad(report: Report) -> bool:
-    """Whether no channel brought anything whole, and most frames failed their check or are of other channels."""
+    """Whether no channel has a whole packet or data, and most frames failed their check or are of other channels."""
     frames = report["frames"]
     n_bad = frames["failed_check"] + frames["uncorrectable"] + frames["other_channel"]
     return 2 * n_bad > frames["read"] and not any(
-        _brings_something({**channel, "truncated_packets": 0})
-        for channel in report["channels"]
-        if channel["frames"]
+        _has_content({**channel, "truncated_packets": 0}) for channel in report["channels"] if channel["frames"]
     )
 
 
@@ -183,15 +180,15 @@ def _no_frame(link: Report, n_bytes: int) -> str:
 
 
 def _others(report: Report) -> str:
-    """Name the channels that came instead, the busiest first."""
-    names = [f"{one['scid']}/{one['vcid']}" for one in report["other_channels"][:_CHANNELS_NAMED]]
+    """Name the channels that were received instead, the busiest first."""
+    names = [f"{channel['scid']}/{channel['vcid']}" for channel in report["other_channels"][:_CHANNELS_NAMED]]
     return f", they are on {', '.join(names)} (spacecraft/channel)" if names else ""
 
 
 def _no_packets(report: Report) -> list[str]:
-    """Say that channels of packets brought none, where no other service brought anything either."""
+    """Report that packet channels have no packets, if no channel of another service has data either."""
     used = [channel for channel in report["channels"] if channel["frames"]]
-    if not _is_mostly_bad(report) and any(map(_brings_something, used)):
+    if not _is_mostly_bad(report) and any(map(_has_content, used)):
         return []
     n_frames, n_idle = (sum(channel[key] for channel in used) for key in ("frames", "idle_frames"))
     why = "they are all idle" if n_idle == n_frames else "none ends, or all are idle"
@@ -209,7 +206,7 @@ def _frames(n: int) -> str:
     return f"{n:,} frame{'' if n == 1 else 's'}"
 
 
-def _brings_something(channel: Report) -> bool:
+def _has_content(channel: Report) -> bool:
     n_packets = channel["packets"] + channel["encapsulation_packets"] + channel["truncated_packets"]
     return bool(n_packets or channel["service"] in {"data", "bitstream"})
 
@@ -223,7 +220,7 @@ def _skipped(report: Report) -> list[str]:
 
 
 def undescribed(report: Report) -> list[str]:
-    """Say that none, or fewer than half, of the packets found a container."""
+    """Report that no container was found for most of the packets."""
     records, n_packets = report.get("records"), report["packets"]["read"]
     if records is None or not n_packets:
         return []
@@ -241,7 +238,7 @@ def undescribed(report: Report) -> list[str]:
 
 
 def _headed_segments(report: Report) -> list[str]:
-    """Say that segments were joined with secondary headers between them, and how long these may be."""
+    """Report that segments with secondary headers were joined, and the likely length of these headers."""
     records = report.get("records", {})
     n_segments, n_alike = records.get("headed_segments", 0), records.get("alike_bytes", 0)
     if not n_segments:

@@ -119,7 +119,7 @@ class ProcessingChain:
 
     def wanted_station(self) -> int | None:
         """Number of the station whose bytes are to be fed next; 0 where there is one, None when all have ended."""
-        return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
+        return self._receiver.next_station() if isinstance(self._receiver, StationsReceiver) else 0
 
     def process(self, batch: ByteBatch, *, complete: bool = False) -> Outcome:
         """Decode a batch. `complete`: with it the chain has all that a live link has received so far, in whole frames;

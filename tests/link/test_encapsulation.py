@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from downlink_pipeline.link.packets.packet_headers import judge, judge_others
+from downlink_pipeline.link.packets.packet_headers import check_header, check_other_headers
 from downlink_pipeline.link.receiver import Receiver
 from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
 from downlink_pipeline.model.batches import ByteBatch
@@ -55,6 +55,6 @@ def test_one_and_many_headers_are_judged_alike():
     words[::4] &= ~np.uint64(0x00FF00FFFFFF0000)
     words[::2] |= np.uint64(7 << 61)
     room = rng.integers(1, 12, 3000)
-    lengths, wrong = judge_others(words, room)
-    expected = [judge(int(word), int(space)) for word, space in zip(words, room, strict=True)]
+    lengths, wrong = check_other_headers(words, room)
+    expected = [check_header(int(word), int(space)) for word, space in zip(words, room, strict=True)]
     assert list(zip(lengths.tolist(), wrong.tolist(), strict=True)) == [(n, bool(w)) for n, w in expected]

@@ -220,7 +220,7 @@ def assert_stations_hold(number, corpus):
     recordings = [damage() for _ in range(int(rng.integers(1, 4)))]
     receiver = StationsReceiver(settings, channels, [str(k) for k in range(len(recordings))])
     rest, outputs = list(recordings), []
-    while (station := receiver.behind()) is not None:
+    while (station := receiver.next_station()) is not None:
         n_bytes = int(rng.integers(1, 3000))
         piece, rest[station] = rest[station][:n_bytes], rest[station][n_bytes:]
         outputs.append(receiver.receive(station, ByteBatch.of(piece)) if piece else receiver.end(station))

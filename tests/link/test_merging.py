@@ -81,7 +81,7 @@ def merge(recordings, link, piece=97):
     """Feed whichever station is behind, some frames at a time; packets of each channel, and the report."""
     receiver = StationsReceiver(link, CHANNELS, [f"station {k}" for k in range(len(recordings))])
     at, outputs = [0] * len(recordings), []
-    while (number := receiver.behind()) is not None:
+    while (number := receiver.next_station()) is not None:
         octets, times = recordings[number]
         some = slice(at[number], at[number] + piece)
         at[number] += piece

@@ -59,9 +59,9 @@ def test_damaged_streams_give_the_same_whatever_the_pieces_are(size_of):
 def test_packets_of_differing_lengths_are_not_walked_one_by_one(monkeypatch):
     octets, starts = stream(np.random.default_rng(3), SIZES["near each other"], n=6000)
     walked = []
-    each = PacketStream._take_each
+    each = PacketStream._find_one_by_one
     monkeypatch.setattr(
-        PacketStream, "_take_each", lambda self, *place: (walked.append(self._n_each), each(self, *place))[1]
+        PacketStream, "_find_one_by_one", lambda self, *place: (walked.append(self._n_each), each(self, *place))[1]
     )
     stream_ = PacketStream(0)
     assert len(stream_.find_packets(octets).start) == len(starts)

@@ -198,8 +198,8 @@ def test_any_bytes_at_all_give_counts_that_close(octets, pattern, repeats, link,
 
 
 @FEW
-@given(seed=st.integers(0, 2**32), hand_on=st.booleans())
-def test_frames_of_nonsense_behind_a_wanted_header_never_raise(seed, hand_on):
+@given(seed=st.integers(0, 2**32), keep_fragments=st.booleans())
+def test_frames_of_nonsense_behind_a_wanted_header_never_raise(seed, keep_fragments):
     """Every frame is on the channel; pointers, lengths and counts are anything."""
     rng = np.random.default_rng(seed)
     frames = rng.integers(0, 256, (40, 58), np.uint8)
@@ -212,7 +212,7 @@ def test_frames_of_nonsense_behind_a_wanted_header_never_raise(seed, hand_on):
     zero[:, :6] = False
     frames[zero] = 0
     stream = frames.tobytes()
-    channels = (ChannelSettings(245, 5, "one", hand_on_fragments=hand_on),)
+    channels = (ChannelSettings(245, 5, "one", hand_on_fragments=keep_fragments),)
     whole, report = receive(stream, BARE, channels)
     split, split_report = receive(stream, BARE, channels, rng.integers(0, len(stream), 10))
     assert packets_of(split) == packets_of(whole)

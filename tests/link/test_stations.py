@@ -26,7 +26,7 @@ def merge(recordings, settings=AOS, channels=RELAY, piece=500):
     receiver = StationsReceiver(settings, channels, [f"station {k}" for k in range(len(recordings))])
     rest = [np.frombuffer(recording, np.uint8) for recording in recordings]
     outputs = []
-    while (station := receiver.behind()) is not None:
+    while (station := receiver.next_station()) is not None:
         if len(rest[station]) == 0:
             outputs.append(receiver.end(station))
         else:

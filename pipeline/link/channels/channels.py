@@ -27,35 +27,32 @@ _AFTER_GAP = np.uint32(Quality.AFTER_GAP)
 
 @dataclass(slots=True)
 class ChannelOutput:
-    """Frames in order of their count, and the packets that ended in them (`packets.frame` counts in `frames`).
-
-    `settings`: of the channel.
-    """
+    """Frames of one channel in order of count, and the packets that end in them (`packets.frame`: row of `frames`)."""
 
     settings: ChannelSettings
     frames: Frames
     packets: Packets | None
     events: Sequence[tuple[int, Event]] = ()
-    """Each with the row of `frames` that it goes out with."""
+    """Each with the row of `frames` that it belongs to."""
     repeated: bool = False
-    """The frames went on before; these packets ended with them all the same."""
+    """The frames were output before; only the packets are new."""
     has_bad_headers: bool = False
-    """Packet headers that cannot be right were found."""
+    """Impossible packet headers were found."""
 
 
 class VirtualChannel:
-    """State of one channel."""
+    """One wanted channel: frame continuity, packet assembly, counts."""
 
     def __init__(self, settings: ChannelSettings, headers: HeaderReader) -> None:
         self.settings = settings
         self._name = f"{settings.name} ({settings.spacecraft_id}/{settings.virtual_channel})"
         self.sequence = SequenceCounts()
-        self.holds_frames = False
-        """Whether frames wait for missing ones: `expire` is to be called."""
+        self.has_waiting_frames = False
+        """Whether frames wait for missing ones; then `expire` must be called."""
         self._window: int | None = None
         self._continuity: Continuity | None = None
         self._headers = headers
-        self._assembly = Assembly(headers, hand_on=settings.hand_on_fragments)
+        self._assembly = Assembly(headers, keep_fragments=settings.hand_on_fragments)
         self._last: Frames | None = None
         self._gaps: list[dict[str, int]] = []
         self._received_ns = (0, 0)
@@ -66,42 +63,42 @@ class VirtualChannel:
 
     @property
     def bad_headers(self) -> int:
-        """Packet headers so far that cannot be right."""
+        """Number of impossible packet headers so far."""
         return self._assembly.counts.bad_headers
 
     def header_counts(self) -> HeaderCounts:
-        """Packet headers so far, bad ones and good ones."""
+        """Counts of good and bad packet headers so far."""
         counts = self._assembly.counts
         n_good = counts.packets + counts.idle_packets + counts.encapsulation_packets
         return HeaderCounts(self._name, counts.bad_headers, n_good)
 
     def receive(self, frames: Frames) -> ChannelOutput | None:
-        """Frames as they came in, at least one. None: nothing goes on."""
+        """Receive frames in order of arrival, at least one. Returns None if all of them wait or are dropped."""
         if self._continuity is None:
             self._continuity = Continuity(self._headers.count_modulus(frames.data[0]), self._window)
         released = self._continuity.in_order(frames)
-        self.holds_frames = self._continuity.holds
-        return self._put_out(released)
+        self.has_waiting_frames = self._continuity.has_waiting
+        return self._output(released)
 
     def allow_late(self, window: int | None) -> None:
-        """Frames may come late by so many frames of the link from now on; None: they come in order."""
+        """Set how many frames of the link a frame may be late; None: frames arrive in order."""
         self._window = window
         if self._continuity:
             self._continuity.window = window
 
     def expire(self, now: int) -> ChannelOutput | None:
-        """What has waited long enough when frame `now` of the link has arrived."""
+        """Release waiting frames whose time is over when frame `now` of the link has arrived."""
         released = self._continuity.expire(now) if self._continuity else None
         if released is None:
             return None
-        self.holds_frames = False
-        return self._put_out(released)
+        self.has_waiting_frames = False
+        return self._output(released)
 
     def flush(self, now: int) -> list[ChannelOutput]:
-        """The recording ends: what still waits; the unfinished packet is counted, or handed on."""
+        """End the recording: release waiting frames; count the unfinished packet, or output it as a fragment."""
         released = self._continuity.flush(now) if self._continuity else None
-        self.holds_frames = False
-        output = self._put_out(released) if released else None
+        self.has_waiting_frames = False
+        output = self._output(released) if released else None
         outputs = [output] if output else []
         packets = self._assembly.flush()
         if packets is None or self._last is None:
@@ -111,18 +108,18 @@ class VirtualChannel:
         return [*outputs, ChannelOutput(self.settings, carrier, packets, repeated=True)]
 
     def break_off(self, now: int, n_most: int) -> list[ChannelOutput]:
-        """Up to `n_most` frames are missing before the next one (-1: any number).
+        """Note that up to `n_most` frames are missing before the next one (-1: any number).
 
-        Where the count may have turned meanwhile, what is unfinished is not taken to go on.
+        If the count may have wrapped in between, the state is flushed, so that no packet is continued over the gap.
         """
         modulus = self._continuity.modulus if self._continuity else 0
         return self.flush(now) if modulus and (n_most >= modulus or (n_most < 0 and modulus < WIDE_COUNT)) else []
 
     def report(self) -> dict[str, Any]:
-        """The channel's entry in the pass report.
+        """Return the channel's entry in the pass report.
 
-        `frames` includes duplicates and late frames; `insert_zone_times`: frames whose receive time is not known, for
-        which the time stamp of the insert zone stands; `gap_list` holds the first gaps, -1 lost being a restart.
+        `frames` includes duplicates and late frames. `insert_zone_times`: number of frames without receive time that
+        got the time stamp of their insert zone. `gap_list`: the first gaps; -1 lost frames is a counter restart.
         """
         continuity = asdict(self._continuity.counts if self._continuity else ContinuityCounts())
         return {
@@ -141,31 +138,31 @@ class VirtualChannel:
             "gap_list": list(self._gaps),
         }
 
-    def _put_out(self, frames: Frames) -> ChannelOutput | None:
-        """What goes on with frames in order; None where they all wait or were dropped."""
+    def _output(self, frames: Frames) -> ChannelOutput | None:
+        """Make the output of frames in order; None if there are none."""
         packets = None
         if not len(frames.index):
             return None
         if self._headers.has_insert_times:
-            frames = self._timed(frames)
+            frames = self._with_insert_times(frames)
         gaps = frames.lost.nonzero()[0]
         n_bad = self._assembly.counts.bad_headers
         if self.settings.service == "packets":
             packets = self._assembly.assemble(frames, gaps)
             self._mark_sequence_breaks(packets)
             self._last = frames.take(slice(-1, None)) if self.settings.hand_on_fragments else None
-        self._note_receive_times(frames.received_ns)
+        self._update_receive_times(frames.received_ns)
         self._n_replayed += self._headers.n_replayed(frames)
         if self._headers.may_have_control_field:
             self._read_control_word(frames)
         events = self._gap_events(frames, gaps.tolist()) if len(gaps) else ()
         has_bad_headers = self._assembly.counts.bad_headers > n_bad
         if has_bad_headers:
-            events = (*events, *self._suspicions(frames, self._assembly.contradicting))
+            events = (*events, *self._suspected_losses(frames, self._assembly.contradicting))
         return ChannelOutput(self.settings, frames, packets, events, has_bad_headers=has_bad_headers)
 
-    def _timed(self, frames: Frames) -> Frames:
-        """Frames without a receive time get the time stamp of their insert zone, where there is one."""
+    def _with_insert_times(self, frames: Frames) -> Frames:
+        """Give frames without a receive time the time stamp of their insert zone, if there is one."""
         unknown = (frames.received_ns == 0).nonzero()[0]
         if not len(unknown):
             return frames
@@ -178,8 +175,8 @@ class VirtualChannel:
         received_ns[unknown] = stamped
         return replace(frames, received_ns=received_ns)
 
-    def _note_receive_times(self, received_ns: NDArray[np.int64]) -> None:
-        """Those of the first and the last frame whose receive time is known."""
+    def _update_receive_times(self, received_ns: NDArray[np.int64]) -> None:
+        """Update the first and the last known receive time."""
         if not (received_ns.item(0) and received_ns.item(-1)):
             received_ns = received_ns[received_ns.nonzero()[0]]
             if not len(received_ns):
@@ -187,7 +184,7 @@ class VirtualChannel:
         self._received_ns = (self._received_ns[0] or received_ns.item(0), received_ns.item(-1))
 
     def _read_control_word(self, frames: Frames) -> None:
-        """The last one is what a person wants to see; mostly that of the last frame."""
+        """Keep the last control word for the report; mostly it is in the last frame."""
         rows = self._headers.with_operational_control(frames)
         for some in (rows[-1:], rows[:-1]):
             if not len(some):
@@ -205,12 +202,12 @@ class VirtualChannel:
                 packets.quality[breaks] |= _AFTER_GAP
 
     def _gap_events(self, frames: Frames, rows: Sequence[int]) -> tuple[tuple[int, Event], ...]:
-        """An event for each gap or restart of the count, with the frame after it."""
+        """Make an event for each gap or counter restart, at the frame after it."""
         self._list_gaps(frames, rows)
         return tuple((row, self._event(frames.lost.item(row), frames.received_ns.item(row))) for row in rows)
 
-    def _suspicions(self, frames: Frames, rows: Sequence[int]) -> tuple[tuple[int, Event], ...]:
-        """Where the count goes on and the pointer contradicts: a narrow count does not show a loss of a whole turn."""
+    def _suspected_losses(self, frames: Frames, rows: Sequence[int]) -> tuple[tuple[int, Event], ...]:
+        """Events of frames whose count is continuous but whose pointer contradicts: a whole turn may be lost."""
         modulus = self._continuity.modulus if self._continuity else 0
         if modulus >= WIDE_COUNT:
             return ()
@@ -224,7 +221,7 @@ class VirtualChannel:
         return tuple((row, Event("warning", "suspected_loss", text, times.item(row), details)) for row in rows)
 
     def _list_gaps(self, frames: Frames, rows: Sequence[int]) -> None:
-        """The first so many gaps, each by the frame after it."""
+        """List gaps for the report, at most _GAPS_LISTED, each by the frame after it."""
         for row in rows[: max(0, _GAPS_LISTED - len(self._gaps))]:
             lost, count, time_ns = (
                 column.item(row) for column in (frames.lost, frames.vc_count, frames.received_ns)
@@ -241,7 +238,7 @@ class VirtualChannel:
 
 
 def packet_report(channels: Sequence[VirtualChannel]) -> dict[str, Any]:
-    """The key packets of the pass report, over all channels."""
+    """Return the key packets of the pass report, summed over all channels."""
     by_apid: Counter[int] = Counter()
     for channel in channels:
         by_apid.update(channel.sequence.by_apid())

@@ -1,11 +1,11 @@
-"""The frame count of one virtual channel: what is lost, what came twice, what came late.
+"""Continuity of the frame count of one virtual channel: lost, duplicate and late frames.
 
-In: frames of the channel in order of arrival. Out: the same frames in order of their count, each with the number
-missing just before it; duplicates and frames too late to use are dropped and counted.
+In: frames of the channel in order of arrival. Out: the same frames in order of their count, each with the number of
+frames missing just before it. Dropped and counted: duplicates, and frames that are too late.
 
-Where frames can overtake each other (datagrams) they wait after a gap, for as long as a few frames of the link
-take, in case the missing ones are only late. The recording of one receiver is in order: there no frame is late, and one
-whose count steps back follows a gap or a restart.
+If frames can arrive out of order (datagrams), those after a gap wait for a few frames of the link, in case the missing
+ones are only late. The recording of one receiver is in order: a frame whose count steps back follows a gap or a
+restart.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ..frames.tables import Frames
 
 UNKNOWN = -1
 RECENT = 32
-"""A count at most this far behind is an earlier frame: a duplicate or a late one."""
+"""A count at most this far behind may be an earlier frame: a duplicate or a late one."""
 WIDE_COUNT = 1 << 16
-"""A count at least this wide does not come round within a pass: a step back is a restart."""
+"""A count of at least this modulus does not wrap within a pass: a step back is a restart."""
 
 
 @dataclass(slots=True)
 class ContinuityCounts:
-    """Frames by fate. `frames`: all of the channel; `reordered_frames` waited and were then in order after all."""
+    """Numbers of frames. `frames`: all of the channel; `reordered_frames`: waited until the missing ones arrived."""
 
     frames: int = 0
     duplicates: int = 0
@@ -40,7 +40,7 @@ class ContinuityCounts:
 
 @dataclass(slots=True)
 class _Waiting:
-    """A frame that waits: its row in the batch at hand, its count, its content, when it came."""
+    """A waiting frame: its row in the current batch, its count, a hash of its content, its link index on arrival."""
 
     row: int
     count: int
@@ -50,7 +50,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Released:
-    """What goes on: rows of the batch at hand, frames missing before each, link index at which each was let go."""
+    """Released frames: rows of the current batch, frames missing before each, link index at which each is released."""
 
     row: list[int] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
@@ -58,10 +58,10 @@ class _Released:
 
 
 class Continuity:
-    """One channel's count, `modulus` wide.
+    """Count of one channel, which wraps at `modulus`.
 
-    `window`: frames of the link that a missing frame may be late by; None where frames come in order. May be changed
-    while frames wait.
+    `window`: how many frames of the link a missing frame may be late; None: frames arrive in order. It may be changed
+    at any time.
     """
 
     def __init__(self, modulus: int, window: int | None) -> None:
@@ -70,21 +70,26 @@ class Continuity:
         self.window = window
         self._recent_span = max(1, min(RECENT, modulus // 4))
         self._expected: int | None = None
-        self._recent: dict[int, int] = {}  # count -> content, of the last frames let go
-        self._steady: deque[tuple[list[int], NDArray[np.uint8]]] = deque()  # the same, not yet put there
+        self._recent: dict[int, int] = {}  # count -> content hash of the last released frames
+        self._steady: deque[tuple[list[int], NDArray[np.uint8]]] = (
+            deque()
+        )  # the same of steady batches, not hashed yet
         self._n_steady = 0
-        self._given_up: dict[int, None] = {}  # counts of the last gaps
+        self._lost_counts: dict[int, None] = {}  # counts of the last gaps
         self._waiting: list[_Waiting] = []
         self._waiting_frames: Frames | None = None
-        self.holds = False
-        """Whether frames wait."""
+        self.has_waiting = False
+        """Whether frames wait for missing ones."""
 
     @property
     def modulus(self) -> int:
         return self._modulus
 
     def in_order(self, frames: Frames) -> Frames:
-        """Order `frames` and fill in `lost`; `index` becomes the link index at which each was let go."""
+        """Return the frames that can be released, in order of count, with `lost` and `index` set.
+
+        `index`: the link index at which each is released. At least one frame must be given.
+        """
         count = frames.vc_count
         n = len(count)
         self.counts.frames += n
@@ -93,24 +98,24 @@ class Continuity:
         if self._waiting or not follows or (n > 1 and not _is_steady(count, self._modulus)):
             return self._reorder(frames)
         self._expected = (last + 1) % self._modulus
-        self._keep_in_mind(count, frames.data)
+        self._store_steady(count, frames.data)
         return frames
 
     def expire(self, now: int) -> Frames | None:
-        """Let go what has waited long enough when frame `now` of the link has arrived."""
+        """Release all waiting frames if the first of them has waited for `window` frames; `now`: the link index."""
         window = self.window or 0
         if not self._waiting or now - self._waiting[0].index < window:
             return None
-        return self._let_go_all(self._waiting[0].index + window)
+        return self._release_all(self._waiting[0].index + window)
 
     def flush(self, now: int) -> Frames | None:
-        """The recording ends: nothing missing will come any more."""
-        return self._let_go_all(now) if self._waiting else None
+        """Release all waiting frames at the end of the recording."""
+        return self._release_all(now) if self._waiting else None
 
-    # -- the slow way, frame by frame, where counts do not follow on ---------------------------------------------
+    # -- frame by frame, if counts are not continuous ------------------------------------------------------------
 
     def _reorder(self, arrived: Frames) -> Frames:
-        self._remember()
+        self._hash_steady()
         n_waiting = len(self._waiting)
         frames = arrived if self._waiting_frames is None else Frames.join([self._waiting_frames, arrived])
         for row, waiting in enumerate(self._waiting):
@@ -121,15 +126,15 @@ class Continuity:
         for row in range(n_waiting, len(frames)):
             index = frames.index.item(row)
             if self._waiting and index - self._waiting[0].index >= window:
-                self._give_up(released, self._waiting[0].index + window)
+                self._release_waiting(released, self._waiting[0].index + window)
             content = hash(frames.data[row].tobytes())
-            self._take(_Waiting(row, frames.vc_count.item(row), content, index), released)
+            self._place(_Waiting(row, frames.vc_count.item(row), content, index), released)
         rows = np.array([waiting.row for waiting in self._waiting], np.intp)
         self._waiting_frames = frames.take(rows) if len(rows) else None
-        self.holds = len(rows) > 0
+        self.has_waiting = len(rows) > 0
         return self._gather(frames, released)
 
-    def _take(self, frame: _Waiting, released: _Released) -> None:
+    def _place(self, frame: _Waiting, released: _Released) -> None:
         assert self._expected is not None
         ahead = (frame.count - self._expected) % self._modulus
         behind = self._modulus - ahead
@@ -141,25 +146,25 @@ class Continuity:
         elif any(waiting.count == frame.count and waiting.content == frame.content for waiting in self._waiting):
             self.counts.duplicates += 1
         elif self._modulus >= WIDE_COUNT and ahead >= self._modulus // 2:
-            self._give_up(released, frame.index)
+            self._release_waiting(released, frame.index)
             self.counts.restarts += 1
             self._recent.clear()
-            self._given_up.clear()
+            self._lost_counts.clear()
             self._release(frame, UNKNOWN, frame.index, released)
         elif self.window and ahead <= self.window:
             self._waiting.append(frame)
         else:
-            self._give_up(released, frame.index)
+            self._release_waiting(released, frame.index)
             self._release_after_gap(frame, frame.index, released)
 
     def _is_earlier(self, frame: _Waiting) -> bool:
-        """Whether a frame that is slightly behind is a duplicate or late, and so not to be used.
+        """Whether a frame whose count is slightly behind is a duplicate or late, and so to be dropped.
 
-        A count that was there before with other content is a turn of the counter or a restart instead, and so is
-        one from before anything that was seen.
+        A recent count with other content is a wrap of the counter or a restart instead; so is a count that was not
+        seen recently.
         """
-        if self.window is not None and frame.count in self._given_up:
-            del self._given_up[frame.count]
+        if self.window is not None and frame.count in self._lost_counts:
+            del self._lost_counts[frame.count]
             self.counts.late_frames += 1
             return True
         if self._recent.get(frame.count) != frame.content:
@@ -168,7 +173,7 @@ class Continuity:
         return True
 
     def _drain(self, index: int, released: _Released) -> None:
-        """Let go waiting frames that now follow on."""
+        """Release waiting frames whose count is now the expected one."""
         following = True
         while following:
             following = False
@@ -180,8 +185,8 @@ class Continuity:
                     following = True
                     break
 
-    def _give_up(self, released: _Released, index: int) -> None:
-        """The missing frames are lost: let go all that waits, in order of count."""
+    def _release_waiting(self, released: _Released, index: int) -> None:
+        """Count the missing frames as lost, and release all waiting frames in order of count."""
         expected = self._expected or 0
         for waiting in sorted(self._waiting, key=lambda frame: (frame.count - expected) % self._modulus):
             self._release_after_gap(waiting, index, released)
@@ -194,9 +199,9 @@ class Continuity:
             self.counts.gaps += 1
             self.counts.lost_frames += lost
             for missing in range(min(lost, self._recent_span), 0, -1):
-                self._given_up[(frame.count - missing) % self._modulus] = None
-            while len(self._given_up) > self._recent_span:
-                del self._given_up[next(iter(self._given_up))]
+                self._lost_counts[(frame.count - missing) % self._modulus] = None
+            while len(self._lost_counts) > self._recent_span:
+                del self._lost_counts[next(iter(self._lost_counts))]
         self._release(frame, lost, index, released)
 
     def _release(self, frame: _Waiting, lost: int, index: int, released: _Released) -> None:
@@ -204,13 +209,13 @@ class Continuity:
         released.lost.append(lost)
         released.index.append(index)
         self._expected = (frame.count + 1) % self._modulus
-        self._given_up.pop(frame.count, None)
+        self._lost_counts.pop(frame.count, None)
         self._recent.pop(frame.count, None)
         self._recent[frame.count] = frame.content
-        self._forget()
+        self._trim_recent()
 
-    def _keep_in_mind(self, count: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
-        """The last frames of a steady batch, in case a duplicate of one comes."""
+    def _store_steady(self, count: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
+        """Store the last frames of a steady batch, to recognise duplicates of them; they are hashed only if needed."""
         span, steady = self._recent_span, self._steady
         counts = count[-span:].tolist()
         steady.append((counts, data[-span:].copy()))
@@ -218,27 +223,27 @@ class Continuity:
         while self._n_steady - len(steady[0][0]) >= span:
             self._n_steady -= len(steady.popleft()[0])
 
-    def _remember(self) -> None:
+    def _hash_steady(self) -> None:
         for counts, rows in self._steady:
             for count, row in zip(counts, rows, strict=True):
-                self._given_up.pop(count, None)
+                self._lost_counts.pop(count, None)
                 self._recent.pop(count, None)
                 self._recent[count] = hash(bytes(row))
         self._steady.clear()
         self._n_steady = 0
-        self._forget()
+        self._trim_recent()
 
-    def _forget(self) -> None:
+    def _trim_recent(self) -> None:
         while len(self._recent) > self._recent_span:
             del self._recent[next(iter(self._recent))]
 
-    def _let_go_all(self, index: int) -> Frames:
+    def _release_all(self, index: int) -> Frames:
         assert self._waiting_frames is not None
         for row, waiting in enumerate(self._waiting):
             waiting.row = row
         released = _Released()
-        self._give_up(released, index)
-        frames, self._waiting_frames, self.holds = self._waiting_frames, None, False
+        self._release_waiting(released, index)
+        frames, self._waiting_frames, self.has_waiting = self._waiting_frames, None, False
         return self._gather(frames, released)
 
     @staticmethod
@@ -250,5 +255,5 @@ class Continuity:
 
 
 def _is_steady(count: NDArray[np.int64], modulus: int) -> bool:
-    """Whether each count is the one after the count before it."""
+    """Whether each count is one more than the count before it."""
     return not ((count[1:] - count[:-1] - 1) % modulus).any()

@@ -1,8 +1,8 @@
-"""One channel's frames of several stations made into one sequence: of each frame the best copy.
+"""Merges the frames of one channel from several stations: the best copy of each frame.
 
-In: frames of each station, in their order there. Out: every frame once, in the order that `alignment` finds. Only a
-frame of the same content is a copy; copies are dropped and counted, that with the fewest corrected symbols stays.
-Frames are held until all stations that still send have one in common with another behind them, at most `WINDOW`.
+In: frames of each station in order. Out: every frame once, in the order that `alignment` finds. Frames of equal content
+are copies: the one with the fewest corrected symbols is used, the others are dropped and counted. A frame waits until
+every station that still sends has a later frame in common with another station; at most `WINDOW` frames wait.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WINDOW = 8192
 
 @dataclass(slots=True)
 class StationShare:
-    """What one station gave to the merged sequence. `only`: frames no other station had; `copies`: not used."""
+    """Share of one station in the merged sequence. `only`: frames no other station had; `copies`: not used."""
 
     frames: int = 0
     used: int = 0
@@ -33,7 +33,7 @@ class StationShare:
 
 @dataclass(slots=True)
 class _Station:
-    """`track`: frames that are held, or None; `clock_ns`: what its receive times lack to those of the others."""
+    """`track`: waiting frames, or None. `clock_ns`: added to its receive times to match those of the others."""
 
     track: Track | None = None
     ended: bool = False
@@ -48,18 +48,18 @@ class ChannelMerger:
         self._counting = counting
         self._stations = [_Station() for _ in range(n_stations)]
         self._store: Frames | None = None
-        self._left = NO_STAMP
-        self._gone: Track | None = None
-        """The last frames that went on."""
+        self._last_stamp = NO_STAMP
+        self._released: Track | None = None
+        """The last released frames."""
 
     @property
     def shares(self) -> list[StationShare]:
         return [station.share for station in self._stations]
 
     def add(self, number: int, frames: Frames, master: Ints) -> None:
-        """More frames of one station, each after those before; `master: int64[n]`, their master channel count."""
+        """Add frames of station `number`, in order. `master: int64[n]`: their master channel frame count."""
         station, n_stored = self._stations[number], len(self._store) if self._store else 0
-        # The frames may be a view of bytes that their owner uses again.
+        # The frames may be a view of memory that its owner reuses.
         kept = replace(frames, data=frames.data.copy())
         self._store = Frames.join([self._store, kept]) if self._store else kept
         n = len(frames)
@@ -74,47 +74,47 @@ class ChannelMerger:
             source=np.full(n, number),
             stations=np.full(n, 1 << number),
         )
-        track = track.take(~self._comes_late(number, track))
+        track = track.take(~self._is_late_copy(number, track))
         station.share.copies += n - len(track)
         if len(track):
             station.track = Track.join([station.track, track]) if station.track else track
 
     def end(self, number: int) -> None:
-        """This station sends no more."""
+        """Note that station `number` sends no more."""
         self._stations[number].ended = True
 
-    def n_held(self, number: int) -> int:
-        """Frames of a station that wait for those of others."""
+    def n_waiting(self, number: int) -> int:
+        """Number of frames of a station that wait for those of others."""
         track = self._stations[number].track
         return len(track) if track else 0
 
     def release(self, *, final: bool = False) -> Frames | None:
-        """The frames that no station can add to any more, in order."""
+        """Return the frames whose order is final, with the best copy of each. `final`: all that wait."""
         tracks = [station.track for station in self._stations if station.track is not None]
-        if not tracks or not (final or self._may_go_on(tracks)):
+        if not tracks or not (final or self._can_release(tracks)):
             return None
-        last = 0 if self._gone is None else int(self._gone.stations[-1])
-        merged = in_order(tracks, self._counting, self._left, last)
+        last = 0 if self._released is None else int(self._released.stations[-1])
+        merged = in_order(tracks, self._counting, self._last_stamp, last)
         self._set_clocks(merged)
-        n = len(merged) if final else self._n_settled(merged)
+        n = len(merged) if final else self._n_final(merged)
         if len(merged) - n > WINDOW:
             n = len(merged) - WINDOW // 2
-        return self._let_go(merged, n) if n else None
+        return self._release(merged, n) if n else None
 
-    def _comes_late(self, number: int, track: Track) -> NDArray[np.bool_]:
-        """Which frames of a station went on already, as another's: bool[n].
+    def _is_late_copy(self, number: int, track: Track) -> NDArray[np.bool_]:
+        """Which frames of a station are copies of released frames of another station: bool[n].
 
-        A frame that this station itself gave is no copy: idle frames of a narrow count come again.
+        A frame that this station itself contributed is no copy: idle frames of a narrow count are repeated.
         """
-        if self._gone is None:
+        if self._released is None:
             return np.zeros(len(track), bool)
-        theirs = self._gone.key[self._gone.stations >> number & 1 == 0]
+        theirs = self._released.key[self._released.stations >> number & 1 == 0]
         return np.isin(track.key, theirs) & ~np.isin(
-            track.key, self._gone.key[self._gone.stations >> number & 1 != 0]
+            track.key, self._released.key[self._released.stations >> number & 1 != 0]
         )
 
-    def _may_go_on(self, tracks: Sequence[Track]) -> bool:
-        """Whether anything can be settled: every station that still sends has a frame that another has too."""
+    def _can_release(self, tracks: Sequence[Track]) -> bool:
+        """Whether the order of any frame can be final: each station that still sends has a frame in common."""
         if sum(map(len, tracks)) > WINDOW:
             return True
         waiting = [station.track for station in self._stations if not station.ended]
@@ -124,11 +124,11 @@ class ChannelMerger:
         shared = keys[times > 1]
         return all(track is not None and bool(np.isin(track.key, shared).any()) for track in waiting)
 
-    def _n_settled(self, merged: Track) -> int:
-        """How many frames keep their place whatever is still to come.
+    def _n_final(self, merged: Track) -> int:
+        """Number of leading frames whose order later frames cannot change.
 
-        Frames to come stand behind the last one that their station has in common with another. What an ended station
-        has behind its last common one may still turn out to be common with frames to come.
+        Later frames of a station come behind its last frame in common with another station. Frames of an ended station
+        behind its last common one may still be equal to later frames of others.
         """
         waiting = [number for number, station in enumerate(self._stations) if not station.ended]
         if len(waiting) == 1 and (merged.stations == 1 << waiting[0]).all():
@@ -146,47 +146,56 @@ class ChannelMerger:
         return n
 
     def _set_clocks(self, merged: Track) -> None:
-        """Take over what the frames in common tell of the difference between the stations' clocks."""
+        """Update the clock differences of the stations from the receive times of common frames."""
         for number, station in enumerate(self._stations):
             if station.track is None:
                 continue
-            there = merged.time_ns[_places(station.track, number, merged)]
+            there = merged.time_ns[_positions(station.track, number, merged)]
             known = (there != 0) & (station.track.time_ns != 0)
             if known.any() and (ahead := int(np.median((there - station.track.time_ns)[known]))):
                 station.clock_ns += ahead
                 own = station.track.time_ns
                 station.track = replace(station.track, time_ns=np.where(own != 0, own + ahead, 0))
 
-    def _let_go(self, merged: Track, n: int) -> Frames:
-        """Hand on the first n frames; what is held moves up in the store."""
+    def _release(self, merged: Track, n: int) -> Frames:
+        """Remove the first n merged frames from the store and return them."""
         assert self._store is not None
-        going = merged.take(slice(n))
-        out = self._store.take(going.row)
-        self._left = going.stamps()[:, -1:]
-        self._gone = Track.join([self._gone, going]).take(slice(-WINDOW, None)) if self._gone else going
+        released = merged.take(slice(n))
+        out = self._store.take(released.row)
+        self._last_stamp = released.stamps()[:, -1:]
+        if self._released:
+            self._released = Track.join([self._released, released]).take(slice(-WINDOW, None))
+        else:
+            self._released = released
         rows: list[NDArray[np.intp]] = []
         for number, station in enumerate(self._stations):
-            self._count(number, going)
-            staying = station.track.take(_places(station.track, number, merged) >= n) if station.track else None
-            if not staying:
+            self._count(number, released)
+            remaining = (
+                station.track.take(_positions(station.track, number, merged) >= n) if station.track else None
+            )
+            if not remaining:
                 station.track = None
                 continue
             n_before = sum(map(len, rows))
-            station.track = replace(staying, row=np.arange(n_before, n_before + len(staying)))
-            rows.append(staying.row)
+            station.track = replace(remaining, row=np.arange(n_before, n_before + len(remaining)))
+            rows.append(remaining.row)
         self._store = self._store.take(np.concatenate(rows)) if rows else None
         return out
 
-    def _count(self, number: int, going: Track) -> None:
-        """Enter these frames into the share of a station."""
-        share, has, used = self._stations[number].share, going.stations >> number & 1 != 0, going.source == number
+    def _count(self, number: int, released: Track) -> None:
+        """Count released frames in the share of a station."""
+        share, has, used = (
+            self._stations[number].share,
+            released.stations >> number & 1 != 0,
+            released.source == number,
+        )
         share.used += int(np.count_nonzero(used))
-        share.only += int(np.count_nonzero(going.stations == 1 << number))
+        share.only += int(np.count_nonzero(released.stations == 1 << number))
         share.copies += int(np.count_nonzero(has & ~used))
 
 
-def _places(track: Track, number: int, merged: Track) -> NDArray[np.intp]:
-    """Where the frames of a station stand in the merged sequence; mostly in the same order."""
+def _positions(track: Track, number: int, merged: Track) -> NDArray[np.intp]:
+    """Positions of a station's frames in the merged sequence: intp[n]; mostly ascending."""
     there = np.nonzero(merged.stations >> number & 1)[0]
     if (merged.key[there] == track.key).all():
         return there

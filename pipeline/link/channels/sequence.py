@@ -26,7 +26,10 @@ class SequenceCounts:
         self._last = np.full(_APIDS, _NEVER, np.int64)
 
     def find_breaks(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> Sequence[int] | NDArray[np.intp]:
-        """Which of these packets do not follow on the one before of their APID: rows, in any order."""
+        """Return the rows of the packets whose count is not one more than that of the packet before of their APID.
+
+        `apid`, `count: uint16[n]`. The rows are in any order.
+        """
         breaks = self._breaks_of_few(apid, count) if len(apid) <= _FEW else self._breaks(apid, count)
         self.n_breaks += len(breaks)
         return breaks

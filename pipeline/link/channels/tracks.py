@@ -1,4 +1,4 @@
-"""Frames of one virtual channel as a station has them, how their count runs, and what an order of them costs."""
+"""Frames of one virtual channel of one station, the arithmetic of their count, and the cost of an order of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDE_COUNT = 1 << 16
-"""A count of at least this modulus does not come round within a pass: a step back is a restart."""
+"""A count of at least this modulus does not wrap within a pass: a step back is a restart."""
 CLOCK_TOLERANCE_NS = 1_000_000_000
-"""How far receive times may contradict an order: clocks of the stations, and the size of the pieces they sent."""
+"""How far receive times may contradict an order: station clocks differ, and a piece has one time for many frames."""
 _EPOCH = 1 << 40
 _MASTER_MODULUS = 1 << 8
 _RESTART_COST = 1 << 20
@@ -43,25 +43,25 @@ class Track:
         return len(self.row)
 
     def take(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Track:
-        """The frames asked for, in that order."""
+        """Select frames, in the given order."""
         return Track(*(getattr(self, name)[which] for name in _COLUMNS))
 
     def stamps(self, guides: Sequence[Track] = ()) -> Ints:
-        """Count, master channel count and receive time of each frame, and its place in each guide: int64[3 + g, n].
+        """Count, master channel count, receive time and position in each guide of each frame: int64[3 + g, n].
 
-        A guide is a sequence that the frames should follow as far as it has them; 0: it does not have the frame.
+        A guide is a sequence whose order the frames should keep. Position 0: the guide does not have the frame.
         """
         return np.stack((self.count, self.master, self.time_ns, *(guide.numbers(self.key) for guide in guides)))
 
     def numbers(self, keys: NDArray[np.uint64]) -> Ints:
-        """Where the frames of these keys stand here, counted from 1; 0 for those that are not here: int64[m]."""
+        """Positions here of the frames with these keys, counted from 1; 0: absent, or not unique: int64[m]."""
         own, rows, times = np.unique(self.key, return_index=True, return_counts=True)
         at = np.minimum(np.searchsorted(own, keys), len(own) - 1)
         return np.where((own[at] == keys) & (times[at] == 1), rows[at] + 1, 0)
 
     @staticmethod
     def join(parts: Sequence[Track]) -> Track:
-        """One after the other."""
+        """Concatenate tracks."""
         return Track(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
 
 
@@ -70,13 +70,13 @@ _COLUMNS = tuple(field.name for field in fields(Track))
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """A virtual channel whose count wraps at `modulus`. `masters`: its frames have a master channel count too."""
+    """Count of a virtual channel, which wraps at `modulus`. `masters`: its frames have a master channel count, too."""
 
     modulus: int
     masters: bool = False
 
     def steps(self, count: Ints) -> Ints:
-        """Distance from each frame to the next, at least 1; a restart leads into another epoch: int64[n - 1]."""
+        """Distance from each frame to the next, at least 1; a restart adds a very large step: int64[n - 1]."""
         plain = np.diff(count)
         ahead = (plain - 1) % self.modulus + 1
         if self.modulus < WIDE_COUNT:
@@ -84,18 +84,18 @@ class Counting:
         return np.where(ahead >= self.modulus // 2, _EPOCH + plain, ahead)
 
     def follow(self, stamps: Ints) -> NDArray[np.bool_]:
-        """Which frames have both counts that are due after the frame before: bool[n - 1]."""
+        """Which frames have the counts that follow those of the frame before: bool[n - 1]."""
         due: NDArray[np.bool_] = self.steps(stamps[0]) == 1
         return due & (np.diff(stamps[1]) % _MASTER_MODULUS == 1) if self.masters else due
 
     def places(self, count: Ints, left: Ints) -> Ints:
-        """The counts unwrapped, beginning with that of the stamp `left` where there is one: int64[n]."""
+        """Unwrap the counts, starting at that of the stamp `left` if there is one: int64[n]."""
         behind = np.concatenate((left[0], count))
         steps = self.steps(behind)
         return (behind[:1] + np.concatenate(([0], np.cumsum(steps))))[left.shape[1] :]
 
     def cost(self, stamps: Ints) -> int:
-        """How bad an order is: its length by both counts, and a high price for each step back in time or in a guide."""
+        """Cost of an order: its length by both counts, plus a high cost for each step back in time or in a guide."""
         cost = int(np.minimum(self.steps(stamps[0]), _RESTART_COST).sum())
         if self.masters:
             cost += int(((np.diff(stamps[1]) - 1) % _MASTER_MODULUS + 1).sum())

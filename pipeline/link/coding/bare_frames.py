@@ -1,15 +1,14 @@
-"""Where frames begin in a stream without sync markers, also behind bytes that were inserted, lost or foreign.
+"""Frame sync of streams without sync markers, also behind bytes that were inserted or lost.
 
 The frames are bare, or coded blocks; a recorder may have put a prefix and a suffix around each.
 
 In: bytes in pieces of any size. Out: blocks of one frame each, with the byte of the stream in which each ends. Dropped
 and counted: bytes between frames.
 
-Frames follow each other as long as each begins with the header of a known channel: a wanted one, or one whose frames
-passed their check here. A block that does not is looked at: with an FECF or a code by its check. If it is no frame
-either, frames are looked for from the block before on, at every byte: a known header and a right check; without a check
-a known header with another one a record length behind it. A block in which no frame begins is handed on as it stands,
-for the count.
+A block is accepted if it begins with the header of a known channel: a wanted one, or one whose frames passed their
+check here. Any other block is checked by its FECF or code, if the link has one. If that fails, the search begins at the
+block before: at every byte, for a known header and a valid check; without a check, for a known header with another one
+a record length behind it. Blocks in which no frame begins are output unchanged, so that they are counted.
 """
 
 from __future__ import annotations
@@ -30,59 +29,59 @@ from .records import Record
 
 _NAME_BYTES = 4
 _COUNTED_BYTES = 5
-"""Of a header, up to its count."""
+"""Length of a header up to the end of its count."""
 _MASKS = {"aos": 0xFFFF0000, "tm": 0xFFFE0000, "uslp": 0xFFFFF7E0}
 _COUNTS = {"aos": slice(2, 5), "tm": slice(3, 4), "uslp": None}
-_NAMES_KEPT = 64
+_MAX_NAMES = 64
 
 
 class BareFrames:
-    """Cuts a stream into frames of one length. Holds less than three of them."""
+    """Cuts a stream into frames of one length. Buffers less than three of them."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self.skipped_bytes = 0
-        self.place = 0
-        """Byte of the stream from which on blocks are still to come."""
+        self.position = 0
+        """Position in the stream before which all blocks are output."""
         self._record = Record.of(settings)
         self._block_length = block_bytes(settings)
         self._length = record_bytes(replace(settings, symbols="packed"))
         self._decoder = FrameDecoder(settings) if settings.framing == "codeblocks" else None
         code = settings.reed_solomon if self._decoder else None
         self._checked = settings.fecf or (code is not None and code.check)
-        # A header with an error control of its own is corrected later: it need not look like one here.
+        # A header with error control is corrected later, so it may not be recognised here.
         self._searches = self._checked or not settings.header_error_control
         mask = _MASKS[settings.frame_type]
         self._mask = _as_in_stream(mask)
         over = _randomizer_word(settings) if self._decoder else 0
-        names = {(_name(settings, one) ^ over) & mask for one in channels}
+        names = {(_name(settings, channel) ^ over) & mask for channel in channels}
         self._names = [_as_in_stream(name) for name in sorted(names)]
         self._buffer = np.empty(0, np.uint8)
         self._at = 0  # of the next block in the buffer; before it, the last one
-        self._look: int | None = None  # next byte to look at while searching
+        self._search_at: int | None = None  # next byte to look at while searching
         self._n_to_skip = 0  # bytes that are left of a frame whose beginning is missing
-        self._doubt_at = 0  # byte of the stream at which the search began
+        self._search_began_at = 0  # byte of the stream at which the search began
         self.n_found = 0
-        """How often frames were found again where none was expected."""
+        """How often frame sync was found again at an unexpected position."""
         self._count_at = _COUNTS[settings.frame_type]
         self.lost_at: int | None = None
-        """Byte of the stream from which on no frame was found, when it has ended."""
+        """Byte of the stream from which on no frame was found; known when the stream has ended."""
         self._out: list[Blocks] = []
 
     def find_blocks(self, octets: NDArray[np.uint8]) -> Blocks:
-        """The frames that are whole and decided with `octets: uint8[n]`."""
+        """Return the blocks completed and accepted with `octets: uint8[n]`."""
         if self._n_to_skip:
             octets = self._skip(octets)
         self._buffer = np.concatenate((self._buffer, octets)) if len(self._buffer) else np.ascontiguousarray(octets)
         return self._advance(final=False)
 
     def flush(self) -> Blocks:
-        """The stream ends: what is left is no frame."""
+        """End the stream: the bytes that are left are no frame."""
         self._n_to_skip = 0
         return self._advance(final=True)
 
     def break_off(self, missing: int) -> Blocks:
-        """So many bytes are missing here: what is whole before that. UNKNOWN (-1): a block begins with what follows."""
-        into = len(self._buffer) - self._at + missing if missing > 0 and self._look is None else 0
+        """Return the blocks before a gap of `missing` bytes. -1 (unknown): a block begins with the next byte."""
+        into = len(self._buffer) - self._at + missing if missing > 0 and self._search_at is None else 0
         blocks, self.lost_at = self._advance(final=True), None
         self._n_to_skip = -into % self._length
         return blocks
@@ -91,7 +90,7 @@ class BareFrames:
         n_bytes = min(self._n_to_skip, len(octets))
         self._n_to_skip -= n_bytes
         self.skipped_bytes += n_bytes
-        self.place += n_bytes
+        self.position += n_bytes
         return octets[n_bytes:]
 
     def report(self) -> dict[str, Any]:
@@ -99,45 +98,48 @@ class BareFrames:
         return {"found_again": self.n_found}
 
     def _advance(self, *, final: bool) -> Blocks:
-        going = True
-        while going:
-            going = self._follow() if self._look is None else self._search(final=final)
+        is_going = True
+        while is_going:
+            is_going = self._read_expected() if self._search_at is None else self._search(final=final)
         if final:
-            if self._look is not None and self.place + self._look - self._doubt_at >= self._length:
-                self.lost_at = self._doubt_at
+            if (
+                self._search_at is not None
+                and self.position + self._search_at - self._search_began_at >= self._length
+            ):
+                self.lost_at = self._search_began_at
             self._emit((len(self._buffer) - self._at) // self._length)
             self.skipped_bytes += len(self._buffer) - self._at
-            self._look, self._at = None, len(self._buffer)
-            self._forget(len(self._buffer))
+            self._search_at, self._at = None, len(self._buffer)
+            self._drop(len(self._buffer))
         else:
-            self._forget(max(self._at - self._length, 0))
+            self._drop(max(self._at - self._length, 0))
         out, self._out = self._out, []
         return out[0] if len(out) == 1 else Blocks.join(out, self._block_length)
 
     def _emit(self, n: int) -> None:
-        """Hand on the next n blocks."""
+        """Output the next n blocks."""
         if n <= 0:
             return
         stop = self._at + n * self._length
-        first = self.place + self._at - 1 + self._length
+        first = self.position + self._at - 1 + self._length
         last = np.arange(first, first + n * self._length, self._length, dtype=np.int64)
         records, prefix = self._buffer[self._at : stop].reshape(n, self._length), self._record.prefix
         times = self._record.received_ns(records[:, :prefix]) if self._record.times else None
         self._out.append(Blocks(records[:, prefix : prefix + self._block_length], last, times))
         self._at = stop
 
-    def _forget(self, n: int) -> None:
-        """Let the first n bytes of the buffer go."""
+    def _drop(self, n: int) -> None:
+        """Drop the first n bytes of the buffer."""
         self._buffer = self._buffer[n:].copy()
-        self.place += n
+        self.position += n
         self._at -= n
-        if self._look is not None:
-            self._look -= n
+        if self._search_at is not None:
+            self._search_at -= n
 
     # -- frames that follow each other -------------------------------------------------------------------------------
 
-    def _follow(self) -> bool:
-        """Hand on the blocks that begin as expected; True where one does not."""
+    def _read_expected(self) -> bool:
+        """Output the blocks with a known header; True if one without follows and the state has changed."""
         n_left = len(self._buffer) - self._at
         n_whole = n_left // self._length
         n_named = n_left - self._record.prefix - _NAME_BYTES
@@ -146,57 +148,57 @@ class BareFrames:
         n_known = n_seen if len(known.nonzero()[0]) == n_seen else int(np.argmin(known))
         self._emit(min(n_known, n_whole))
         if self._searches or n_known >= n_whole:
-            return n_known < n_whole and self._doubt()
+            return n_known < n_whole and self._check_unexpected()
         self._emit(n_whole - n_known)
         return False
 
-    def _doubt(self) -> bool:
-        """Take a block that passes its check for a frame of another channel; else begin to search."""
+    def _check_unexpected(self) -> bool:
+        """Accept a block that passes its check as a frame of another channel; else begin to search."""
         block = self._block(self._at)
-        if self._checked and self._passes(self._at):
-            if len(self._names) < _NAMES_KEPT:
+        if self._checked and self._is_frame(self._at):
+            if len(self._names) < _MAX_NAMES:
                 self._names.append(np.asarray(block[:_NAME_BYTES].view(np.uint32)[0] & self._mask))
             self._emit(1)
             return True
-        self._doubt_at = self.place + self._at
+        self._search_began_at = self.position + self._at
         before = self._at - self._length
-        good = before < 0 or (self._checked and self._passes(before))
-        self._look = self._at if good else before + 1
+        good = before < 0 or (self._checked and self._is_frame(before))
+        self._search_at = self._at if good else before + 1
         return True
 
     # -- searching ---------------------------------------------------------------------------------------------------
 
     def _search(self, *, final: bool) -> bool:
-        """Look for the next frame; True where one was found."""
-        assert self._look is not None
+        """Search for the next frame; True if one was found."""
+        assert self._search_at is not None
         needed = self._length + (0 if self._checked or final else self._record.prefix + _COUNTED_BYTES)
-        stop = max(len(self._buffer) - needed + 1, self._look)
-        hits = np.nonzero(self._known(self._look, stop - self._look, 1))[0] + self._look
-        found = next((at for at in hits.tolist() if self._passes(at)), None)
+        stop = max(len(self._buffer) - needed + 1, self._search_at)
+        hits = np.nonzero(self._known(self._search_at, stop - self._search_at, 1))[0] + self._search_at
+        found = next((at for at in hits.tolist() if self._is_frame(at)), None)
         if found is not None:
-            self._take_up(found)
+            self._resume_at(found)
             return True
-        self._look = stop
+        self._search_at = stop
         if not final:
-            self._pass_over(stop)
+            self._emit_without_frames(stop)
         return False
 
-    def _pass_over(self, stop: int) -> None:
-        """Hand on the blocks far before `stop`, in which no frame begins, to be counted."""
+    def _emit_without_frames(self, stop: int) -> None:
+        """Output the blocks before `stop` in which no frame begins, so that they are counted as failed."""
         n_without = (stop - self._at) // self._length - 1
         self._emit(n_without)
 
-    def _take_up(self, found: int) -> None:
-        """Go on with the frame at `found`."""
-        self._pass_over(found)
+    def _resume_at(self, found: int) -> None:
+        """Leave the search at the frame that begins at byte `found` of the buffer."""
+        self._emit_without_frames(found)
         ahead = found - self._at
         self.n_found += ahead % self._length != 0
         self._emit(ahead // self._length)
         self.skipped_bytes += max(found - self._at, 0)
-        self._at, self._look = found, None
+        self._at, self._search_at = found, None
 
     def _known(self, start: int, n: int, step: int) -> NDArray[np.bool_]:
-        """Whether the header of a known channel stands at `start` and every `step` bytes behind it: bool[n]."""
+        """Whether a header of a known channel is at `start` and at every `step` bytes behind it: bool[n]."""
         if n <= 0:
             return np.zeros(0, bool)
         start += self._record.prefix
@@ -206,8 +208,8 @@ class BareFrames:
             found |= words == name
         return found
 
-    def _passes(self, at: int) -> bool:
-        """Whether a frame is believed to stand here: by its code or FECF, else by the header behind it."""
+    def _is_frame(self, at: int) -> bool:
+        """Whether a frame begins at byte `at` of the buffer: by its code or FECF, else by the next header."""
         stop = at + self._length
         if self._checked:
             if self._decoder is not None:
@@ -224,25 +226,25 @@ class BareFrames:
         return (counts[1] - counts[0]) % (1 << 8 * (self._count_at.stop - self._count_at.start)) == 1
 
     def _block(self, at: int) -> NDArray[np.uint8]:
-        """The block of the record that begins at byte `at` of the buffer; shorter where the buffer ends in it."""
+        """Return the block of the record at byte `at` of the buffer; shorter if the buffer ends inside."""
         start = at + self._record.prefix
         return self._buffer[start : start + self._block_length]
 
 
 def _randomizer_word(settings: LinkSettings) -> int:
-    """What the randomiser adds to the first four bytes of a block."""
+    """The first four bytes of the randomiser sequence as a number."""
     if not settings.randomizer:
         return 0
     return int.from_bytes(randomizer_sequence(_NAME_BYTES, long=settings.long_randomizer).tobytes(), "big")
 
 
 def _as_in_stream(number: int) -> NDArray[np.uint32]:
-    """The number whose bytes in memory are those of a big-endian one in a stream, as an array without axes."""
+    """Convert to the uint32 whose bytes in memory are those of the big-endian number, as an array of no axes."""
     return np.frombuffer(number.to_bytes(_NAME_BYTES, "big"), np.uint32).reshape(())
 
 
 def _name(settings: LinkSettings, channel: ChannelSettings) -> int:
-    """The first four bytes of the channel's frames, without the bits that differ between them."""
+    """The first four bytes of a channel's frames as a number; bits that vary are 0."""
     scid, vcid = channel.spacecraft_id, channel.virtual_channel
     match settings.frame_type:
         case "aos":

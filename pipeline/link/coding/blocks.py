@@ -1,4 +1,4 @@
-"""Blocks of one length."""
+"""Coded blocks of one length, as frame sync finds them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 @dataclass(slots=True)
 class Blocks:
-    """`data: uint8[n, block_length]`; `last: int64[n]`, byte of the stream with which each block is complete.
+    """`data: uint8[n, block_length]`; `last: int64[n]`: byte of the stream with which each block is complete.
 
-    `received_ns: int64[n]`, ns since 1970 UTC (0: not known), where records bring their receive times; else None.
+    `received_ns: int64[n]`: receive times from record prefixes, ns since 1970 UTC, 0: unknown; None: no such field.
     """
 
     data: NDArray[np.uint8]
@@ -22,7 +22,7 @@ class Blocks:
 
     @staticmethod
     def join(parts: Sequence[Blocks], block_length: int) -> Blocks:
-        """One after the other."""
+        """Concatenate blocks."""
         if len(parts) == 1:
             return parts[0]
         if not parts:

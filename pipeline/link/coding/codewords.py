@@ -1,8 +1,7 @@
-"""From coded blocks to transfer frames that can be trusted.
+"""Decodes coded blocks to checked transfer frames.
 
-In: blocks as received. Out: frames without randomiser and parity that pass every check the link has, with the
-number of symbols that had to be corrected. Dropped and counted: frames that cannot be corrected or fail their FECF.
-No header is read before this.
+In: blocks as received. Out: frames without randomiser and parity that pass every check of the link, with the number of
+corrected symbols. Dropped and counted: frames that cannot be corrected or fail their FECF. No header is read before.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from .reed_solomon import UNCORRECTABLE, ReedSolomon
 
 @dataclass(slots=True)
 class CodingCounts:
-    """Frames by fate; `codewords[k]`: codewords in which k symbols were corrected."""
+    """Numbers of frames; `codewords[k]`: codewords in which k symbols were corrected."""
 
     read: int = 0
     clean: int = 0
@@ -35,8 +34,9 @@ class CodingCounts:
 
 @dataclass(slots=True)
 class Checked:
-    """`frames: uint8[n, frame_length]`; `n_corrected: int16[n]`, None where nothing was corrected; `row: intp[n]`, the
-    block each came from, None where all blocks hold good frames.
+    """Good frames `uint8[n, frame_length]`.
+
+    `n_corrected: int16[n]`: corrected symbols; None: none in any. `row: intp[n]`: block of each; None: all blocks.
     """
 
     frames: NDArray[np.uint8]
@@ -45,7 +45,7 @@ class Checked:
 
 
 class FrameDecoder:
-    """Takes randomiser, parity and checks off the blocks of one link."""
+    """Derandomises, corrects and checks the blocks of one link."""
 
     def __init__(self, settings: LinkSettings) -> None:
         coded = settings.framing in {"cadu", "codeblocks"}
@@ -78,26 +78,26 @@ class FrameDecoder:
         if self._header_control and n:
             frames, n_corrected, good = self._correct_headers(frames, n_corrected, good)
         if self._fecf and n:
-            good = self._intact(frames, good)
+            good = self._check_fecf(frames, good)
         if n_corrected is None and good is None:
             self.counts.clean += n
             return Checked(frames)
-        return self._good(frames, n_corrected, good)
+        return self._select_good(frames, n_corrected, good)
 
-    def _good(
+    def _select_good(
         self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16] | None, good: NDArray[np.bool_] | None
     ) -> Checked:
-        """The good frames, counted."""
+        """Select and count the good frames. `good: bool[n]`; None: all."""
         row = None
         if good is not None and len(rows := good.nonzero()[0]) < len(frames):
             row, frames, n_corrected = rows, frames[rows], None if n_corrected is None else n_corrected[rows]
-        n_mended = 0 if n_corrected is None else len(n_corrected.nonzero()[0])
-        self.counts.corrected += n_mended
-        self.counts.clean += len(frames) - n_mended
+        n_corrected_frames = 0 if n_corrected is None else len(n_corrected.nonzero()[0])
+        self.counts.corrected += n_corrected_frames
+        self.counts.clean += len(frames) - n_corrected_frames
         return Checked(frames, n_corrected, row)
 
-    def _intact(self, frames: NDArray[np.uint8], good: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-        """Those of the good frames whose FECF is right, None for all of them; the others are counted."""
+    def _check_fecf(self, frames: NDArray[np.uint8], good: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Which good frames have a valid FECF: bool[n], None: all frames. Counts the others."""
         intact = passes_fecf(frames)
         if good is None and all(intact):
             return None
@@ -109,8 +109,9 @@ class FrameDecoder:
     def _correct(
         self, code: ReedSolomon, blocks: NDArray[np.uint8], frames: NDArray[np.uint8]
     ) -> tuple[NDArray[np.uint8], NDArray[np.int16] | None, NDArray[np.bool_] | None]:
-        """Mend what can be mended; symbols corrected in each frame, -1 where a codeword of it is hopeless, and which
-        frames have no such codeword. None, None: all codewords are clean.
+        """Correct frames. Returns them, the corrected symbols of each (-1: uncorrectable), and which are good.
+
+        int16[n] and bool[n]; None and None: all codewords are clean.
         """
         found = code.errors(blocks)
         if found is None:
@@ -120,10 +121,10 @@ class FrameDecoder:
         inside = found.offset < self._frame_length
         frames[found.row[inside], found.offset[inside]] ^= found.flip[inside]
         per_codeword = found.n_corrected
-        hopeless = per_codeword == UNCORRECTABLE
-        self.counts.uncorrectable_codewords += int(np.count_nonzero(hopeless))
-        self.counts.codewords += np.bincount(per_codeword[~hopeless], minlength=17)
-        good = ~hopeless.any(axis=1)
+        uncorrectable = per_codeword == UNCORRECTABLE
+        self.counts.uncorrectable_codewords += int(np.count_nonzero(uncorrectable))
+        self.counts.codewords += np.bincount(per_codeword[~uncorrectable], minlength=17)
+        good = ~uncorrectable.any(axis=1)
         self.counts.uncorrectable += len(blocks) - int(np.count_nonzero(good))
         total = per_codeword.sum(axis=1, dtype=np.int16)
         return frames, np.where(good, total, UNCORRECTABLE).astype(np.int16), good
@@ -131,7 +132,7 @@ class FrameDecoder:
     def _correct_headers(
         self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16] | None, good: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.uint8], NDArray[np.int16] | None, NDArray[np.bool_] | None]:
-        """By the frame header error control, before the FECF, which covers the header as it was sent."""
+        """Correct headers by the frame header error control, before the FECF is checked, which covers the header."""
         frames = frames if frames.flags.owndata else frames.copy()
         n_wrong = correct_headers(frames)
         if not len(n_wrong.nonzero()[0]):
@@ -145,7 +146,7 @@ class FrameDecoder:
 
 
 def passes_fecf(frames: NDArray[np.uint8]) -> list[bool]:
-    """Whether the CRC-16 over each frame and its FECF leaves nothing (732.0-B-4 4.1.6, 132.0-B-3 4.1.6)."""
+    """Whether the CRC-16 over each frame with its FECF is 0 (732.0-B-4 4.1.6, 132.0-B-3 4.1.6): n values."""
     remainder = fastcrc.crc16.ibm_3740
     length = frames.shape[1]
     raw = frames.tobytes()

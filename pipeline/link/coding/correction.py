@@ -1,7 +1,7 @@
-"""Which symbols of a codeword are wrong, and by how much: many codewords at once.
+"""Error positions and values of Reed-Solomon codewords, for many codewords at once.
 
-Berlekamp-Massey finds the error locator, a table of its values at every position the errors (Chien), Forney's
-formula their values. Arrays run over the codewords, loops over the 32 (16) syndromes and the coefficients.
+Berlekamp-Massey finds the error locator polynomial, a table of its values at every position the error positions (Chien
+search), Forney's formula the error values. Arrays run over the codewords, loops over syndromes and coefficients.
 
 Source: Blahut, Algebraic Codes for Data Transmission, 7.4-7.5; the roots of the code as in CCSDS 131.0-B 4.3.4.
 """
@@ -24,7 +24,7 @@ class Code:
     """A (255, 255 - parity) code, shortened by `fill` symbols that are not sent.
 
     `locator_values: uint8[t + 1, 256, 256]`: coefficient k of value v adds `[k, v, j]` to the locator at the
-    inverse of sent position j; columns past the codeword are such that they never show a root.
+    inverse of sent position j; columns beyond the codeword never give a root.
     """
 
     parity: int
@@ -36,7 +36,7 @@ class Code:
     def ccsds(parity: int, fill: int, degree: int | None = None) -> Code:
         """The code whose roots are beta^j, 128 - E <= j <= 127 + E (131.0-B 4.3.4).
 
-        `degree`: that of the longest locator, half the parity unless told.
+        `degree`: highest degree of a locator; default: half the parity.
         """
         n_coefficients = 1 + (parity // 2 if degree is None else degree)
         n_symbols = 255 - fill
@@ -70,14 +70,14 @@ def correct(code: Code, syndromes: NDArray[np.uint8]) -> Corrections:
 
 
 def _locator(syndromes: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Berlekamp-Massey: locator coefficients intp[t + 1, m] and degree intp[m] (beyond t: hopeless)."""
+    """Berlekamp-Massey: locator coefficients intp[t + 1, m] and degree intp[m] (above t: uncorrectable)."""
     parity, m = syndromes.shape
     t = parity // 2
     log_syndromes = LOG[syndromes]
     locator = np.zeros((t + 1, m), np.intp)
     locator[0] = 1
-    # The correction polynomial, without its constant term, which is zero. It is kept as logarithms, in rows that end
-    # one row earlier at every order: that multiplies it by x.
+    # The correction polynomial as logarithms, without its constant term (0). At every order it is read from one row
+    # earlier, which multiplies it by x.
     rows = np.full((parity + t, m), LOG_OF_ZERO, np.intp)
     rows[parity] = 0
     degree = np.zeros(m, np.intp)
@@ -105,7 +105,7 @@ def _locator(syndromes: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.
 
 
 def _explains(locator: NDArray[np.intp], log_syndromes: NDArray[np.intp], first: int) -> bool:
-    """Whether the locators generate all syndromes from `first` on, so that the search can end early."""
+    """Whether the locators generate all syndromes from `first` on; then the iteration can end early."""
     log_locator = LOG[locator]
     left = np.zeros_like(log_syndromes[first:])
     for k in range(min(len(locator), first + 1)):
@@ -114,7 +114,7 @@ def _explains(locator: NDArray[np.intp], log_syndromes: NDArray[np.intp], first:
 
 
 def roots(code: Code, locator: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Codeword and position of each root of the locators, in order."""
+    """Codeword and position of each root of the locators `intp[t + 1, m]`, in order: intp[k] each."""
     m = locator.shape[1]
     value = np.zeros((m, _POSITIONS // 8), np.uint64)
     for k, coefficient in enumerate(locator):

@@ -1,8 +1,8 @@
 """The field of the CCSDS Reed-Solomon code, GF(256), as tables.
 
 Field polynomial x^8 + x^7 + x^2 + x + 1 (CCSDS 131.0-B 4.3.3); codes are written in powers of beta = alpha^11
-(4.3.4). Products go by logarithms, `EXP[LOG[a] + LOG[b]]`; that of zero is so large that `EXP` is zero there, also
-where up to three logarithms and a few turns of 255 are added: taking a remainder would cost more than the product.
+(4.3.4). Products are computed by logarithms, `EXP[LOG[a] + LOG[b]]`. The logarithm of zero is so large that `EXP` is
+zero there, also for sums of up to three logarithms and a few multiples of 255; so no remainder has to be computed.
 """
 
 from __future__ import annotations
@@ -58,6 +58,6 @@ def multiply(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def reciprocal(a: NDArray[np.intp]) -> NDArray[np.intp]:
-    """1 / a; meaningless where a is zero."""
+    """1 / a, element by element; undefined where a is zero."""
     inverse: NDArray[np.intp] = EXP[(255 - LOG[a]) % 255]
     return inverse

@@ -1,4 +1,4 @@
-"""The AOS frame header error control: who sent the frame and on which channel, protected by itself.
+"""The AOS frame header error control: a code that protects the ids of spacecraft and channel in the frame header.
 
 A shortened Reed-Solomon code (10, 6) over GF(16) covers the 16 bits of master and virtual channel id and the 8 bits
 of the signalling field; the count is outside it (CCSDS 732.0-B-4 4.1.2.6). Field polynomial x^4 + x + 1, roots
@@ -24,7 +24,7 @@ _PARITY = 4
 def correct_headers(frames: NDArray[np.uint8]) -> NDArray[np.int16]:
     """Correct the headers of `frames: uint8[n, L]` in place.
 
-    Returns the number of wrong symbols of each, -1 where there are more than two: int16[n].
+    Returns the number of corrected symbols of each frame, -1: more than two are wrong: int16[n].
     """
     by_byte, patterns, weights = _tables()
     word = frames[:, PROTECTED_BYTES]

@@ -1,6 +1,6 @@
-"""The attached sync marker: where in a stream it may stand, and how far what stands there is from it.
+"""The attached sync marker: candidate positions in a stream, and the bit errors at a position.
 
-Places are bits from the beginning of the stream at hand: the marker may begin at any, and in either polarity.
+Positions are bits from the beginning of the given bytes. The marker may begin at any bit, in either polarity.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _RIGHT_SHIFTS = np.arange(8, 0, -1, dtype=np.uint16)[:, None]
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The sync marker and how many of its bits may be wrong; `flywheel`: markers in a row that may be missing."""
+    """The sync marker and its allowed bit errors; `flywheel`: number of consecutive markers that may be missing."""
 
     pattern: NDArray[np.uint8]
     errors_searching: int
     errors_locked: int
     flywheel: int
     _word: NDArray[np.uint64] = field(init=False)
-    """The pattern as the last bytes of a word, and which bits of the word are its."""
+    """The pattern as the last bytes of a word; `_mask`: the bits of the word that belong to it."""
     _mask: NDArray[np.uint64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class Marker:
 
     @staticmethod
     def of(pattern: bytes, searching: int | None = None, locked: int | None = None, flywheel: int = 2) -> Marker:
-        """Where not given, 1 wrong bit in 32 while searching and 4 in 32 while locked."""
+        """Make a marker; by default 1 bit error in 32 bits is allowed while searching and 4 in 32 while locked."""
         n_bits = 8 * len(pattern)
         return Marker(
             np.frombuffer(pattern, np.uint8),
@@ -45,16 +45,16 @@ class Marker:
 
     @property
     def n_bits(self) -> int:
-        """Length."""
+        """Length in bits."""
         return 8 * len(self.pattern)
 
     def wrong_bits_behind(
         self, octets: NDArray[np.uint8], start: int, n_markers: int, pitch_bytes: int
     ) -> NDArray[np.intp]:
-        """Bits in which each of a run of markers differs from the pattern, but for the first: intp[n_markers - 1].
+        """Bit errors of each marker of a run but the first: intp[n_markers - 1].
 
-        `octets`: the stream at the bit phase of the run; `start`: byte of the first marker; `pitch_bytes`, at least 8:
-        from one to the next.
+        `octets`: the stream at the bit phase of the run; `start`: byte of the first marker; `pitch_bytes`: distance of
+        the markers, at least 8.
         """
         n = n_markers - 1
         if n <= 0:
@@ -66,7 +66,7 @@ class Marker:
         return wrong
 
     def wrong_bits(self, stream: NDArray[np.uint8], place: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Bits in which the stream at each bit place differs from the marker: for a few places."""
+        """Bit errors of the marker at each of a few bit positions: intp[k]."""
         n_bytes = len(self.pattern)
         expected = int.from_bytes(self.pattern.tobytes(), "big")
         wrong = np.zeros(len(place), np.intp)
@@ -79,11 +79,14 @@ class Marker:
     def candidates(
         self, stream: NDArray[np.uint8], start: int, stop: int
     ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
-        """Bits from `start` to `stop` where the marker may begin: place, polarity, wrong bits."""
+        """Find the bits from `start` to `stop` where the marker may begin: positions, polarity, bit errors.
+
+        intp[k] ascending, bool[k] (True: inverted), intp[k].
+        """
         n_bits, allowed = 8 * len(self.pattern), self.errors_searching
         first, last = start // 8, (stop + 7) // 8
         span = stream[first : last + len(self.pattern)]
-        # Row k: the span as bytes that begin k bits into each of its own; behind its end stand zeros.
+        # Row k: the span shifted by k bits, with zeros behind its end.
         pair = span.astype(np.uint16) << 8
         pair[:-1] |= span[1:]
         aligned = (pair >> _RIGHT_SHIFTS).astype(np.uint8)
@@ -102,5 +105,5 @@ class Marker:
 
 
 def shifted(octets: NDArray[np.uint8], phase: int) -> NDArray[np.uint8]:
-    """`octets: uint8[n]` moved up by `phase` bits (1-7): uint8[n - 1]."""
+    """Shift `octets: uint8[n]` left by `phase` bits (1-7): uint8[n - 1]."""
     return (octets[:-1] << np.uint8(phase)) | (octets[1:] >> np.uint8(8 - phase))

@@ -1,7 +1,7 @@
 """The pseudo-random sequence a sender adds to the coded block so that it has enough bit transitions.
 
-CCSDS 131.0-B clause 10: the sequence starts anew at the first bit after the sync marker and covers frame and
-parity symbols alike. Adding it once more takes it away.
+CCSDS 131.0-B clause 10: the sequence restarts at the first bit after the sync marker and covers frame and parity
+symbols. Adding it a second time removes it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bytes that a recorder puts around each frame: a prefix, which may tell the receive time, and a suffix."""
+"""The bytes that a recorder puts around each frame: a prefix, which may hold the receive time, and a suffix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNIT_NS: dict[TimeUnit, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Lengths in bytes; `times` are summed onto `epoch_ns` (ns since 1970 UTC). Empty `times`: none is told."""
+    """Lengths in bytes; `times` are added to `epoch_ns` (ns since 1970 UTC). Empty `times`: no receive time."""
 
     prefix: int = 0
     suffix: int = 0
@@ -31,12 +31,12 @@ class Record:
         )
 
     def received_ns(self, prefixes: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Receive times by `prefixes: uint8[n, prefix]`: int64[n]."""
+        """Read the receive times from `prefixes: uint8[n, prefix]`: int64[n], ns since 1970 UTC."""
         total = np.full(len(prefixes), self.epoch_ns, np.int64)
-        for one in self.times:
-            octets = prefixes[:, one.offset : one.offset + one.n_bytes]
+        for field in self.times:
+            octets = prefixes[:, field.offset : field.offset + field.n_bytes]
             value = np.zeros(len(prefixes), np.int64)
-            for column in range(one.n_bytes) if one.byte_order == "big" else reversed(range(one.n_bytes)):
+            for column in range(field.n_bytes) if field.byte_order == "big" else reversed(range(field.n_bytes)):
                 value = value << 8 | octets[:, column]
-            total += value * UNIT_NS[one.unit]
+            total += value * UNIT_NS[field.unit]
         return total

@@ -1,7 +1,7 @@
 """Reed-Solomon codeblocks: check all, correct the few that fail (CCSDS 131.0-B clause 4).
 
-In: coded blocks as received, randomiser still on. Out: how many symbols of each codeword were wrong, and what to
-add to which byte to make them right; nothing is copied for the clean ones.
+In: coded blocks as received, still randomised. Out: the number of wrong symbols of each codeword, and the bytes to
+correct; clean blocks are not copied.
 
 Syndromes are linear, so each received symbol adds the table row of its position and value, eight syndromes packed
 in one uint64. The table absorbs the basis, a constant absorbs the randomiser. Eight consecutive zero syndromes mean
@@ -31,10 +31,10 @@ _SAME = np.arange(256, dtype=np.uint8)
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What the decoder found in n blocks of I codewords.
+    """Result for n blocks of I codewords.
 
-    `n_corrected: int16[n, I]`, -1 uncorrectable. Byte `offset[k]` of block `row[k]` becomes right by adding
-    (exclusive or) `flip[k]`; blocks with an uncorrectable codeword keep their other corrections.
+    `n_corrected: int16[n, I]`: corrected symbols; -1: uncorrectable. Byte `offset[k]` of block `row[k]` is corrected by
+    an exclusive or with `flip[k]`; blocks with an uncorrectable codeword keep their other corrections.
     """
 
     n_corrected: NDArray[np.int16]
@@ -44,7 +44,7 @@ class Decoded:
 
 
 class ReedSolomon:
-    """The code of one link. `randomizer: uint8[block_length]` is what lies over the blocks, or None."""
+    """The code of one link. `randomizer: uint8[block_length]`: sequence added to the blocks, or None."""
 
     def __init__(self, settings: ReedSolomonSettings, randomizer: NDArray[np.uint8] | None) -> None:
         self.interleave = settings.interleave
@@ -64,7 +64,7 @@ class ReedSolomon:
         self._terms = np.empty(shape, np.uint64)
         self._clean_syndromes = np.bitwise_xor.reduce(
             self._tables[0][self._row_of_position + self._over], axis=1
-        )  # uint64[I]: what a clean codeword shows under the randomiser
+        )  # uint64[I]: syndromes of a clean randomised codeword
         self._fill_syndromes = _fill_syndromes(
             settings.parity, settings.virtual_fill, settings.fill_value, dual=dual
         )
@@ -83,20 +83,20 @@ class ReedSolomon:
             index, terms = self._index[: len(part)], self._terms[: len(part)]
             np.copyto(index, self._codewords(part))
             np.add(index, self._row_of_position, out=index)
-            # "wrap" only skips the bounds check: every index is inside the table.
+            # "wrap" skips the bounds check; every index is inside the table.
             self._tables[0].take(index, out=terms, mode="wrap")
             np.bitwise_xor.reduce(terms, axis=2, out=found[first : first + len(part)])
         found ^= self._clean_syndromes
         return found
 
     def decode(self, blocks: NDArray[np.uint8]) -> Decoded:
-        """Check `blocks: uint8[n, block_length]` and correct what fails."""
+        """Check `blocks: uint8[n, block_length]` and find the corrections."""
         none = np.empty(0, np.intp)
         n_corrected = np.zeros((len(blocks), self.interleave), np.int16)
         return self.errors(blocks) or Decoded(n_corrected, none, none, np.empty(0, np.uint8))
 
     def errors(self, blocks: NDArray[np.uint8]) -> Decoded | None:
-        """As `decode`; None where all codewords are clean."""
+        """As `decode`; None if all codewords are clean."""
         first_syndromes = self._first_syndromes(blocks)
         row, lane = first_syndromes.nonzero()
         if not len(row):
@@ -116,18 +116,18 @@ class ReedSolomon:
         return Decoded(n_corrected, rows, offsets, flips)
 
     def _codewords(self, blocks: NDArray[Any]) -> NDArray[Any]:
-        """The blocks seen codeword by codeword, uint8[n, I, n_symbols]: symbol j of word i is byte j * I + i.
+        """View the blocks as codewords, uint8[n, I, n_symbols]: symbol j of codeword i is byte j * I + i.
 
-        Where codewords are consecutive it is byte i * n_symbols + j.
+        For consecutive codewords it is byte i * n_symbols + j.
         """
         if self._consecutive:
             return blocks.reshape(len(blocks), self.interleave, self.n_symbols)
         return blocks.reshape(len(blocks), self.n_symbols, self.interleave).transpose(0, 2, 1)
 
     def _offset(self, position: NDArray[np.intp], lane: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Where symbol `position` of codeword `lane` stands among the symbols when all parity is put at the end.
+        """Offset of symbol `position` of codeword `lane` in a block whose parity is all at the end.
 
-        For interleaved codewords that is its place in the block; below the frame length it is its place in the frame.
+        For interleaved codewords that is the offset in the block. Below the frame length it is the offset in the frame.
         """
         if not self._consecutive:
             return position * self.interleave + lane
@@ -136,7 +136,7 @@ class ReedSolomon:
         return np.where(position < n_message, lane * n_message + position, parity_at)
 
     def messages(self, blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The frames that lie in `blocks: uint8[n, block_length]`: uint8[n, frame_length], randomiser still on."""
+        """Extract the frames from `blocks: uint8[n, block_length]`: uint8[n, frame_length], still randomised."""
         n_message = self.n_symbols - self.parity
         if not self._consecutive:
             return blocks[:, : n_message * self.interleave]
@@ -145,7 +145,7 @@ class ReedSolomon:
     def _syndromes(self, symbols: NDArray[np.uint8], first: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """All syndromes of derandomised codewords `symbols: uint8[m, n_symbols]`: uint8[m, parity].
 
-        `first: uint64[m]`: the eight that are known.
+        `first: uint64[m]`: the first eight, packed.
         """
         index = symbols + self._row_of_position
         packed = [
@@ -155,7 +155,7 @@ class ReedSolomon:
         return np.stack([first, *packed], axis=1).astype("<u8").view(np.uint8)
 
 
-# Links of one code share its tables: a pass may have several stations, and wrong settings are looked for by trying.
+# Links of one code share its tables: several stations of a pass, and the guard that tries other settings.
 
 
 @cache
@@ -165,7 +165,7 @@ def _code(parity: int, fill: int) -> Code:
 
 @cache
 def _syndrome_tables(parity: int, n_symbols: int, *, dual: bool) -> list[NDArray[np.uint64]]:
-    """Table k: syndromes 8 k to 8 k + 7 of every position and symbol as received, uint64[n_symbols * 256]."""
+    """Table k holds syndromes 8 k to 8 k + 7 of every position and received symbol: uint64[n_symbols * 256]."""
     exponent = np.arange(n_symbols - 1, -1, -1)
     symbol_log = LOG[CONVENTIONAL_OF_DUAL if dual else _SAME]
     first_root = 128 - parity // 2
@@ -180,7 +180,7 @@ def _syndrome_tables(parity: int, n_symbols: int, *, dual: bool) -> list[NDArray
 
 
 def _fill_syndromes(parity: int, n_fill: int, value: int, *, dual: bool) -> NDArray[np.uint64]:
-    """What `n_fill` symbols of this value before the sent ones add to the syndromes: uint64[parity / 8]."""
+    """Contribution of `n_fill` virtual fill symbols of this value to the syndromes: uint64[parity / 8]."""
     if not n_fill or not value:
         return np.zeros(parity // _SYNDROMES_PER_WORD, np.uint64)
     whole = _syndrome_tables(parity, CODEWORD_SYMBOLS, dual=dual)

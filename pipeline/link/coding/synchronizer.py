@@ -1,13 +1,13 @@
-"""Frame sync: where the coded blocks begin in a stream of bytes, by their attached sync markers.
+"""Frame sync: finds coded blocks in a stream of bytes by their attached sync markers.
 
 In: bytes in pieces of any size. Out: whole blocks without their sync marker, bit-aligned and in true polarity, with
 the byte of the stream in which each ends. Dropped and counted: bits that belong to no block.
 
-Searching, the first place counts whose marker has few wrong bits: at once where bit phase and polarity are those
-of before, otherwise only when the next marker stands where it should. Locked, more wrong bits are allowed, and a
-flywheel carries the lock over markers that are lost, as long as one stands in its place soon after. A marker
-that is missing inside the running frame's span, confirmed by its successor, shows that the frame was cut short.
-Every decision waits until it can see all it depends on, so that it is the same however the input was cut.
+While searching, the first position whose marker has few bit errors is accepted: at once if bit phase and polarity are
+the same as before, otherwise only if the next marker is at the expected position. While locked, more bit errors are
+allowed, and a flywheel keeps the lock over missing markers if one is at its position soon after. A confirmed marker
+before the end of the current frame shows that this frame was cut short. Every decision waits until all bytes it depends
+on are there, so that the output does not depend on how the input was split.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .marker import Marker, shifted
 from .records import Record
 
 SLIP_BITS = 32
-"""A marker this near to where it was expected is the same lock after a slip."""
+"""A marker at most this far from its expected position is the same lock after a bit slip."""
 _CANDIDATES_AT_ONCE = 16
 _SCAN_BYTES = 1 << 14
 
 
 @dataclass(slots=True)
 class SyncCounts:
-    """What the synchroniser saw. `skipped_bits` belong to no block; `carried`: markers not found but bridged."""
+    """Counts of the synchronizer. `skipped_bits` belong to no block; `carried`: missing markers within a lock."""
 
     locks: int = 0
     slips: int = 0
@@ -42,7 +42,7 @@ class SyncCounts:
 
 @dataclass(slots=True)
 class _Lock:
-    """A frame whose marker is accepted. Places are bits from the start of the buffer."""
+    """A frame whose marker is accepted. Positions are bits from the start of the buffer."""
 
     at: int
     inverted: bool
@@ -52,7 +52,7 @@ class _Lock:
 
 @dataclass(slots=True)
 class _Search:
-    """Looking for a marker from bit `at`. `expected`: where it should be; `running`: the frame before."""
+    """Search for a marker from bit `at` on. `expected`: its expected position; `running`: the frame before."""
 
     at: int
     expected: int | None = None
@@ -63,9 +63,8 @@ class _Search:
 class Synchronizer:
     """Cuts a stream into blocks of `block_length` bytes.
 
-    `eager`: a block is handed on as soon as it is whole, not when the next marker is seen. That is for streams
-    where a later check finds frames that were cut short; they are then counted there. `record`: what stands before
-    each marker and behind each block.
+    `eager`: output a block as soon as it is complete, without waiting for the next marker. That is for links where a
+    later check finds and counts frames that were cut short. `record`: prefix and suffix around each frame.
     """
 
     marker: Marker
@@ -79,7 +78,7 @@ class Synchronizer:
     _state: _Lock | _Search = field(default_factory=lambda: _Search(0))
     _phase: int = 0
     _inverted: bool = False
-    _reach: int = 64  # frames looked at in one go: grows while the lock holds
+    _reach: int = 64  # frames checked at once: grows while the lock is kept
     _out: list[Blocks] = field(default_factory=list)
     _aligned: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     _gap: int = field(init=False)
@@ -92,12 +91,12 @@ class Synchronizer:
         self._pitch = self._gap + self.marker.n_bits + 8 * self.block_length
 
     def find_blocks(self, data: NDArray[np.uint8]) -> Blocks:
-        """Blocks that are whole and decided with `data: uint8[n]` added to the stream."""
+        """Return the blocks completed and accepted with `data: uint8[n]`."""
         self._buffer = np.concatenate((self._buffer, data)) if len(self._buffer) else np.ascontiguousarray(data)
         return self._advance(final=False)
 
     def flush(self) -> Blocks:
-        """The stream ends here; a later feed begins another one."""
+        """End the stream. Later bytes begin a new one."""
         blocks = self._advance(final=True)
         end = 8 * (self._base + len(self._buffer))
         self.counts.skipped_bits += max(0, end - self._covered)
@@ -107,18 +106,18 @@ class Synchronizer:
         self._state = _Search(0)
         return blocks
 
-    def break_off(self, missing: int) -> Blocks:  # noqa: ARG002 - the marker is searched for however much it is
-        """Bytes are missing here: what is whole before that."""
+    def break_off(self, missing: int) -> Blocks:  # noqa: ARG002 - the marker is searched for in any case
+        """Return the blocks before a gap of `missing` bytes."""
         return self.flush()
 
     @property
-    def place(self) -> int:
-        """Byte of the stream from which on blocks are still to come."""
+    def position(self) -> int:
+        """Position in the stream before which all blocks are output."""
         return self._base
 
     @property
     def skipped_bytes(self) -> int:
-        """Bytes so far that belong to no block."""
+        """Number of bytes so far that belong to no block."""
         return self.counts.skipped_bits // 8
 
     def report(self) -> dict[str, int]:
@@ -128,18 +127,18 @@ class Synchronizer:
     def _advance(self, *, final: bool) -> Blocks:
         if self._aligned:
             self._aligned = {}
-        going = True
-        while going:
+        is_going = True
+        while is_going:
             state = self._state
-            going = (
+            is_going = (
                 self._track(state, final=final) if isinstance(state, _Lock) else self._search(state, final=final)
             )
-        self._let_go()
+        self._drop_decided()
         out, self._out = self._out, []
         return out[0] if len(out) == 1 else Blocks.join(out, self.block_length)
 
-    def _let_go(self) -> None:
-        """Forget the bytes that no later decision needs."""
+    def _drop_decided(self) -> None:
+        """Drop the bytes that no later decision needs."""
         state = self._state
         keep = state.running.at if isinstance(state, _Search) and state.running else state.at
         n_bytes = min(max(keep // 8 - self.record.prefix, 0), len(self._buffer))
@@ -155,7 +154,7 @@ class Synchronizer:
     # -- locked ------------------------------------------------------------------------------------------------
 
     def _track(self, lock: _Lock, *, final: bool) -> bool:
-        """Hand on the frames of a run of markers; True where there is more to do with the bytes at hand."""
+        """Output the frames of a run of markers; True if more can be done with the buffered bytes."""
         end, pitch, n_bits = 8 * len(self._buffer), self._pitch, self.marker.n_bits
         n_whole = (end - lock.at + self._gap) // pitch
         n_there = max(1, (end - lock.at - n_bits) // pitch + 1)
@@ -166,11 +165,11 @@ class Synchronizer:
             wrong = n_bits - wrong
         n_accepted, broken = n_seen, False
         if len((wrong > self.marker.errors_locked).nonzero()[0]):
-            n_accepted, broken = self._judge_missing(lock, wrong, at_end=at_end)
+            n_accepted, broken = self._accept_markers(lock, wrong, at_end=at_end)
         if len(wrong.nonzero()[0]):
             self.counts.marker_bit_errors += int(wrong[: n_accepted - 1].sum())
-        held_back = 0 if self.eager or (at_end and not broken) else 1
-        stop = min(n_whole, n_accepted - held_back)
+        n_undecided = 0 if self.eager or (at_end and not broken) else 1
+        stop = min(n_whole, n_accepted - n_undecided)
         self._emit(lock, stop)
         last = _Lock(
             lock.at + pitch * (n_accepted - 1),
@@ -182,39 +181,39 @@ class Synchronizer:
         self._reach = 64 if broken else 2 * self._reach if n_seen < n_there else self._reach
         return broken or n_seen < n_there
 
-    def _judge_missing(self, lock: _Lock, wrong: NDArray[np.intp], *, at_end: bool) -> tuple[int, bool]:
-        """How many markers of the run are accepted, that of the lock included, and whether the lock breaks then.
+    def _accept_markers(self, lock: _Lock, wrong: NDArray[np.intp], *, at_end: bool) -> tuple[int, bool]:
+        """Number of accepted markers of the run, including that of the lock, and whether the lock is lost after them.
 
-        `wrong: intp[n]`: bits of the markers behind that of the lock, some of which are missing; `at_end`: no marker
-        follows, and the stream ends.
+        `wrong: intp[n]`: bit errors of the markers behind that of the lock, some of which are missing. `at_end`: the
+        stream ends with the run.
         """
-        stands = np.concatenate(([True], wrong <= self.marker.errors_locked))
-        accepted = self._bridge(stands)
-        n_seen = len(stands)
+        is_present = np.concatenate(([True], wrong <= self.marker.errors_locked))
+        accepted = self._bridge(is_present)
+        n_seen = len(is_present)
         n_accepted = n_seen if accepted.all() else int(np.argmin(accepted))
         broken = n_accepted < n_seen
         if broken and at_end and self._ends_with(lock, n_accepted):
             n_accepted += 1
             broken = n_accepted < n_seen
         elif broken and not at_end and n_accepted + self.marker.flywheel >= n_seen:
-            broken = False  # the marker that would carry the lock is not in view yet
-        self.counts.carried += int(np.count_nonzero(~stands[:n_accepted]))
+            broken = False  # the marker that may keep the lock is not received yet
+        self.counts.carried += int(np.count_nonzero(~is_present[:n_accepted]))
         return n_accepted, broken
 
-    def _bridge(self, stands: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Markers that stand, and missing ones that the flywheel carries over: one stands soon after."""
-        accepted = stands.copy()
+    def _bridge(self, is_present: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which markers are present or bridged by the flywheel: one of the next `flywheel` markers is present."""
+        accepted = is_present.copy()
         for ahead in range(1, self.marker.flywheel + 1):
-            accepted[:-ahead] |= stands[ahead:]
+            accepted[:-ahead] |= is_present[ahead:]
         return accepted
 
     def _ends_with(self, lock: _Lock, n_accepted: int) -> bool:
-        """Whether the stream ends just where the frame after `n_accepted` would: its marker is merely damaged."""
+        """Whether the stream ends exactly where the frame after `n_accepted` would end: only its marker is damaged."""
         rest = 8 * len(self._buffer) - lock.at - self._pitch * (n_accepted + 1) + 8 * self.record.prefix
         return 0 <= rest < 8 and (lock.confirmed or n_accepted > 1)
 
     def _emit(self, lock: _Lock, stop: int) -> None:
-        """Hand on the blocks of rows up to `stop`, counted from the lock."""
+        """Output the blocks up to number `stop`, counted from the lock."""
         first = 1 if lock.emitted else 0
         n = stop - first
         if n <= 0:
@@ -230,7 +229,7 @@ class Synchronizer:
         self._covered = start + pitch * n
 
     def _received_ns(self, begin: int, n: int) -> NDArray[np.int64]:
-        """Receive times of n frames by their prefixes; 0 for a first one whose prefix is not there."""
+        """Receive times of n frames from their prefixes: int64[n]; 0 for a first frame without a whole prefix."""
         start, times = begin - 8 * self.record.prefix, np.zeros(n, np.int64)
         if n_cut := int(start < 0):
             start += self._pitch
@@ -241,19 +240,19 @@ class Synchronizer:
     # -- searching ---------------------------------------------------------------------------------------------
 
     def _search(self, search: _Search, *, final: bool) -> bool:
-        """Find the next marker to believe; True where one was found."""
+        """Find the next marker to accept; True if one was found."""
         end, n_bits = 8 * len(self._buffer), self.marker.n_bits
         scan_bytes = self._pitch // 4
         while search.at + n_bits <= end:
             stop = min(search.at // 8 * 8 + 8 * scan_bytes, end - n_bits + 1)
             decision = self._decide(search, stop, final=final)
             if isinstance(decision, _Lock):
-                self._take_up(search, decision)
+                self._accept_lock(search, decision)
                 return True
             search.at = stop if decision is None else decision
-            self._hand_on_running(search)
+            self._emit_running(search)
             if decision is not None:
-                return False  # wait for what this candidate depends on
+                return False  # wait for the bytes that this candidate depends on
             scan_bytes = min(2 * scan_bytes, _SCAN_BYTES)
         if final and search.running:
             self._emit(search.running, 1)
@@ -261,16 +260,20 @@ class Synchronizer:
         return False
 
     def _decide(self, search: _Search, stop: int, *, final: bool) -> _Lock | int | None:
-        """The first candidate up to `stop` to believe, or that cannot be judged yet; a few are judged at a time."""
+        """Return a lock on the first accepted candidate up to `stop`, or the position of one that cannot be decided
+        yet.
+
+        None: neither. A few candidates are checked at a time.
+        """
         place, inverted, wrong = self.marker.candidates(self._buffer, search.at, stop)
         for first in range(0, len(place), _CANDIDATES_AT_ONCE):
             few = slice(first, first + _CANDIDATES_AT_ONCE)
-            decision = self._first_believed(search, place[few], inverted[few], wrong[few], final=final)
+            decision = self._first_accepted(search, place[few], inverted[few], wrong[few], final=final)
             if decision is not None:
                 return decision
         return None
 
-    def _first_believed(
+    def _first_accepted(
         self,
         search: _Search,
         place: NDArray[np.intp],
@@ -279,7 +282,7 @@ class Synchronizer:
         *,
         final: bool,
     ) -> _Lock | int | None:
-        """The first candidate to believe, or the place of one that cannot be judged yet, or None."""
+        """`_decide` for a few candidates: positions intp[k], polarity bool[k], bit errors intp[k]."""
         end, n_bits = 8 * len(self._buffer), self.marker.n_bits
         successor = place + self._pitch
         seen = successor + n_bits <= end
@@ -288,12 +291,12 @@ class Synchronizer:
         confirmed = seen & (errors <= self.marker.errors_locked)
         if final:
             confirmed |= ~seen & (successor - self._gap <= end)
-        believed = confirmed | ((place % 8 == self._phase) & (inverted == self._inverted))
+        accepted = confirmed | ((place % 8 == self._phase) & (inverted == self._inverted))
         if search.expected is not None:
             before, near = place < search.expected - SLIP_BITS, abs(place - search.expected) <= SLIP_BITS
-            believed = np.where(before, confirmed, np.where(near, confirmed | (wrong == 0), believed))
-        open_ = np.zeros_like(seen) if final else ~seen & ~believed
-        decided = (believed | open_).nonzero()[0]
+            accepted = np.where(before, confirmed, np.where(near, confirmed | (wrong == 0), accepted))
+        open_ = np.zeros_like(seen) if final else ~seen & ~accepted
+        decided = (accepted | open_).nonzero()[0]
         if not len(decided):
             return None
         first = int(decided[0])
@@ -301,8 +304,8 @@ class Synchronizer:
             return int(place[first])
         return _Lock(int(place[first]), bool(inverted[first]), confirmed=bool(confirmed[first]))
 
-    def _take_up(self, search: _Search, lock: _Lock) -> None:
-        """Take up the new lock, and decide on the frame that ran before it."""
+    def _accept_lock(self, search: _Search, lock: _Lock) -> None:
+        """Change to a new lock, and output or drop the frame before it."""
         if search.expected is not None and abs(lock.at - search.expected) <= SLIP_BITS:
             self.counts.slips += int(lock.at != search.expected)
         else:
@@ -316,8 +319,8 @@ class Synchronizer:
                 self._emit(search.running, 1)
         self._state = lock
 
-    def _hand_on_running(self, search: _Search) -> None:
-        """A frame whose span held no other marker was whole, whatever comes after."""
+    def _emit_running(self, search: _Search) -> None:
+        """Output the frame before the search if no other marker is inside it: then it is complete."""
         if search.running and search.expected is not None and search.at > search.expected + SLIP_BITS:
             self._emit(search.running, 1)
             search.running = None
@@ -325,7 +328,7 @@ class Synchronizer:
     # -- bits --------------------------------------------------------------------------------------------------
 
     def _at_phase(self, phase: int) -> NDArray[np.uint8]:
-        """The buffer as bytes that begin `phase` bits into each of its own."""
+        """The buffer shifted left by `phase` bits."""
         if phase == 0:
             return self._buffer
         if phase not in self._aligned:
@@ -333,6 +336,6 @@ class Synchronizer:
         return self._aligned[phase]
 
     def _rows(self, begin: int, n: int, length_bytes: int) -> NDArray[np.uint8]:
-        """The first `length_bytes` of n frames from bit `begin` on: uint8[n, length_bytes], a view."""
+        """View the first `length_bytes` of n frames from bit `begin` on: uint8[n, length_bytes]."""
         pitch = self._pitch // 8
         return np.ndarray((n, length_bytes), np.uint8, self._at_phase(begin % 8), begin // 8, (pitch, 1))

@@ -1,1 +1,1 @@
-"""What the bytes of a link may be wrapped in: KISS, captures of UDP packets, symbols that are not packed."""
+"""Containers around the bytes of a link: KISS, captures of UDP packets, symbols that are not packed."""

@@ -1,11 +1,11 @@
 """KISS: frames between FEND bytes, as terminal node controllers and recorders of amateur satellites write them.
 
-In: bytes of the recording. Out: the payloads of data frames back to back. Dropped and counted: what is in no frame,
-frames of other commands, and payloads of another length where frames have one. A frame of 8 bytes on the time port
-tells when the next ones were received, in big-endian milliseconds since 1970 UTC.
+In: bytes of the recording. Out: the payloads of data frames back to back. Dropped and counted: bytes in no frame,
+frames of other commands, and payloads whose length does not fit the frames of the link. A frame of 8 bytes on the time
+port holds the receive time of the next ones, in big-endian milliseconds since 1970 UTC.
 
-The first byte of a frame is port and command, 4 bits each; data is command 0. Recorders write the number of the time
-port into that byte as it is (gr-satellites: 09), others into its port bits (90): both are taken.
+The first byte of a frame is port and command, 4 bits each; data is command 0. Some recorders write the number of the
+time port as this byte (gr-satellites: 09), others into its port bits (90): both are accepted.
 Source: M. Chepponis, P. Karn, The KISS TNC (1987); gr-satellites, KISS file sink.
 """
 
@@ -20,28 +20,28 @@ from .payloads import payload_batch, times_at
 FEND, _FESC, _TFEND, _TFESC = 0xC0, 0xDB, 0xDC, 0xDD
 _TIME_BYTES = 8
 _LONGEST = 1 << 20
-"""Bytes without a FEND that are still held."""
+"""Longest run of bytes without a FEND that is buffered."""
 _NS_PER_MS = 1_000_000
 
 
 class KissReader:
-    """Unwraps KISS. `unit_bytes`: payloads must be a multiple of it; 0: any length."""
+    """Unwraps KISS. `unit_bytes`: the length of payloads must be a multiple of it; 0: any length."""
 
     def __init__(self, time_port: int, unit_bytes: int) -> None:
         self._time_port, self._unit = time_port, unit_bytes
         self._left = np.empty(0, np.uint8)
         self._synchronized = False
-        """Whether what is left begins behind a FEND."""
+        """Whether the buffered bytes begin behind a FEND."""
         self._received_ns = 0  # by the last mark of the recording
         self._stamp_ns = 0  # by the last frame on the time port
         self.overhead_bytes = 0
         self.dropped_bytes = 0
 
     def unwrap(self, batch: ByteBatch) -> ByteBatch:
-        """The payloads of frames that are whole with `batch`."""
+        """Return the payloads of the frames completed by `batch`."""
         if batch.missing:
             self.flush()
-        octets, n_held = np.concatenate((self._left, batch.data)), len(self._left)
+        octets, n_left = np.concatenate((self._left, batch.data)), len(self._left)
         ends = np.flatnonzero(octets == FEND)
         n_whole = int(ends[-1]) + 1 if len(ends) else 0
         self._left = octets[n_whole:].copy()
@@ -51,12 +51,12 @@ class KissReader:
         if len(self._left) > _LONGEST:
             self.flush()
         data, start, at, stamps = self._payloads(octets[begin:n_whole])
-        came = times_at(batch, np.maximum(at + begin - n_held, 0), self._received_ns)
+        received_ns = times_at(batch, np.maximum(at + begin - n_left, 0), self._received_ns)
         self._received_ns = int(batch.mark_ns[-1]) if len(batch.mark_ns) else self._received_ns
-        return payload_batch(batch, data, start, np.where(stamps != 0, stamps, came))
+        return payload_batch(batch, data, start, np.where(stamps != 0, stamps, received_ns))
 
     def flush(self) -> None:
-        """The stream ends, or bytes are missing: an unfinished frame is dropped."""
+        """Drop an unfinished frame: the stream ends, or bytes are missing."""
         self.dropped_bytes += len(self._left)
         self._left = self._left[:0]
         self._synchronized = False
@@ -64,7 +64,7 @@ class KissReader:
     def _payloads(
         self, octets: NDArray[np.uint8]
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Payloads of whole frames: their bytes, where each begins in them and in `octets`, its time stamp or 0."""
+        """Payloads of whole frames: uint8[n], start of each in them and in `octets`, time stamp or 0: int64[k]."""
         content, place, number = _unescape(octets)
         first = np.flatnonzero(np.diff(number, prepend=-1))
         size = np.diff(np.append(first, len(number))) - 1
@@ -86,7 +86,7 @@ class KissReader:
     def _stamps(
         self, content: NDArray[np.uint8], first: NDArray[np.intp], is_time: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
-        """The last time stamp at each frame, ns since 1970 UTC: int64[n]."""
+        """The last time stamp at or before each frame, ns since 1970 UTC: int64[n]."""
         octets = content[first[is_time][:, None] + 1 + np.arange(_TIME_BYTES)]
         stamped_ns = octets.reshape(-1).view(">i8").astype(np.int64) * _NS_PER_MS
         known = np.concatenate(([self._stamp_ns], stamped_ns))
@@ -96,7 +96,7 @@ class KissReader:
 
 
 def _unescape(octets: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:
-    """The bytes of frames without FEND and escapes, where each stands in `octets`, and the number of its frame."""
+    """Remove FEND and escapes: bytes of the frames, position of each in `octets`, number of its frame."""
     keep = octets != FEND
     escapes = np.flatnonzero(octets == _FESC)
     escapes = escapes[escapes + 1 < len(octets)]

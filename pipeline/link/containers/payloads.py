@@ -1,4 +1,4 @@
-"""Payloads taken out of a container, as one batch of bytes with a receive time for each."""
+"""Payloads of a container as one batch of bytes, with a receive time for each payload."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ UNKNOWN = -1
 def payload_batch(
     batch: ByteBatch, octets: NDArray[np.uint8], start: NDArray[np.int64], received_ns: NDArray[np.int64]
 ) -> ByteBatch:
-    """`batch` with `octets: uint8[n]` in place of its bytes.
+    """Replace the bytes of `batch` by `octets: uint8[n]`.
 
-    Payload i begins at `start[i]` and came at `received_ns[i]`.
-    How many bytes of the payloads are in a stretch of missing bytes is not known.
+    Payload i begins at `start[i]` and was received at `received_ns[i]` (0: unknown). A gap before the batch has an
+    unknown number of payload bytes.
     """
     known = received_ns != 0
     missing = UNKNOWN if batch.missing else 0
@@ -26,7 +26,7 @@ def payload_batch(
 
 
 def times_at(batch: ByteBatch, place: NDArray[np.int64], before_ns: int) -> NDArray[np.int64]:
-    """Receive times of the bytes of a batch at each place: int64[n]. `before_ns`: of what is before its first mark."""
+    """Receive times of the bytes of a batch at `place: int64[n]`: int64[n]. `before_ns`: before its first mark."""
     times = np.concatenate(([before_ns], batch.mark_ns))
     found: NDArray[np.int64] = times[np.searchsorted(batch.mark_start, place, side="right")]
     return found

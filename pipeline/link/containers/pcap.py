@@ -1,12 +1,11 @@
 """Captures of UDP packets: pcap and pcapng files, as tcpdump and Wireshark write them.
 
-In: bytes of a capture. Out: the UDP payloads back to back, with the time of capture of each. Dropped and counted:
-packets of other protocols and ports, payloads of another length where frames have one, packets that the capture cut
-short, fragments whose others are missing. What follows a record that cannot be one is dropped up to the next file
-header.
+In: bytes of a capture. Out: the UDP payloads back to back, with the capture time of each. Dropped and counted: packets
+of other protocols and ports, payloads whose length does not fit the frames of the link, packets that the capture
+truncated, incomplete fragments. Bytes behind an invalid record are dropped up to the next file header.
 
-Own code, since captures arrive in pieces and may be endless: the libraries for it read files (dpkt and python-pcapng,
-both without a release since 2022). Source: draft-ietf-opsawg-pcap-04, draft-ietf-opsawg-pcapng-02.
+No library is used, since captures arrive in pieces and may be endless: dpkt and python-pcapng read whole files (and
+have no release since 2022). Source: draft-ietf-opsawg-pcap-04, draft-ietf-opsawg-pcapng-02.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from ...model.batches import ByteBatch
 from .payloads import payload_batch
 from .udp import UdpPayloads
 
-_PCAP = {  # magic as written: byte order, ns of a unit of the fraction
+_PCAP = {  # magic bytes: byte order, ns in a unit of the fraction of a second
     b"\xa1\xb2\xc3\xd4": (">", 1000),
     b"\xd4\xc3\xb2\xa1": ("<", 1000),
     b"\xa1\xb2\x3c\x4d": (">", 1),
@@ -35,19 +34,19 @@ _NS = 10**9
 
 
 def is_capture(octets: bytes) -> bool:
-    """Whether a file that begins with these bytes is one."""
+    """Whether a file that begins with these bytes is a capture."""
     return octets[:4] in _PCAP or octets[:4] == _PCAPNG
 
 
 def _next_file(octets: bytes, start: int) -> tuple[int, bool]:
-    """Where the next file header may begin, and whether one was found."""
+    """Position where the next file header may begin, and whether one was found."""
     places = [at for magic in (*_PCAP, _PCAPNG) if (at := octets.find(magic, start)) >= 0]
     return (min(places), True) if places else (max(len(octets) - 3, start), False)
 
 
 @dataclass(slots=True)
 class _Interface:
-    """Link type of the packets of an interface, counts of its clock in a second, and what is added to it."""
+    """Link type of an interface, ticks of its clock in a second, and the offset of its clock in seconds."""
 
     link_type: int
     ticks_per_s: int = 10**6
@@ -61,7 +60,7 @@ class PcapReader:
         self._udp = UdpPayloads(port)
         self._unit = unit_bytes
         self._left = b""
-        self._order = ""  # of the bytes of header fields; empty until a file header was read
+        self._order = ""  # byte order of header fields; empty before the first file header
         self._is_pcapng = False
         self._ns_per_tick = 0
         self._interfaces: list[_Interface] = []
@@ -71,27 +70,27 @@ class PcapReader:
         self._times: list[int] = []
 
     def unwrap(self, batch: ByteBatch) -> ByteBatch:
-        """The payloads of packets that are whole with `batch`."""
+        """Return the payloads of the packets completed by `batch`."""
         if batch.missing:
             self.flush()
         self._left += batch.data.tobytes()
         self._left = self._left[self._read(self._left) :]
         payloads, self._payloads = self._payloads, []
         times, self._times = self._times, []
-        size = np.array([len(one) for one in payloads], np.int64)
+        size = np.array([len(payload) for payload in payloads], np.int64)
         start = np.cumsum(size) - size
         octets = np.frombuffer(b"".join(payloads), np.uint8)
-        # Datagrams can overtake each other.
+        # Datagrams can arrive out of order.
         return replace(payload_batch(batch, octets, start, np.array(times, np.int64)), unordered=True)
 
     def flush(self) -> None:
-        """The stream ends, or bytes are missing: an unfinished record is dropped."""
+        """Drop an unfinished record: the stream ends, or bytes are missing."""
         self.dropped_bytes += len(self._left)
         self._left = b""
         self._order = ""
 
     def _read(self, octets: bytes) -> int:
-        """Read whole records; gives how many bytes they are."""
+        """Read the whole records; returns their length in bytes."""
         at = 0
         while True:
             size = self._size(octets, at)
@@ -109,7 +108,7 @@ class PcapReader:
             at += size
 
     def _size(self, octets: bytes, at: int) -> int:
-        """Bytes of the record that begins at `at`; 0 where that is not known yet, -1 where none begins."""
+        """Length of the record that begins at `at`; 0: not known yet; -1: no record begins there."""
         head = octets[at : at + 4]
         if len(head) < 4:
             return 0
@@ -125,7 +124,7 @@ class PcapReader:
         return _RECORD_HEADER_BYTES + captured if captured <= _LONGEST_BLOCK else -1
 
     def _block_size(self, octets: bytes, at: int, *, starts: bool) -> int:
-        """The same for a block of pcapng, of which the first one tells the byte order."""
+        """`_size` of a pcapng block. `starts`: it is a section header, which defines the byte order."""
         if len(octets) < at + 12:
             return 0
         order = (">" if octets[at + 8 : at + 12] == b"\x1a\x2b\x3c\x4d" else "<") if starts else self._order
@@ -133,7 +132,7 @@ class PcapReader:
         return size if 12 <= size <= _LONGEST_BLOCK and size % 4 == 0 else -1
 
     def _read_record(self, octets: bytes, at: int, size: int) -> int:
-        """Read one record or block; gives how many bytes of payload it brought or lost."""
+        """Read one record or block; returns the bytes of its payload, whether used or dropped."""
         head = octets[at : at + 4]
         if head in _PCAP:
             self._order, self._ns_per_tick = _PCAP[head]
@@ -145,7 +144,7 @@ class PcapReader:
             return self._read_block(octets, at, size)
         seconds, fraction = struct.unpack_from(self._order + "II", octets, at)
         packet = octets[at + _RECORD_HEADER_BYTES : at + size]
-        return self._take(packet, self._interfaces[0].link_type, seconds * _NS + fraction * self._ns_per_tick)
+        return self._add_packet(packet, self._interfaces[0].link_type, seconds * _NS + fraction * self._ns_per_tick)
 
     def _read_block(self, octets: bytes, at: int, size: int) -> int:
         if octets[at : at + 4] == _PCAPNG:
@@ -159,13 +158,13 @@ class PcapReader:
         elif kind == _ENHANCED and len(body) >= 20:
             number, high, low, captured = struct.unpack_from(self._order + "IIII", body)
             if number < len(self._interfaces):
-                one = self._interfaces[number]
+                interface = self._interfaces[number]
                 ticks = high << 32 | low
-                time_ns = one.offset_s * _NS + ticks * _NS // one.ticks_per_s
-                return self._take(body[20 : 20 + captured], one.link_type, time_ns)
+                time_ns = interface.offset_s * _NS + ticks * _NS // interface.ticks_per_s
+                return self._add_packet(body[20 : 20 + captured], interface.link_type, time_ns)
         elif kind == _SIMPLE and self._interfaces and len(body) >= 4:
             (sent,) = struct.unpack_from(self._order + "I", body)
-            return self._take(body[4 : 4 + sent], self._interfaces[0].link_type, 0)
+            return self._add_packet(body[4 : 4 + sent], self._interfaces[0].link_type, 0)
         return 0
 
     def _interface(self, body: bytes) -> _Interface:
@@ -183,8 +182,8 @@ class PcapReader:
             at += 4 + length + -length % 4
         return found
 
-    def _take(self, packet: bytes, link_type: int, time_ns: int) -> int:
-        """Take the payload of one packet; gives its bytes, those that are dropped too."""
+    def _add_packet(self, packet: bytes, link_type: int, time_ns: int) -> int:
+        """Add the payload of one packet; returns its length, also if it is dropped."""
         payload = self._udp.of_packet(packet, link_type)
         if self._unit and len(payload) % self._unit:
             self.dropped_bytes += len(payload)

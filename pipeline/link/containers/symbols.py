@@ -1,7 +1,7 @@
-"""Symbols that are not packed into bytes: one bit a byte, or one soft symbol in each int8 or float32.
+"""Symbols that are not packed into bytes: one bit in a byte, or one soft symbol in an int8 or float32.
 
-In: bytes of the recording. Out: eight hard bits a byte, the first one the highest. The stream begins at its first
-symbol; a sync marker is found at any bit behind it.
+In: bytes of the recording. Out: eight hard bits in a byte, the most significant first. The output begins with the first
+symbol; frame sync finds markers at any bit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..settings import BYTES_PER_OCTET, Symbols
 
 
 class SymbolPacker:
-    """Packs symbols; holds those of an unfinished byte."""
+    """Packs symbols; buffers those of an unfinished byte."""
 
     def __init__(self, symbols: Symbols) -> None:
         self._symbols = symbols
@@ -26,7 +26,7 @@ class SymbolPacker:
         self.dropped_bytes = 0
 
     def unwrap(self, batch: ByteBatch) -> ByteBatch:
-        """The bytes that are whole with `batch`."""
+        """Return the bytes completed by `batch`."""
         if batch.missing:
             self.dropped_bytes += len(self._left)
             self._left = self._left[:0]
@@ -41,7 +41,7 @@ class SymbolPacker:
         return replace(batch, data=packed, mark_start=start, missing=missing)
 
     def flush(self) -> NDArray[np.uint8]:
-        """The stream ends: its last byte, filled up with zeros, where it ends inside one."""
+        """End the stream: return the last incomplete byte, padded with zeros, if there is one."""
         n_whole = len(self._left) - len(self._left) % (self._bytes_per_octet // 8)
         packed = np.packbits(self._hard(self._left[:n_whole]))
         self.overhead_bytes += n_whole - len(packed)

@@ -1,4 +1,4 @@
-"""The UDP payload of a captured packet: link header, IP header, fragments.
+"""The UDP payload of a captured packet: link header, IP header, reassembly of fragments.
 
 Source: link types of tcpdump.org; RFC 791 (IPv4), RFC 8200 (IPv6), RFC 768 (UDP).
 """
@@ -15,9 +15,9 @@ _FRAGMENTED_AT_ONCE = 64
 
 
 class UdpPayloads:
-    """Takes payloads out of packets; holds the fragments of a few datagrams that are not whole.
+    """Extracts payloads from packets, and reassembles fragmented datagrams (a bounded number at a time).
 
-    `port`: only those sent to this one; None: all.
+    `port`: destination port of the wanted payloads; None: all.
     """
 
     def __init__(self, port: int | None) -> None:
@@ -25,7 +25,7 @@ class UdpPayloads:
         self._fragments: dict[bytes, dict[int, tuple[bytes, bool]]] = {}
 
     def of_packet(self, packet: bytes, link_type: int) -> bytes:
-        """The payload, of the whole datagram with its last fragment; empty where there is none."""
+        """Return the payload; of a fragmented datagram with its last fragment. Empty if there is none."""
         datagram = self._datagram(_network_packet(packet, link_type))
         if len(datagram) < _UDP_HEADER_BYTES:
             return b""
@@ -36,7 +36,7 @@ class UdpPayloads:
         return datagram[_UDP_HEADER_BYTES : length or len(datagram)] if whole else b""
 
     def _datagram(self, packet: bytes) -> bytes:
-        """The UDP datagram in an IP packet; empty where there is none, or none that is whole."""
+        """Return the UDP datagram of an IP packet; empty if there is none, or if fragments are missing."""
         version = packet[0] >> 4 if packet else 0
         if version == 4 and len(packet) >= 20:
             return self._of_ipv4(packet)
@@ -66,16 +66,16 @@ class UdpPayloads:
         return body if following == _UDP else b""
 
     def _joined(self, key: bytes, offset: int, body: bytes, *, more: bool) -> bytes:
-        """The datagram, if this fragment makes it whole."""
+        """Add a fragment; return the datagram if it is complete, else empty."""
         if key not in self._fragments and len(self._fragments) >= _FRAGMENTED_AT_ONCE:
             del self._fragments[next(iter(self._fragments))]
         parts = self._fragments.setdefault(key, {})
         parts[offset] = body, more
         joined, at = b"", 0
         while at in parts:
-            piece, goes_on = parts[at]
+            piece, has_more = parts[at]
             joined += piece
-            if not goes_on:
+            if not has_more:
                 del self._fragments[key]
                 return joined
             if not piece:
@@ -85,7 +85,7 @@ class UdpPayloads:
 
 
 def _network_packet(packet: bytes, link_type: int) -> bytes:
-    """What is behind the link header; empty where that is not known, or carries no IP."""
+    """Remove the link header; empty if the link type is unknown or carries no IP."""
     if link_type in _RAW:
         return packet
     if link_type in {_NULL, _LOOP}:

@@ -1,4 +1,4 @@
-"""From the bytes of a recording to the bytes of the link, by the settings: container first, then symbols."""
+"""Converts the bytes of a recording to the bytes of the link: container first, then symbols."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from .symbols import SymbolPacker
 
 
 class Unwrapper(Protocol):
-    """One step. `overhead_bytes`: what it took off; `dropped_bytes`: what it could not use."""
+    """One step. `overhead_bytes`: removed headers and padding; `dropped_bytes`: unusable bytes."""
 
     overhead_bytes: int
     dropped_bytes: int
 
     def unwrap(self, batch: ByteBatch) -> ByteBatch:
-        """What is whole with `batch`."""
+        """Return the bytes completed by `batch`, with their receive times."""
 
     def flush(self) -> NDArray[np.uint8] | None:
-        """The stream ends; gives bytes that are left."""
+        """End the stream; returns the last bytes, if any."""
 
 
 class Unwrapping:
-    """All steps of one stream. Without any it is false."""
+    """All steps of one stream. False if there are none."""
 
     def __init__(self, settings: LinkSettings) -> None:
         self._steps = _steps(settings)
@@ -39,24 +39,21 @@ class Unwrapping:
         return bool(self._steps)
 
     def unwrap(self, batch: ByteBatch) -> ByteBatch:
-        """The bytes of the link that are whole with `batch`, with their receive times."""
+        """Return the bytes of the link completed by `batch`, with their receive times."""
         self._n_bytes += len(batch.data)
         for step in self._steps:
             batch = step.unwrap(batch)
         return batch
 
     def flush(self) -> ByteBatch | None:
-        """The recording ends: the last bytes, where some are left."""
+        """End the recording; returns the last bytes, if any."""
         last = None
         for step in self._steps:
-            last = step.flush()  # what is left of a container is no payload
+            last = step.flush()  # an incomplete container frame has no payload
         return ByteBatch.of(last) if last is not None and len(last) else None
 
     def on_report(self, report: dict[str, Any]) -> dict[str, Any]:
-        """The report of a link with bytes as they were recorded: `read`, `skipped`, and `overhead` of the container.
-
-        A skipped byte of the link counts as the bytes of the recording that it was made of.
-        """
+        """Correct the byte counts of a link report to bytes of the recording, and add `overhead` of the container."""
         inside = report["bytes"]
         dropped, overhead = 0, 0
         for step in self._steps:
@@ -73,7 +70,7 @@ class Unwrapping:
 
 
 def unit_of(settings: LinkSettings) -> int:
-    """The bytes of which a payload must hold a whole number; 0: it may be of any length."""
+    """Length in bytes of which payloads must be a multiple; 0: any length."""
     return record_bytes(settings) if settings.framing in {"frames", "codeblocks"} else 0
 
 

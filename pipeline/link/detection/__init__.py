@@ -1,1 +1,1 @@
-"""What link a recording is of, found out from its bytes alone."""
+"""Detects the link settings of a recording from its bytes alone."""

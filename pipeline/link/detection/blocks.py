@@ -1,4 +1,4 @@
-"""What is in the blocks of a link: code, randomiser, frame length, type and FECF."""
+"""Detects code, randomiser, frame length, frame type and FECF of the blocks of a link."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from .periods import VARIANTS, derandomized
 _LONGEST_GAP = 64
 _BLOCKS = 400
 Reading = tuple[HeaderScore, str, ReedSolomonSettings | None, int]
-"""Headers, randomiser, code, and bytes behind the block."""
+"""Header score, randomiser, code, and number of bytes behind the block."""
 
 
 def guess_of_blocks(
     guess: Guess, blocks: NDArray[np.uint8], *, framing: Literal["cadu", "frames"]
 ) -> tuple[Guess, int]:
-    """With code, randomiser and type of `blocks: uint8[n, L]`, and how many of their last bytes are none of them.
+    """Add code, randomiser and type of `blocks: uint8[n, L]`; also returns how many bytes at their end are not theirs.
 
-    Framing "cadu": behind their markers, randomiser on; "frames": randomiser off already, perhaps with a code.
+    Framing "cadu": the blocks follow markers, and may be randomised; "frames": already derandomised, perhaps with a
+    code.
     """
     some = blocks[:_BLOCKS]
     marked = framing == "cadu"
@@ -36,7 +37,7 @@ def guess_of_blocks(
         readings += _shorter(some, variants)
     if not any(code or score.fecf for score, _, code, _ in readings):
         readings += [_read(some, variant, 0, noisy=True) for variant in variants]
-    score, variant, code, gap = max(readings, key=lambda one: (one[0].good, one[2] is not None, *one[0].rank[1:]))
+    score, variant, code, gap = max(readings, key=_reading_rank)
     if marked and variant != "none":
         guess = guess.having("randomizer", value=True, why=_randomizer_words(score, code))
         guess = guess.having("long_randomizer", variant == "long")
@@ -54,24 +55,30 @@ def guess_of_blocks(
     return _with_type(guess, score), gap
 
 
+def _reading_rank(reading: Reading) -> tuple[bool, bool, int, int]:
+    score, _, code, _ = reading
+    return score.good, code is not None, score.rank[1], score.rank[2]
+
+
 def _read(blocks: NDArray[np.uint8], variant: str, gap: int, *, noisy: bool = False) -> Reading:
-    """The blocks without their last `gap` bytes, under one randomiser. `noisy`: in each codeword may be errors."""
+    """Read the blocks without their last `gap` bytes, with one randomiser. `noisy`: any codeword may have errors."""
     plain = derandomized(blocks[:, : blocks.shape[1] - gap], variant)
     code = find_noisy_code(plain) if noisy else find_code(plain)
     return best_type(_frames(plain, code, 0)), variant, code, gap
 
 
 def _shorter(blocks: NDArray[np.uint8], variants: tuple[str, ...]) -> list[Reading]:
-    """The blocks without as many bytes at their end as make a code fit what is left."""
+    """Read the blocks without the fewest bytes at their end such that a code fits; empty if none does."""
     for gap in range(1, min(_LONGEST_GAP, blocks.shape[1] - 64) + 1):
-        found = [one for one in variants if find_code(derandomized(blocks[:8, : blocks.shape[1] - gap], one))]
-        if found:
-            return [_read(blocks, variant, gap) for variant in found]
+        some = blocks[:8, : blocks.shape[1] - gap]
+        coded = [variant for variant in variants if find_code(derandomized(some, variant))]
+        if coded:
+            return [_read(blocks, variant, gap) for variant in coded]
     return []
 
 
 def _frames(blocks: NDArray[np.uint8], code: ReedSolomonSettings | None, gap: int) -> NDArray[np.uint8]:
-    """The frames in blocks without randomiser; corrected where there is a code."""
+    """Extract the frames from derandomised blocks, corrected if there is a code."""
     blocks = blocks[:, : blocks.shape[1] - gap]
     if code is None:
         return blocks

@@ -1,4 +1,4 @@
-"""Which channels a link has, what they carry, and where packets lie in their frames."""
+"""Detects the channels of a link, their services, and the packet zone of their frames."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WHY = {
 
 
 def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
-    """With channels and packet zone of a link whose bytes, out of any container, are `octets: uint8[n]`."""
+    """Add channels and packet zone of a link. `octets: uint8[n]`: its bytes, without container."""
     settings = replace(guess.settings, container="none", symbols="packed")
     frames = _good_frames(settings, octets)
     if not len(frames):
@@ -65,13 +65,13 @@ def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
 
 
 def _parity_like(zone: Zone) -> int:
-    """Bytes behind the packets, where they are too many for a trailer of the frame: parity of an unknown code."""
+    """Number of bytes behind the packets if they are too many for a trailer: parity of an unknown code; else 0."""
     behind: int = zone.changes.get("security_trailer_bytes", 0)
     return behind if behind >= _SHORTEST_PARITY and "security_header_bytes" not in zone.changes else 0
 
 
 def seen_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> tuple[ChannelSettings, ...]:
-    """All channels of a link whose settings are known, in the bytes of a recording; of single noise frames none."""
+    """Return all channels in the bytes of a recording whose link settings are known, without single noise frames."""
     inside = unwrapped(settings, octets)
     plain = replace(settings, container="none", symbols="packed")
     frames = _good_frames(plain, inside)
@@ -81,7 +81,7 @@ def seen_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> tuple[Ch
 
 
 def _good_frames(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Frames of any channel that pass their checks: uint8[n, L]."""
+    """Decode the frames of any channel that pass their checks: uint8[n, L]."""
     source = block_source(settings, _first_channels(settings, octets), block_bytes(settings))
     decoder = FrameDecoder(settings)
     return np.concatenate(
@@ -90,7 +90,7 @@ def _good_frames(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[n
 
 
 def _first_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> list[ChannelSettings]:
-    """Channels of the frames that a plain cut gives, for a link without markers, whose frames are found by them."""
+    """Channels of frames cut at a constant distance: without markers, frame sync needs known channels."""
     if settings.framing == "cadu":
         return []
     length, prefix = record_bytes(settings), settings.record_prefix_bytes
@@ -102,7 +102,7 @@ def _first_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> list[C
 
 
 def _with_services(guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tuple[int, int], int]]) -> Guess:
-    """With the channels, each as what its frames hold: packets, idle data, or data that are no packets."""
+    """Add the channels with their services: packets, idle data, or data that are no packets."""
     several = len({scid for (scid, _), _ in names}) > 1
     channels = [
         ChannelSettings(scid, vcid, f"{scid} channel {vcid}" if several else f"channel {vcid}")
@@ -123,11 +123,13 @@ def _with_services(guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tu
         found.append(replace(channel, service=service))
         words.append(text)
     n_packets = sum(
-        own["packets"] for own, one in zip(report["channels"], found, strict=True) if one.service == "packets"
+        own["packets"]
+        for own, channel in zip(report["channels"], found, strict=True)
+        if channel.service == "packets"
     )
     return replace(guess, channels=tuple(found), channel_why=tuple(words), n_packets=n_packets)
 
 
 def _is_blank(channel: dict[str, Any]) -> bool:
-    """Whether the frames all repeat the same bytes."""
+    """Whether all frames have the same bytes."""
     return bool(channel["frames"] > 1 and channel["duplicates"] >= channel["frames"] - 1)

@@ -1,6 +1,6 @@
-"""Reed-Solomon codes: which one, if any, codewords in blocks are of, by eight syndromes that all CCSDS codes share.
+"""Detects the Reed-Solomon code of blocks, by eight syndromes that all CCSDS codes share.
 
-A codeword without a wrong symbol has eight zeros there by chance once in 2^64, so that one is enough.
+Random bytes have eight zero syndromes with a probability of 2^-64, so a single clean codeword is enough.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..coding.reed_solomon import CODEWORD_SYMBOLS, UNCORRECTABLE, ReedSolomon
 from ..settings import Basis, CodewordOrder, ReedSolomonSettings
 
 _SHARED_ROOTS = np.arange(120, 128)
-"""Of the codes with 16 (120 to 135) and 32 parity symbols (112 to 143), 131.0-B 4.3.4."""
+"""Exponents of the roots shared by the codes with 16 (120 to 135) and 32 parity symbols (112 to 143), 131.0-B 4.3.4."""
 _ONLY_OF_32 = np.array([112])
 _BLOCKS_TRIED = 16
 _BLOCKS_DECODED = 8
@@ -24,7 +24,7 @@ _BASES: tuple[Basis, ...] = ("conventional", "dual")
 
 
 def find_code(blocks: NDArray[np.uint8]) -> ReedSolomonSettings | None:
-    """The code of `blocks: uint8[n, L]`, which fill its codewords; None where they are of none."""
+    """Find the code of `blocks: uint8[n, L]`, each of whole codewords; None if no codeword is clean."""
     for interleave, order in _layouts(blocks.shape[1]):
         words = _codewords(blocks[:_BLOCKS_TRIED], interleave, order)
         for basis in _BASES:
@@ -35,7 +35,7 @@ def find_code(blocks: NDArray[np.uint8]) -> ReedSolomonSettings | None:
 
 
 def find_noisy_code(blocks: NDArray[np.uint8]) -> ReedSolomonSettings | None:
-    """The same where no codeword need be without a wrong symbol: most of them must be correctable."""
+    """Find the code of blocks without a clean codeword: most codewords must be correctable."""
     some = blocks[:_BLOCKS_DECODED]
     for interleave, order in _layouts(blocks.shape[1]):
         fill = CODEWORD_SYMBOLS - blocks.shape[1] // interleave
@@ -51,7 +51,7 @@ def find_noisy_code(blocks: NDArray[np.uint8]) -> ReedSolomonSettings | None:
 def _layouts(length: int) -> Iterator[tuple[int, CodewordOrder]]:
     """Numbers of codewords that a block of this length may consist of, and their order.
 
-    Short codewords one after another are together one long codeword, so that the most of them are tried first.
+    Consecutive short codewords also form one long codeword, so the largest number of them is tried first.
     """
     numbers = [n for n in range(8, 0, -1) if length % n == 0 and 32 + _FEWEST_MESSAGE_SYMBOLS <= length // n <= 255]
     yield from ((number, "consecutive") for number in numbers if number > 1)
@@ -59,7 +59,7 @@ def _layouts(length: int) -> Iterator[tuple[int, CodewordOrder]]:
 
 
 def _codewords(blocks: NDArray[np.uint8], interleave: int, order: CodewordOrder) -> NDArray[np.uint8]:
-    """uint8[n * interleave, symbols]."""
+    """Rearrange blocks as codewords: uint8[n * interleave, symbols]."""
     n_symbols = blocks.shape[1] // interleave
     if order == "consecutive":
         return blocks.reshape(-1, n_symbols)
@@ -69,10 +69,10 @@ def _codewords(blocks: NDArray[np.uint8], interleave: int, order: CodewordOrder)
 def _code_of(
     words: NDArray[np.uint8], interleave: int, order: CodewordOrder, basis: Basis
 ) -> ReedSolomonSettings | None:
-    """The code of this basis that some of `words: uint8[m, n_symbols]` are of."""
+    """Find the code in this basis of any of the codewords `words: uint8[m, n_symbols]`."""
     symbols = CONVENTIONAL_OF_DUAL[words] if basis == "dual" else words
     n_fill = CODEWORD_SYMBOLS - words.shape[1]
-    varied = (words != words[:, :1]).any(axis=1)  # symbols that are all the same may be a codeword of anything
+    varied = (words != words[:, :1]).any(axis=1)  # equal symbols may be a codeword of any code
     syndromes = _syndromes(symbols, _SHARED_ROOTS)
     clean = (syndromes == 0).all(axis=1) & varied
     value = 0
@@ -90,7 +90,7 @@ def _code_of(
 def _with_filled(
     syndromes: NDArray[np.intp], n_fill: int, varied: NDArray[np.bool_], *, dual: bool
 ) -> tuple[NDArray[np.bool_], int]:
-    """Which codewords are clean if the fill has one value in all, and that value in the basis of the link."""
+    """Which codewords are clean for the most frequent value of the virtual fill: bool[m], and that value."""
     of_one = _fill_syndromes(n_fill, _SHARED_ROOTS, 1)
     usable = (syndromes != 0).all(axis=1) & varied & (of_one != 0).all()
     ratio = (LOG[np.where(syndromes == 0, 1, syndromes)] - LOG[np.where(of_one == 0, 1, of_one)]) % 255
@@ -103,7 +103,7 @@ def _with_filled(
 
 
 def _syndromes(symbols: NDArray[np.uint8], roots: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Values of each codeword at the roots: intp[m, roots]."""
+    """Syndromes of each codeword at the roots: intp[m, roots]."""
     exponent = np.arange(symbols.shape[1] - 1, -1, -1)
     factor = BETA * roots[:, None] * exponent % 255
     terms = EXP[np.minimum(LOG[symbols][:, None, :] + factor, 3 * LOG_OF_ZERO)]
@@ -112,7 +112,7 @@ def _syndromes(symbols: NDArray[np.uint8], roots: NDArray[np.int64]) -> NDArray[
 
 
 def _fill_syndromes(n_fill: int, roots: NDArray[np.int64], value: int) -> NDArray[np.intp]:
-    """What `n_fill` symbols of this value (conventional) before the others add: intp[roots]."""
+    """Contribution of `n_fill` fill symbols of this value (conventional basis) to the syndromes: intp[roots]."""
     if not n_fill or not value:
         return np.zeros(len(roots), np.intp)
     exponent = np.arange(CODEWORD_SYMBOLS - 1, CODEWORD_SYMBOLS - 1 - n_fill, -1)

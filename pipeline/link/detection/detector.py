@@ -1,8 +1,8 @@
-"""What link a recording is of: container and symbols, then markers, packets, or frames without markers, then packets.
+"""Detects the link of a recording: container and symbols, then markers, packets, or frames without markers.
 
-In: the bytes of a recording, or as many of its first ones as are to be looked at. Out: the settings that read them,
-with evidence for each; None for noise. Everything is decided by what can hardly be chance: markers at one distance,
-codewords, check sums, counts and packets that follow each other.
+In: the first bytes of a recording. Out: the settings that read them, with evidence for each; None for noise. All
+decisions rest on what is unlikely by chance: markers at a constant distance, codewords, checksums, consecutive counts,
+consecutive packets.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from .blocks import guess_of_blocks
 from .channels import with_channels
 from .guess import Guess
 from .markers import KNOWN, Markers, find_markers
-from .periods import Records, frames_alone, frames_in_records, repeated
+from .periods import Records, frames_at_record_start, frames_in_records, identical_records
 from .record_times import with_times
 from .wrappings import container_of, hard_symbols, soft_symbols, unwrapped
 
 _SAMPLE_BYTES = 1 << 19
-"""Of the link, to look for structure in."""
+"""Number of bytes of the link that are searched."""
 _LONGEST_PACKET_PREFIX = 32
 _FEWEST_SOFT_MARKERS = 3
 _FEWEST_PACKETS = 3
 _SURE = 0.6
-"""Share of frames whose count follows, where nothing else speaks for them."""
+"""Required share of frames with consecutive counts if there is no other evidence."""
 
 
 def detect(octets: NDArray[np.uint8]) -> Guess | None:
-    """The link of `octets: uint8[n]`; None where nothing but noise is in them."""
+    """Detect the link of `octets: uint8[n]`; None if they are noise."""
     wrapped = container_of(octets)
     inside = unwrapped(wrapped.settings, octets)
     guess = hard_symbols(wrapped, inside)
@@ -58,22 +58,22 @@ def _soft_link(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
 
 
 def _link(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
-    """The link whose bytes these are, out of any container."""
+    """Detect the link of bytes without container."""
     for pattern in KNOWN:
         markers = find_markers(octets[:_SAMPLE_BYTES], bytes.fromhex(pattern))
         if markers is not None:
             return _marked(guess, octets, markers)
     return (
         _packets(guess, octets, 0)
-        or _unmarked(guess, octets, frames_alone(octets[:_SAMPLE_BYTES]))
+        or _unmarked(guess, octets, frames_at_record_start(octets[:_SAMPLE_BYTES]))
         or _unmarked(guess, octets, frames_in_records(octets[:_SAMPLE_BYTES]))
-        or _unmarked(guess, octets, repeated(octets[:_SAMPLE_BYTES]))
+        or _unmarked(guess, octets, identical_records(octets[:_SAMPLE_BYTES]))
         or next((one for n in range(1, _LONGEST_PACKET_PREFIX + 1) if (one := _packets(guess, octets, n))), None)
     )
 
 
 def _marked(guess: Guess, octets: NDArray[np.uint8], markers: Markers) -> Guess | None:
-    """The link of blocks behind markers."""
+    """Detect the link of blocks behind markers."""
     name = markers.pattern.hex().upper()
     how = "inverted" if markers.n_inverted == len(markers.place) else "upright"
     if 0 < markers.n_inverted < len(markers.place):
@@ -95,13 +95,13 @@ def _marked(guess: Guess, octets: NDArray[np.uint8], markers: Markers) -> Guess 
 
 
 def _unmarked(guess: Guess, octets: NDArray[np.uint8], records: Records | None) -> Guess | None:
-    """The link of frames or coded blocks in records of one length."""
+    """Detect the link of frames or coded blocks in records of one length."""
     if records is None:
         return None
     found = _in_records(guess, octets, records)
     if _is_right(found) or not (records.score.n_followed or records.offset):
         return found
-    if records.offset:  # what stands before the first frame may stand there alone
+    if records.offset:  # the bytes before the first frame may be no record prefix
         without = _in_records(guess, octets[records.offset :], replace(records, offset=0))
         if _is_right(without):
             return without.noting(f"{records.offset} bytes stand before the first frame")
@@ -109,13 +109,13 @@ def _unmarked(guess: Guess, octets: NDArray[np.uint8], records: Records | None) 
 
 
 def _is_right(guess: Guess) -> bool:
-    """Whether a check or packets speak for the settings."""
+    """Whether a check or packets confirm the settings."""
     checked = guess.settings.fecf or guess.settings.reed_solomon is not None
     return checked or guess.n_packets >= _FEWEST_PACKETS
 
 
 def _in_records(guess: Guess, octets: NDArray[np.uint8], records: Records) -> Guess:
-    """The link of records that begin with the first byte."""
+    """Detect the link of records of which the first begins with the first byte."""
     blocks = records.blocks(octets[:_SAMPLE_BYTES])
     text = (
         f"headers follow each other every {records.length:,} bytes ({records.score.n_followed:,} counts in a row)"
@@ -135,7 +135,7 @@ def _in_records(guess: Guess, octets: NDArray[np.uint8], records: Records) -> Gu
 def _with_record(
     guess: Guess, octets: NDArray[np.uint8], prefix: int, suffix: int, length: int, start: int
 ) -> Guess:
-    """With what stands around each frame."""
+    """Add the record prefix and suffix around each frame, and the time in the prefix."""
     text = f"of {length:,} bytes from one frame to the next, {prefix + suffix} are none of it"
     guess = guess.having("record_prefix_bytes", prefix, text if prefix else "")
     guess = guess.having("record_suffix_bytes", suffix, text if suffix and not prefix else "")
@@ -145,7 +145,7 @@ def _with_record(
 
 
 def _packets(guess: Guess, octets: NDArray[np.uint8], prefix: int) -> Guess | None:
-    """The link of space packets back to back, each behind `prefix` bytes."""
+    """Detect a link of space packets back to back, each behind `prefix` bytes; None if it is none."""
     settings = replace(
         guess.settings, framing="packets", packet_prefix_bytes=prefix, container="none", symbols="packed"
     )

@@ -1,4 +1,4 @@
-"""What is known of a link so far: settings, and for each of them what speaks for it."""
+"""The settings of a link detected so far, with the evidence for each."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..settings import ChannelSettings, LinkSettings
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """`why`: evidence in words by the key of `[link]` that it is for; `notes`: what belongs to no key.
+    """`why`: evidence as text, by the key of `[link]`; `notes`: text that belongs to no key.
 
-    `channels` with the evidence for each, in the same order as `channel_why`.
+    `channel_why`: the evidence for each of `channels`, in the same order.
     """
 
     settings: LinkSettings
@@ -21,14 +21,14 @@ class Guess:
     channels: tuple[ChannelSettings, ...] = ()
     channel_why: tuple[str, ...] = ()
     n_packets: int = 0
-    """Packets that these settings give."""
+    """Number of packets that these settings find."""
 
     def having(self, key: str, value: Any, why: str = "") -> Guess:
-        """With one more setting and its evidence."""
+        """Add a setting with its evidence."""
         return replace(
             self, settings=replace(self.settings, **{key: value}), why=self.why | ({key: why} if why else {})
         )
 
     def noting(self, text: str) -> Guess:
-        """With one more line that belongs to no key."""
+        """Add a note."""
         return replace(self, notes=(*self.notes, text))

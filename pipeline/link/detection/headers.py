@@ -1,4 +1,4 @@
-"""Headers of transfer frames: which type they are of, by their version, spacecraft id and counts."""
+"""Detects the type of transfer frames by version, spacecraft id and counts in their headers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _HEAD_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class HeaderScore:
-    """How well frames fit a type: `n_followed` of `n` frames have the count behind that of their channel before.
+    """How well n frames fit a type. `n_followed`: frames whose count is one more than that before in their channel.
 
-    `n_valid`: frames of the right version; `n_checked`: those whose FECF is right.
+    `n_valid`: frames of the right version; `n_checked`: frames with a valid FECF.
     """
 
     frame_type: FrameType
@@ -36,23 +36,23 @@ class HeaderScore:
 
     @property
     def good(self) -> bool:
-        """Whether these are frames of the type."""
+        """Whether these are frames of this type."""
         if self.fecf and self.n_valid >= 0.5 * self.n:
             return True
         return self.n_valid >= 0.75 * self.n and self.n_followed >= max(2, 0.25 * (self.n - 1))
 
     @property
     def rank(self) -> tuple[bool, int, int]:
-        """Sorts scores of different settings."""
+        """Sort key for scores of different settings."""
         return self.good, self.n_checked + self.n_followed, self.n_valid
 
 
 def score_headers(
     frames: NDArray[np.uint8], frame_type: FrameType, length: int = 0, *, check: bool = True
 ) -> HeaderScore:
-    """Of `frames: uint8[n, L]`, of which the first few hundred are looked at.
+    """Score the first _ROWS of `frames: uint8[n, L]`.
 
-    `length`: that of the whole frames, where only their heads are given. `check`: look for an FECF, too.
+    `length`: length of the whole frames, if only their heads are given. `check`: also check for an FECF.
     """
     some = np.ascontiguousarray(frames[:_ROWS])
     n, n_head = some.shape
@@ -72,16 +72,16 @@ def score_headers(
 
 
 def best_type(frames: NDArray[np.uint8]) -> HeaderScore:
-    """The type that `frames: uint8[n, L]` fit best."""
+    """Return the score of the frame type that `frames: uint8[n, L]` fit best."""
     return max((score_headers(frames, kind) for kind in TYPES), key=lambda score: score.rank)
 
 
 def checked_length(frames: NDArray[np.uint8]) -> int:
-    """The length, below that of `frames: uint8[n, L]`, at which most of them have a right FECF; 0 where none is."""
+    """Return the length below L at which most of `frames: uint8[n, L]` have a valid FECF; 0: there is none."""
     some = frames[: min(len(frames), 64)]
     table = _crc_table()
     value = np.full(len(some), 0xFFFF, np.uint16)
-    for length in range(some.shape[1]):  # all frames at once, an octet further each time
+    for length in range(some.shape[1]):  # one octet further in all frames
         if length >= 10:
             expected = some[:, length].astype(np.uint16) << 8
             if length + 1 < some.shape[1]:
@@ -93,7 +93,7 @@ def checked_length(frames: NDArray[np.uint8]) -> int:
 
 
 def _crc_table() -> NDArray[np.uint16]:
-    """CRC-16 of one octet (732.0-B 4.1.6.2)."""
+    """Table of the CRC-16 of one octet (732.0-B 4.1.6.2): uint16[256]."""
     value = np.arange(256, dtype=np.uint32) << 8
     for _ in range(8):
         value = (value << 1) ^ np.where(value & 0x8000, 0x1021, 0)
@@ -101,7 +101,7 @@ def _crc_table() -> NDArray[np.uint16]:
 
 
 def _n_followed(key: NDArray[np.int64], count: NDArray[np.int64], modulus: int) -> int:
-    """Frames whose count is one more than that of the frame of their key before."""
+    """Number of frames whose count is one more than that of the frame before with their key."""
     if modulus <= 1 or len(key) < 2:
         return 0
     order = np.argsort(key, kind="stable")
@@ -110,5 +110,5 @@ def _n_followed(key: NDArray[np.int64], count: NDArray[np.int64], modulus: int) 
 
 
 def with_type(settings: LinkSettings, score: HeaderScore) -> LinkSettings:
-    """The settings with what the headers tell."""
+    """Set frame type and FECF as found in the headers."""
     return replace(settings, frame_type=score.frame_type, fecf=score.fecf)

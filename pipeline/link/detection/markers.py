@@ -1,4 +1,4 @@
-"""Sync markers: which one, at which distance, bit phase and polarity."""
+"""Detects sync markers: which one, at which distance, bit phase and polarity."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _FEWEST_IN_PLACE = 2
 
 @dataclass(frozen=True, slots=True)
 class Markers:
-    """A marker that stands at one distance: `place: int64[n]` (bits), `blocks: uint8[n, pitch - marker]` behind each.
+    """Markers at a constant distance of `pitch` bytes.
 
-    `pitch` in bytes. `n_there`: markers that stand a pitch behind another one.
+    `place: int64[n]`: positions in bits; `blocks: uint8[m, pitch - marker]`: the bytes behind each; `n_there`: number
+    of markers that are a pitch before or behind another one.
     """
 
     pattern: bytes
@@ -31,7 +32,7 @@ class Markers:
 
 
 def find_markers(octets: NDArray[np.uint8], pattern: bytes) -> Markers | None:
-    """The marker, if it stands at one distance again and again, in whole bytes."""
+    """Find a marker that is repeated at a constant distance of whole bytes; None if it is not."""
     place, inverted = _places(octets, pattern)
     if len(place) < _FEWEST_IN_PLACE:
         return None
@@ -48,7 +49,7 @@ def find_markers(octets: NDArray[np.uint8], pattern: bytes) -> Markers | None:
 
 
 def _places(octets: NDArray[np.uint8], pattern: bytes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Bits where the marker stands without a wrong bit, and whether it is inverted there."""
+    """Bit positions of the marker without bit errors: int64[n], and whether it is inverted: bool[n]."""
     marker = Marker.of(pattern, searching=0)
     places, polarity = [], []
     n_bits = 8 * (len(octets) - len(pattern) + 1)
@@ -62,7 +63,7 @@ def _places(octets: NDArray[np.uint8], pattern: bytes) -> tuple[NDArray[np.int64
 
 
 def _distance(place: NDArray[np.int64]) -> int | None:
-    """The distance, a number of whole bytes, that is the commonest between neighbours."""
+    """The most frequent distance of neighbours in bits, a multiple of 8; None if there is none."""
     steps = np.diff(place)
     steps = steps[(steps % 8 == 0) & (steps > 0)]
     if not len(steps):
@@ -73,7 +74,7 @@ def _distance(place: NDArray[np.int64]) -> int | None:
 
 
 def _rows(octets: NDArray[np.uint8], begin: NDArray[np.int64], n_bytes: int) -> NDArray[np.uint8]:
-    """`n_bytes` from each bit place on: uint8[n, n_bytes]; those beyond the end are left out."""
+    """Read `n_bytes` from each bit position on: uint8[n, n_bytes]; rows beyond the end are left out."""
     padded = np.concatenate((octets, np.zeros(1, np.uint8)))
     begin = begin[begin // 8 + n_bytes < len(padded)]
     at = (begin // 8)[:, None] + np.arange(n_bytes)

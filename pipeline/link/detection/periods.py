@@ -1,4 +1,4 @@
-"""Frames without markers: the length of the records that they stand in, and where in a record they begin."""
+"""Detects frames without markers: the length of their records, and where in a record they begin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..settings import FrameType
 from .headers import TYPES, HeaderScore, best_type, score_headers
 
 VARIANTS = ("none", "short", "long")
-"""Randomisers that may lie over a block."""
+"""Randomisers that may be applied to a block."""
 _HEAD_BYTES = 24
 _SHORTEST, _LONGEST = 24, 1 << 14
 _LONGEST_PREFIX = 128
@@ -23,10 +23,10 @@ _ROWS_SCORED = 400
 _EQUAL = 0.25
 _VALID = 0.25
 _SIMILAR, _CERTAIN = 0.8, 0.9
-"""Share of records whose frame has a name that is not alone, and counts that change."""
+"""Of the shares of frames with consecutive counts: similar to the best one; high enough to end the search."""
 _SAME = 0.9
 _CHANGING = slice(2, 14)
-"""Bytes of a header in which its counts stand."""
+"""Bytes of a header that hold its counts."""
 _FEWEST_RECORDS = 4
 _ROWS_GLANCED = 96
 _VERSIONS = {"aos": 1, "tm": 0, "uslp": 12}
@@ -37,7 +37,7 @@ _LAGS_TRIED = 12
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Records of `length` bytes in each of which a frame begins at byte `offset`, under a randomiser."""
+    """Records of `length` bytes, each with a frame at byte `offset`; `variant`: the randomiser."""
 
     length: int
     offset: int
@@ -46,32 +46,32 @@ class Records:
 
     @property
     def share(self) -> float:
-        """Of the frames whose count follows that of the one before."""
+        """Share of the frames whose count is one more than that before."""
         return self.score.n_followed / max(self.score.n, 1)
 
     def blocks(self, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What stands behind the prefix of each record: uint8[n, length - offset], without randomiser."""
+        """Cut out the bytes behind the prefix of each record, derandomised: uint8[n, length - offset]."""
         n = (len(octets) - self.offset) // self.length
         rows = octets[: n * self.length].reshape(n, self.length)[:, self.offset :]
         return derandomized(rows, self.variant)
 
 
 def derandomized(blocks: NDArray[np.uint8], variant: str) -> NDArray[np.uint8]:
-    """Blocks without a randomiser."""
+    """Derandomise blocks: uint8[n, L]."""
     if variant == "none":
         return blocks
     return blocks ^ randomizer_sequence(blocks.shape[1], long=variant == "long")
 
 
-def frames_alone(octets: NDArray[np.uint8]) -> Records | None:
-    """Records that begin with their frame."""
+def frames_at_record_start(octets: NDArray[np.uint8]) -> Records | None:
+    """Find records that begin with their frame."""
     longest = min(_LONGEST, len(octets) // _FEWEST_RECORDS)
     lengths = range(_SHORTEST, longest + 1)
     return _best(octets, ((length, 0) for length in lengths if _may_begin(octets, length, 0)))
 
 
 def frames_in_records(octets: NDArray[np.uint8]) -> Records | None:
-    """Records that begin with something else."""
+    """Find records that have a prefix before their frame."""
     places = []
     for length in _periods(octets[:_SAMPLE_BYTES]):
         offsets = range(1, min(_LONGEST_PREFIX, length - _HEAD_BYTES) + 1)
@@ -79,8 +79,8 @@ def frames_in_records(octets: NDArray[np.uint8]) -> Records | None:
     return _best(octets, places)
 
 
-def repeated(octets: NDArray[np.uint8]) -> Records | None:
-    """Records that are nearly all the same, whatever is in them."""
+def identical_records(octets: NDArray[np.uint8]) -> Records | None:
+    """Find records that are nearly all identical, whatever they hold."""
     periods = _periods(octets[:_SAMPLE_BYTES])
     if not periods or np.count_nonzero(octets[: -periods[0]] == octets[periods[0] :]) < _SAME * len(octets):
         return None
@@ -90,7 +90,7 @@ def repeated(octets: NDArray[np.uint8]) -> Records | None:
 
 
 def _may_begin(octets: NDArray[np.uint8], length: int, offset: int) -> bool:
-    """Whether frames may begin there: channel names that are not alone, and counts that change."""
+    """Whether frames may begin there: channel ids are repeated, and counts change."""
     n = min((len(octets) - offset) // length, _ROWS_SEEN)
     if n < _FEWEST_RECORDS:
         return False
@@ -105,9 +105,9 @@ def _may_begin(octets: NDArray[np.uint8], length: int, offset: int) -> bool:
 
 
 def _best(octets: NDArray[np.uint8], places: Iterable[tuple[int, int]]) -> Records | None:
-    """The place where the largest share of headers follow each other; of similar ones the shortest record.
+    """Choose the (length, offset) with the largest share of consecutive counts; of similar ones the shortest record.
 
-    The first place where nearly all do ends the search.
+    The search ends at the first position where the share is at least _CERTAIN.
     """
     found: list[Records] = []
     for place in places:
@@ -122,19 +122,19 @@ def _best(octets: NDArray[np.uint8], places: Iterable[tuple[int, int]]) -> Recor
 
 
 def _at(octets: NDArray[np.uint8], length: int, offset: int) -> Iterator[Records]:
-    """Readings of frames at one place that may be right."""
+    """Yield plausible readings of frames at one position: each randomiser and frame type."""
     n = min((len(octets) - offset) // length, _ROWS_SCORED)
     heads = np.ndarray((n, min(_HEAD_BYTES, length)), np.uint8, octets, offset, (length, 1))
     for variant, kind in product(VARIANTS, TYPES):
-        if not _looks_like(derandomized(heads[:_ROWS_GLANCED], variant), kind, length - offset):
+        if not _may_be_of(derandomized(heads[:_ROWS_GLANCED], variant), kind, length - offset):
             continue
         score = score_headers(derandomized(heads, variant), kind, length - offset, check=False)
         if score.n_followed >= max(_FEWEST_FOLLOWED, n // 20) and score.n_valid >= _VALID * n:
             yield Records(length, offset, variant, score)
 
 
-def _looks_like(heads: NDArray[np.uint8], kind: FrameType, length: int) -> bool:
-    """Whether versions and counts of frame heads may be of this type: a glance before they are read in earnest."""
+def _may_be_of(heads: NDArray[np.uint8], kind: FrameType, length: int) -> bool:
+    """Whether versions and counts of frame heads may be of this type: a fast test before all fields are read."""
     version = heads[:, 0] >> 4 if kind == "uslp" else heads[:, 0] >> 6
     if np.count_nonzero(version == _VERSIONS[kind]) < _VALID * len(heads) + 1:
         return False
@@ -149,7 +149,7 @@ def _looks_like(heads: NDArray[np.uint8], kind: FrameType, length: int) -> bool:
 
 
 def _periods(octets: NDArray[np.uint8]) -> list[int]:
-    """Distances at which octets are the same more often than chance has it, the most striking first."""
+    """Distances at which octets are equal more often than by chance, the most significant first."""
     longest = min(_LONGEST, len(octets) // _FEWEST_RECORDS)
     if longest < _SHORTEST:
         return []
@@ -160,6 +160,6 @@ def _periods(octets: NDArray[np.uint8]) -> list[int]:
     striking = lags[excess > 5 * noise]
     order = np.argsort(-excess[striking - _SHORTEST], kind="stable")
     best = [int(lag) for lag in striking[order][:_LAGS_TRIED]]
-    # A multiple of the period is as striking as the period itself.
+    # A multiple of the period is as significant as the period itself.
     small = [int(lag) for lag in striking[:_LAGS_TRIED]]
     return list(dict.fromkeys([*best, *small]))

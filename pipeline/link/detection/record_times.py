@@ -1,4 +1,4 @@
-"""Receive times in what a recorder puts before each frame."""
+"""Detects receive times in the record prefix before each frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_STEP_NS = 7 * 86400 * 10**9
 
 
 def with_times(guess: Guess, prefixes: NDArray[np.uint8]) -> Guess:
-    """With the time field of `prefixes: uint8[n, prefix]` that counts from 1970, if there is one."""
+    """Add the field of `prefixes: uint8[n, prefix]` that counts time since 1970, if there is one."""
     n, length = prefixes.shape
     if n < _FEWEST:
         return guess
@@ -37,7 +37,7 @@ def _unit(text: str) -> TimeUnit:
 
 
 def _is_time(prefixes: NDArray[np.uint8], field: RecordTime) -> bool:
-    """Whether the field tells times of our days, in order."""
+    """Whether the field holds ascending times between 2000 and 2040."""
     with np.errstate(over="ignore"):
         times = Record(times=(field,)).received_ns(prefixes)
     sane = (times >= _FIRST_NS) & (times < _LAST_NS)

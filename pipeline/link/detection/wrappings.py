@@ -1,4 +1,4 @@
-"""Containers and symbols: whether a recording is a capture, KISS, one bit a byte, or soft symbols."""
+"""Detects containers and symbols: a capture, KISS, one bit in a byte, or soft symbols."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SMALLEST_SOFT, _LARGEST_SOFT = 1e-9, 1e6
 
 
 def unwrapped(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The bytes of the link in those of a recording."""
+    """Unwrap the bytes of a recording: uint8[n]."""
     wrapping = Unwrapping(settings)
     return wrapping.unwrap(ByteBatch.of(octets)).data if wrapping else octets
 
 
 def container_of(octets: NDArray[np.uint8]) -> Guess:
-    """The container of a recording, which is "none" where it has none."""
+    """Detect the container of a recording; "none" if it has none."""
     guess = Guess(LinkSettings("cadu"))
     if is_capture(octets[:4].tobytes()):
         return guess.having("container", "pcap", "begins with the header of a capture file")
@@ -42,7 +42,7 @@ def container_of(octets: NDArray[np.uint8]) -> Guess:
 
 
 def hard_symbols(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
-    """One bit a byte, where no byte has any other value."""
+    """Detect one bit in a byte: bytes have only two values."""
     values = np.unique(octets)
     if len(octets) < 64 or len(values) != 2 or (values[0] ^ values[1]) & 1 == 0:
         return guess
@@ -50,7 +50,7 @@ def hard_symbols(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
 
 
 def soft_symbols(guess: Guess, octets: NDArray[np.uint8]) -> list[Guess]:
-    """Kinds of soft symbols that the bytes may be; only a marker can tell."""
+    """Return the kinds of soft symbols that the bytes may be; only a marker can confirm one."""
     found = [guess.having("symbols", "int8", "signs of int8 hold markers")]
     values = octets[: len(octets) // 4 * 4].view("<f4")
     with np.errstate(invalid="ignore"):
@@ -61,7 +61,7 @@ def soft_symbols(guess: Guess, octets: NDArray[np.uint8]) -> list[Guess]:
 
 
 def looks_soft(octets: NDArray[np.uint8]) -> bool:
-    """Whether the bytes are float32 of a size that symbols have, of either sign."""
+    """Whether the bytes are float32 with magnitudes of symbols, and with both signs."""
     values = octets[: len(octets) // 4 * 4].view("<f4")
     if len(values) < 64:
         return False

@@ -1,6 +1,6 @@
-"""Where packets lie in frames: insert zone, secondary and security header, trailer, by how packets follow each other.
+"""Detects the packet zone of frames (insert zone, secondary and security header, trailer) by consecutive packets.
 
-Few places are worth a trial: nearly all first header pointers must lead to what can be a packet's header.
+Only few positions are tried: nearly all first header pointers must point to a possible packet header.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO_PACKET = 0x7FE
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """Settings by which packets follow each other: `n_packets` good ones, `n_bad` headers that cannot be right."""
+    """Changed settings, and the packets they give: `n_packets` good ones, `n_bad` impossible headers."""
 
     changes: dict[str, Any]
     n_packets: int
@@ -41,14 +41,14 @@ class Zone:
 
 
 def find_zone(settings: LinkSettings, frames: NDArray[np.uint8], channel: tuple[int, int]) -> Zone | None:
-    """The settings for `frames: uint8[n, L]` of one channel; None where no packets are found in them.
+    """Find the packet zone of `frames: uint8[n, L]` of one channel; None if no packets are found in them.
 
     `settings`: framing "frames", with type, length and FECF.
     """
     some = frames[:_FRAMES_TRIED]
     best: Zone | None = None
     for changes in _candidates(settings, some):
-        zone = _tried(settings, changes, some, channel)
+        zone = _try(settings, changes, some, channel)
         if best is None or zone.n_packets - 5 * zone.n_bad > best.n_packets - 5 * best.n_bad:
             best = zone
         if zone.good and not zone.n_bad:
@@ -56,7 +56,7 @@ def find_zone(settings: LinkSettings, frames: NDArray[np.uint8], channel: tuple[
     return best if best is not None and best.good else None
 
 
-def _tried(
+def _try(
     settings: LinkSettings, changes: dict[str, Any], frames: NDArray[np.uint8], channel: tuple[int, int]
 ) -> Zone:
     receiver = Receiver(replace(settings, **changes), [ChannelSettings(*channel, "tried")], frames=False)
@@ -70,11 +70,11 @@ def _tried(
 
 
 def _candidates(settings: LinkSettings, frames: NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
-    """Changes of the settings that may be right, the plainest first."""
+    """Yield plausible changes of the settings, the simplest first."""
     heads = list({"aos": _aos_heads, "tm": _tm_heads, "uslp": _uslp_heads}[settings.frame_type](settings, frames))
-    for trailer in (one for one in _TRAILERS if one < settings.frame_length_bytes // 2):
-        # A trailer is one of security, whose header is then likelier than a secondary header of another length.
-        for head in sorted(heads, key=lambda one: "secondary_header_bytes" in one) if trailer else heads:
+    for trailer in (length for length in _TRAILERS if length < settings.frame_length_bytes // 2):
+        # With a security trailer, a security header is likelier than a secondary header of another length.
+        for head in sorted(heads, key=lambda changes: "secondary_header_bytes" in changes) if trailer else heads:
             if trailer == OPERATIONAL_CONTROL_BYTES and settings.frame_type == "aos":
                 yield head | {"operational_control_field": True}
             elif trailer:
@@ -130,7 +130,7 @@ def _without_unit_header(frames: NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
 
 
 def _leads_to_packets(frames: NDArray[np.uint8], start: Any, pointer: NDArray[np.int64]) -> bool:
-    """Whether nearly all pointers, from byte `start` on, lead to what can be a packet's header, or to none."""
+    """Whether nearly all pointers, relative to byte `start`, point to a possible packet header or are codes."""
     place = start + pointer
     inside = (pointer < _NO_PACKET) & (place + 6 <= frames.shape[1])
     sane = inside | ((pointer >= _NO_PACKET) & (pointer <= _NO_PACKET + 1))
@@ -144,7 +144,7 @@ def _leads_to_packets(frames: NDArray[np.uint8], start: Any, pointer: NDArray[np
 
 
 def channel_names(settings: LinkSettings, frames: NDArray[np.uint8]) -> list[tuple[tuple[int, int], int]]:
-    """Spacecraft id, virtual channel and number of frames of the channels that are no chance, busiest first."""
+    """(Spacecraft id, virtual channel) and number of frames of the channels, without noise; the busiest first."""
     reader = header_reader(settings)
     headers = reader.read(frames)
     key = headers.scid << 8 | headers.vcid
@@ -162,7 +162,7 @@ def channel_names(settings: LinkSettings, frames: NDArray[np.uint8]) -> list[tup
 
 
 def frames_of(settings: LinkSettings, frames: NDArray[np.uint8], name: tuple[int, int]) -> NDArray[np.uint8]:
-    """Those of one channel."""
+    """Select the frames of one channel."""
     reader = header_reader(settings)
     headers = reader.read(frames)
     mine = reader.valid(headers) & (headers.scid == name[0]) & (headers.vcid == name[1])
@@ -171,5 +171,5 @@ def frames_of(settings: LinkSettings, frames: NDArray[np.uint8], name: tuple[int
 
 
 def names_in_words(names: Sequence[tuple[tuple[int, int], int]]) -> str:
-    """For a person."""
+    """Format channels as `scid/vcid: frames`."""
     return ", ".join(f"{scid}/{vcid}: {n:,}" for (scid, vcid), n in names[:8])

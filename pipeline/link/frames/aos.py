@@ -1,4 +1,4 @@
-"""AOS transfer frames (CCSDS 732.0-B-4 4.1): header, insert zone, and the head of the data field by service."""
+"""AOS transfer frames (CCSDS 732.0-B-4 4.1): header, insert zone, and the header of the data field by service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRIMARY_HEADER_BYTES = 6
 _UNIT_HEADER_BYTES = 2
 _VERSION = 1
 _SCID_HIGH_OF_KEY = 16
-"""Where the two high bits of the spacecraft id stand in a key; below them is the first word of the header."""
+"""Position of the two high bits of the spacecraft id in a key; below them is the first word of the header."""
 _BITS = (48, 0xFFFF), (54, 0xFF), (48, 0x3F), (16, 0xFF), (24, 0xFFFFFF), (0, 0x7FF)
 """Key, spacecraft id, virtual channel, signalling field, count, first header pointer: shift and mask of each."""
 # The signalling field, the byte behind the count.
@@ -38,7 +38,7 @@ _TO_SCID_HIGH, _TO_KEY_HIGH, _TO_CYCLE = constants(np.int64, 4, _SCID_HIGH_OF_KE
 
 
 class AosHeaders:
-    """24-bit count, or 28 bits where a frame says that it uses the cycle (4.1.2.5). Fields by 4.1.2 and 4.1.4.2."""
+    """24-bit count, 28-bit if the frame uses the frame count cycle (4.1.2.5). Fields: 4.1.2 and 4.1.4.2."""
 
     no_packet_starts = NO_PACKET_STARTS
     only_idle = ONLY_IDLE
@@ -72,7 +72,7 @@ class AosHeaders:
 
     @staticmethod
     def _read_signalling(frames: Frames) -> None:
-        """The high bits of the spacecraft id and of the count, which stand in the signalling field (4.1.2.5)."""
+        """Add the high bits of the spacecraft id and of the count from the signalling field (4.1.2.5)."""
         scid_high = frames.flags & _SCID_HIGH
         frames.scid |= scid_high << _TO_SCID_HIGH
         frames.key |= scid_high << _TO_KEY_HIGH
@@ -89,7 +89,7 @@ class AosHeaders:
         return valid
 
     def for_service(self, service: Service, frames: Frames) -> Frames:
-        """A B_PDU states its last valid bit (4.1.4.3.3), a VCA_SDU fills the field without a header of its own."""
+        """A B_PDU gives its last valid bit (4.1.4.3.3); a VCA_SDU fills the data field and has no header."""
         if service == "bitstream":
             head = frames.data[:, self._at : self._at + 2].astype(np.int64)
             last_bit = (head[:, 0] & 0x3F) << 8 | head[:, 1]
@@ -109,26 +109,26 @@ class AosHeaders:
         del frames
 
     def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
-        """A managed parameter of the physical channel (4.1.5.1)."""
+        """All frames or none: a managed parameter of the physical channel (4.1.5.1)."""
         return np.arange(len(frames.index) if self._ocf else 0)
 
     def n_replayed(self, frames: Frames) -> int:
-        """By the replay flag of the signalling field (4.1.2.5.2)."""
+        """Count the replay flag of the signalling field (4.1.2.5.2)."""
         return len((frames.flags & _REPLAYED).nonzero()[0])
 
     def insert_times(self, frames: NDArray[np.uint8]) -> NDArray[np.int64] | None:
-        """By the layout of the mission file."""
+        """Read the time stamps by the layout in the mission file."""
         return insert_zone_times(self._insert_time, frames, self._insert_zone) if self._insert_time else None
 
     def maps(self, frames: Frames) -> Ints:
-        """There are none in AOS."""
+        """AOS has no MAPs."""
         raise NotImplementedError
 
 
 def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> Ints:
-    """Where the packets end that follow each other from byte `start` of each of `frames: uint8[n, L]`: int64[n].
+    """Position where consecutive packets from byte `start` on end, in each of `frames: uint8[n, L]`: int64[n].
 
-    Fill behind them is known by its octets, which are all the same up to `stop`: no packet is looked for in it.
+    Fill is recognised by octets that are equal up to `stop`; it is not parsed.
     """
     n = len(frames)
     zone = frames[:, start:stop]

@@ -1,6 +1,6 @@
-"""The communications link control word that rides in the operational control field.
+"""The communications link control word (CLCW) in the operational control field.
 
-It tells the sender of commands what the spacecraft has accepted (CCSDS 232.0-B-4 4.2.1).
+It reports the commands that the spacecraft has accepted (CCSDS 232.0-B-4 4.2.1).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ _OTHER_REPORT = np.uint32(1 << 31)
 
 
 def control_words(frames: NDArray[np.uint8], at: int) -> NDArray[np.uint32]:
-    """The operational control fields, at byte `at` of `frames: uint8[n, L]`: uint32[n]."""
+    """Read the operational control fields at byte `at` of `frames: uint8[n, L]`: uint32[n]."""
     return np.frombuffer(frames[:, at : at + CLCW_BYTES].tobytes(), ">u4").astype(np.uint32)
 
 
 def is_clcw(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Which are control words: type 0; type 1 is another report (132.0-B-3 4.1.5.2.3)."""
+    """Which words are CLCWs (type 0); type 1 is another report (132.0-B-3 4.1.5.2.3): bool[n]."""
     found: NDArray[np.bool_] = words < _OTHER_REPORT
     return found
 
 
 def read_clcw(word: int) -> dict[str, Any] | None:
-    """The fields of one control word by name; None where it is another report (type 1, 132.0-B-3 4.1.5.2.3)."""
+    """Read the fields of one CLCW by name; None for another report (type 1, 132.0-B-3 4.1.5.2.3)."""
     if word >> 31:
         return None
     return {

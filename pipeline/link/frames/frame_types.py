@@ -18,13 +18,13 @@ _READERS: dict[FrameType, Callable[[LinkSettings], HeaderReader]] = {
 
 
 def header_reader(settings: LinkSettings) -> HeaderReader:
-    """The reader of this link's frame type."""
+    """Make the header reader of the link's frame type."""
     return _READERS[settings.frame_type](settings)
 
 
 def channel_readers(
     settings: LinkSettings, channels: Sequence[ChannelSettings], of_link: HeaderReader
 ) -> list[HeaderReader]:
-    """The reader of each channel: that of the link, unless the channel has settings of its own."""
-    own = [settings_of_channel(settings, channel) for channel in channels]
-    return [of_link if one is settings else header_reader(one) for one in own]
+    """Make the header reader of each channel: `of_link`, unless the channel overrides settings of the link."""
+    by_channel = [settings_of_channel(settings, channel) for channel in channels]
+    return [of_link if merged is settings else header_reader(merged) for merged in by_channel]

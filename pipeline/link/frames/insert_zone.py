@@ -1,4 +1,4 @@
-"""Time stamps in the insert zone of AOS frames: one unsigned count, laid out as the mission file says."""
+"""Time stamps in the insert zone of AOS frames: one unsigned count, with the layout of the mission file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECOND_NS = 10**9
 def insert_zone_times(layout: InsertZoneTime, frames: NDArray[np.uint8], start: int) -> NDArray[np.int64]:
     """Onboard UTC of `frames: uint8[n, L]` whose insert zone begins at byte `start`: int64[n], ns since 1970.
 
-    Counts are taken as plain seconds: leap seconds since the epoch stay in.
+    Counts are elapsed seconds since the epoch; leap seconds are not removed.
     """
     first = start + layout.offset
     padded = np.zeros((len(frames), _COUNT_BYTES), np.uint8)

@@ -1,4 +1,4 @@
-"""Frames on their way through the link: what one carrier holds from the check of the blocks to the packets."""
+"""Frames inside the link layer, from the decoded blocks to the packets."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Ints = NDArray[np.int64]
 
 @dataclass(slots=True)
 class Frames:
-    """n frames of one length: `data: uint8[n, L]`, everything else int64[n]. Not changed once it is handed on.
+    """n frames of one length: `data: uint8[n, L]`, all other fields int64[n]. Not modified after it is passed on.
 
-    `key`: type, spacecraft and channel as one number (`HeaderReader.key_of`), another one where the header is of no
-    frame of the link's type. `scid`, `vcid`, `vc_count`, `lost`, `n_corrected`, `received_ns`: as in FrameBatch.
-    `first_header_pointer` as transmitted; where a frame holds no packets it is the reader's `only_idle`. `data_start`,
-    `data_stop`: the packet zone inside the frame, never beyond it. `flags`: those of the header that the frame type
-    reads later. `index`: number of the link's frame with whose arrival each could go on.
+    `key`: type, spacecraft and channel as one number (`HeaderReader.key_of`); no channel has the key of a frame of
+    another type. `scid`, `vcid`, `vc_count`, `lost`, `n_corrected`, `received_ns`: as in FrameBatch.
+    `first_header_pointer`: as transmitted; the reader's `only_idle` if a frame holds no packets. `data_start`,
+    `data_stop`: the packet zone, always inside the frame. `flags`: header flags that the frame type reads later.
+    `index`: number of the frame of the link with whose arrival each frame is released.
     """
 
     data: NDArray[np.uint8]
@@ -42,18 +42,18 @@ class Frames:
         return len(self.index)
 
     def take(self, rows: NDArray[np.intp] | slice) -> Frames:
-        """The rows asked for, in that order."""
+        """Select rows, in the given order."""
         return Frames(*[getattr(self, name)[rows] for name in _COLUMNS])
 
     @staticmethod
     def join(parts: Sequence[Frames]) -> Frames:
-        """One after the other."""
+        """Concatenate frames."""
         if len(parts) == 1:
             return parts[0]
         return Frames(*[np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS])
 
     def batch(self) -> FrameBatch:
-        """The same for those outside the link."""
+        """Convert to the public FrameBatch."""
         return FrameBatch(
             data=self.data,
             scid=self.scid.astype(np.uint16),

@@ -1,4 +1,4 @@
-"""TM transfer frames (CCSDS 132.0-B-3 4.1): each says itself whether it has a secondary header and an OCF."""
+"""TM transfer frames (CCSDS 132.0-B-3 4.1): flags say whether a frame has a secondary header and an OCF."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SECONDARY, _SYNCHRONOUS, _ONLY_IDLE = constants(np.int64, 1, 1, ONLY_IDLE)
 
 
 class TmHeaders:
-    """8-bit count; where the synchronisation flag is set the field holds no packets (4.1.2.7.3)."""
+    """8-bit count. If the synchronisation flag is set, the data field holds no packets (4.1.2.7.3)."""
 
     no_packet_starts = NO_PACKET_STARTS
     only_idle = ONLY_IDLE
@@ -53,7 +53,10 @@ class TmHeaders:
         return frames
 
     def _read_options(self, frames: Frames, options: Ints, length: Ints) -> None:
-        """What the flags of the secondary header (2) and of synchronisation (1) say: `options`, `length: int64[n]`."""
+        """Apply the flags of the secondary header (2) and of synchronisation (1).
+
+        `options: int64[n]`: both flags; `length: int64[n]`: length of the secondary header less one (4.1.3.2.3).
+        """
         secondary_bytes = length + 1 if self._secondary_bytes is None else self._secondary_bytes
         frames.data_start += (options >> _SECONDARY) * secondary_bytes
         np.minimum(frames.data_start, frames.data_stop, out=frames.data_start)
@@ -61,7 +64,7 @@ class TmHeaders:
             frames.first_header_pointer[options & _SYNCHRONOUS != 0] = _ONLY_IDLE
 
     def key_of(self, scid: int, vcid: int) -> int:
-        """The first word of the header without the OCF flag."""
+        """The first 16 bits of the header without the OCF flag."""
         return _VERSION << 13 | scid << 3 | vcid
 
     def valid(self, frames: Frames) -> NDArray[np.bool_]:
@@ -70,7 +73,7 @@ class TmHeaders:
         return valid
 
     def for_service(self, service: Service, frames: Frames) -> Frames:
-        """The data field is where the packets would be, whatever it holds."""
+        """The data zone is the packet zone for every service."""
         del service
         return frames
 
@@ -83,18 +86,18 @@ class TmHeaders:
         return frames[:, 2]
 
     def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
-        """The frame's own flag (4.1.2.4)."""
+        """By the OCF flag of the frame (4.1.2.4)."""
         return frames.flags.nonzero()[0]
 
     def n_replayed(self, frames: Frames) -> int:
-        """There is no such flag."""
+        """TM has no replay flag."""
         del frames
         return 0
 
     def insert_times(self, frames: NDArray[np.uint8]) -> None:
-        """No codec is known for such frames."""
+        """TM has no insert zone."""
         del frames
 
     def maps(self, frames: Frames) -> Ints:
-        """There are none in TM."""
+        """TM has no MAPs."""
         raise NotImplementedError

@@ -21,7 +21,7 @@ _PACKETS = 0
 _COUNT_BYTES_KEPT = 4
 _COUNT_SHIFT = np.array([63, 56, 48, 40, 32, 24, 16, 8])
 _COUNT_MASK = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, *[0xFFFFFFFF] * 4])
-"""By the number of bytes that the count has: where it stands in the eight bytes from its first on, and what is kept."""
+"""By the length of the count in bytes: its shift in the eight bytes from its first on, and the bits that are kept."""
 _NO_KEY = -1
 _BITS = (16, 0x1FFFF), (8, 7), (11, 1), (37, 0x7FFFFBF), (44, 0xFFFF), (37, 0x3F), (33, 0xF)
 """End of header flag and length less one, bytes of the count, OCF flag, key (without the flag for source or
@@ -32,7 +32,7 @@ _HEAD_OF_FIELD = np.arange(3)
 
 
 class UslpHeaders:
-    """16-bit spacecraft id; the low 32 bits of the count; pointers of 16 bits."""
+    """16-bit spacecraft id; the low 32 bits of the count; 16-bit first header pointers."""
 
     no_packet_starts = 0xFFFF
     only_idle = 0xFFFE
@@ -58,7 +58,7 @@ class UslpHeaders:
         return frames
 
     def _read_field_header(self, frames: Frames, n_count_bytes: Ints) -> None:
-        """Where the packets lie, by the header of the data field behind a count of so many bytes."""
+        """Read the data field header (4.1.4.2) for pointer and packet zone. `n_count_bytes: int64[n]`."""
         last = frames.data_stop - 1
         at = np.minimum(n_count_bytes + (_FIXED_HEADER_BYTES + self._insert), last)
         place = np.minimum(at[:, None] + _HEAD_OF_FIELD, last[:, None])
@@ -76,34 +76,34 @@ class UslpHeaders:
         return _VERSION << 23 | scid << 7 | vcid
 
     def valid(self, frames: Frames) -> NDArray[np.bool_]:
-        """Version 1100, of the link's length and not truncated (4.1.2): others have no key."""
+        """Version 1100 (4.1.2); truncated frames and frames of another length have no key."""
         valid: NDArray[np.bool_] = frames.key >> 23 == _VERSION
         return valid
 
     def for_service(self, service: Service, frames: Frames) -> Frames:
-        """A MAP access service's data are in the same zone."""
+        """The data zone is the packet zone for every service."""
         del service
         return frames
 
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
-        """1 where the frames have no count, so that every frame follows on."""
+        """1 if the frames have no count, so that every frame is continuous."""
         return 1 << 8 * min(int(frame[6] & 7), _COUNT_BYTES_KEPT)
 
     def master_count(self, frames: NDArray[np.uint8]) -> None:
-        """Only each virtual channel has a count."""
+        """USLP has no master channel count."""
         del frames
 
     def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
-        """The frame's own flag (4.1.2)."""
+        """By the OCF flag of the frame (4.1.2)."""
         return (frames.data[:, 6] & 8).nonzero()[0]
 
     def n_replayed(self, frames: Frames) -> int:
-        """There is no such flag."""
+        """USLP has no replay flag."""
         del frames
         return 0
 
     def insert_times(self, frames: NDArray[np.uint8]) -> None:
-        """No codec is known for such frames."""
+        """The layout of a USLP insert zone is not configurable."""
         del frames
 
     def maps(self, frames: Frames) -> Ints:
@@ -112,7 +112,7 @@ class UslpHeaders:
 
 
 def _counts(data: NDArray[np.uint8], n_bytes: Ints) -> Ints:
-    """The low 32 bits of counts of `n_bytes: int64[n]` each, 0 of those without: int64[n]."""
+    """Read the low 32 bits of counts of `n_bytes: int64[n]` bytes; 0 if there is no count: int64[n]."""
     if data.shape[1] < _FIXED_HEADER_BYTES + 8:
         data = np.pad(data, ((0, 0), (0, 8)))
     count: Ints = first_words(data, _FIXED_HEADER_BYTES) >> _COUNT_SHIFT[n_bytes] & _COUNT_MASK[n_bytes]

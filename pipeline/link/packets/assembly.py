@@ -1,6 +1,6 @@
-"""Packets of one virtual channel: straight where it has no MAPs, else MAP by MAP (CCSDS 732.1-B-2 2.2.4).
+"""Packet assembly of one virtual channel; with MAPs, of each MAP by itself (CCSDS 732.1-B-2 2.2.4).
 
-In: frames in order of their count. A frame that is missing may have belonged to any MAP, so it breaks them all.
+In: frames in order of count. A missing frame may belong to any MAP, so it is a gap in each of them.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from .zones import Rows
 class Assembly:
     """The packet assemblers of one channel.
 
-    `hand_on`: packets that a gap cut go on too; not from MAPs, where a missing frame may be of any.
+    `keep_fragments`: output packets that are cut by a gap, too; not with MAPs: a missing frame may be of any MAP.
     """
 
-    def __init__(self, headers: HeaderReader, *, hand_on: bool) -> None:
+    def __init__(self, headers: HeaderReader, *, keep_fragments: bool) -> None:
         self.counts = AssemblyCounts()
         self._headers = headers
-        self._hand_on = hand_on and not headers.has_maps
+        self._keep_fragments = keep_fragments and not headers.has_maps
         self._of_channel = self._assembler()
         self._of_map: dict[int, PacketAssembler] = {}
         self._n_gaps = 0
         self._gaps_seen: dict[int, int] = {}
 
     def assemble(self, frames: Frames, gaps: Rows) -> Packets:
-        """The packets that are whole with `frames`, at least one; `gaps: intp[k]`, those whose `lost` is not 0."""
+        """Return the packets completed by `frames`, at least one. `gaps: intp[k]`: rows whose `lost` is not 0."""
         if self._headers.has_maps:
             return self._assemble_maps(frames, gaps)
         return self._of_channel.assemble(frames, gaps)
 
     @property
     def contradicting(self) -> list[int]:
-        """As in `PacketAssembler`, of frames without MAPs."""
+        """As in `PacketAssembler`; empty with MAPs."""
         return self._of_channel.contradicting
 
     def flush(self) -> Packets | None:
-        """No more frames: the unfinished packet, where it is to be handed on."""
+        """End the stream: return the unfinished packet as a fragment, if fragments are kept."""
         last = [assembler.flush() for assembler in (self._of_channel, *self._of_map.values())]
         return next((packets for packets in last if packets), None)
 
     def _assembler(self) -> PacketAssembler:
         codes = self._headers.no_packet_starts, self._headers.only_idle
-        return PacketAssembler(*codes, self.counts, hand_on=self._hand_on)
+        return PacketAssembler(*codes, self.counts, keep_fragments=self._keep_fragments)
 
     def _assemble_maps(self, frames: Frames, gaps: Rows) -> Packets:
-        """Each MAP by itself; packets in order of the frames that end them."""
+        """Assemble each MAP by itself; packets are in order of the frames that end them."""
         maps = self._headers.maps(frames)
         if not len((maps != maps[0]).nonzero()[0]):
             packets = self._assemble_map(maps.item(0), np.arange(len(maps)), frames, gaps)
@@ -68,9 +68,9 @@ class Assembly:
         return joined.take(np.argsort(joined.frame, kind="stable"))
 
     def _assemble_map(self, map_id: int, rows: Rows, own: Frames, gaps: Rows) -> Packets:
-        """The packets of one MAP, whose frames `own` are the rows `rows: intp[k]` of the batch.
+        """Assemble one MAP, whose frames `own` are the rows `rows: intp[k]` of the batch.
 
-        `gaps`: rows of the batch before which frames are missing; for the MAP they are before its next frame.
+        `gaps`: rows of the batch before which frames are missing; the MAP has the gap before its next frame.
         """
         broken = rows.searchsorted(gaps)
         broken = broken[broken < len(rows)]

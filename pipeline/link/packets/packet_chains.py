@@ -1,9 +1,9 @@
-"""Where packets of differing lengths begin, in a long stream of them: many places are walked at once.
+"""Finds the packets of differing lengths in a long stream, by walking many pieces of it at once.
 
 The length field of a packet leads to the next one, so a stream is a chain that can only be walked from its beginning.
-Here it is cut into pieces; near the beginning of each a packet is guessed, a header of an APID seen before that leads
-to two others; the chains of all pieces are walked together, a step for all at a time. A guess is right when the chain
-of the piece before arrives at it, and only what right guesses lead to is given.
+Here the stream is cut into pieces. Near the beginning of each piece a packet is guessed: a header of an APID seen
+before that leads to two others. The chains of all pieces are walked together, one step of all at a time. A guess is
+right if the chain of the piece before arrives at it; only packets that right guesses lead to are returned.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .packet_headers import PRIMARY_HEADER_BYTES
 
 Places = NDArray[np.int64]
 FEWEST_EACH, PACKETS_EACH = 12, 48
-"""Of a piece, which is walked in as many steps. Few make searching expensive, many the steps: the root of the number of
-all packets is between.
+"""Bounds of the packets in a piece, which is walked in as many steps. Few packets make guessing expensive, many the
+walk; the square root of the number of all packets is a good compromise.
 """
 FEWEST_PACKETS = 512
-"""Fewer are walked one by one in less time."""
+"""Fewer packets are faster to walk one by one."""
 FEW_CHAINS, MOST_CHAINS = 16, 1 << 12
 LEAST_WINDOW_BYTES = 64
 LENGTH_AT = 4
@@ -32,7 +32,7 @@ _HOPS = 2
 
 @dataclass(slots=True)
 class PacketChains:
-    """Walks streams of packets with `prefix` bytes before each. More pieces are tried while guesses are right."""
+    """Walks streams of packets with `prefix` bytes before each. The number of pieces grows while guesses are right."""
 
     prefix: int
     _n_chains: int = FEW_CHAINS
@@ -40,10 +40,10 @@ class PacketChains:
     def starts(
         self, octets: NDArray[np.uint8], first: int, end: int, seen: NDArray[np.bool_], length: Places
     ) -> Places:
-        """Headers of whole packets from `first` on, without a gap, as far as guesses are right; none if nothing is won.
+        """Positions of the headers of consecutive whole packets from `first` on: int64[p]; empty if it is not faster.
 
         `octets: uint8[end + 8 or more]`; `seen: bool[4096]` by the low 12 bits of a header's first two bytes; `length`:
-        of packets found just before, with their prefix. The version of a header is left to be looked at.
+        of the packets found just before, with their prefix. The caller must check the version of the headers.
         """
         mean = float(length.mean())
         n_each = min(max(int(((end - first) / mean / 4) ** 0.5), FEWEST_EACH), PACKETS_EACH)
@@ -64,7 +64,7 @@ class PacketChains:
     def _guesses(
         self, octets: NDArray[np.uint8], begin: Places, window: int, end: int, seen: NDArray[np.bool_]
     ) -> Places:
-        """The first likely header from each place on, where there is one within the window."""
+        """The first likely header within the window from each position on; pieces without one are left out."""
         words = np.ndarray((len(begin), window), ">u2", octets, int(begin[0]), (int(begin[1] - begin[0]), 1))
         row, column = np.nonzero(_is_likely(words, seen))
         place = begin[row] + column
@@ -80,10 +80,10 @@ class PacketChains:
     def _walk(
         self, octets: NDArray[np.uint8], begin: Places, stop: Places, end: int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_], Places]:
-        """Walk chains from `begin` to the first header at `stop` or behind it, while packets are whole.
+        """Walk chains from `begin` to the first header at or behind `stop`, while packets are whole.
 
-        Gives int64[steps, chains], headers; bool of that shape, which of them are packets of the chain; and where each
-        chain has arrived.
+        Returns header positions int64[steps, chains]; which of them are packets of the chain, bool of that shape; and
+        the position at which each chain ends.
         """
         place, going, latest = begin, begin < stop, end + self.prefix
         places, alive = [], []
@@ -101,7 +101,7 @@ class PacketChains:
         return np.array(places), np.array(alive), place
 
     def _steps(self, octets: NDArray[np.uint8], place: Places) -> Places:
-        """From each header to the next, by its length field; behind the end of the stream to nowhere in particular."""
+        """Distance from each header to the next, from its length field; undefined behind the end of the stream."""
         lengths = np.ndarray((len(octets) - PRIMARY_HEADER_BYTES + 1,), ">u2", octets, LENGTH_AT, (1,))
         step = lengths[np.minimum(place, len(lengths) - 1)].astype(np.int64)
         step += self.prefix + 7
@@ -109,5 +109,5 @@ class PacketChains:
 
 
 def _is_likely(words: NDArray[np.uint16], seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether the first two bytes of a header are of version 0 and an APID that was seen."""
+    """Whether the first two bytes of a header have version 0 and an APID that was seen before."""
     return seen.take(words & np.uint16(0xFFF)) & (words < np.uint16(0x2000))

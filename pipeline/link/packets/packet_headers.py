@@ -1,7 +1,7 @@
 """Headers of packets, read from the big-endian 8-byte word in which each packet begins.
 
-Two kinds ride in packet zones: space packets (version 0, CCSDS 133.0-B 4.1) and encapsulation packets (version 7,
-CCSDS 133.1-B 4.1), whose header has 1, 2, 4 or 8 bytes. Any other version is nonsense.
+Packet zones hold two kinds: space packets (version 0, CCSDS 133.0-B 4.1) and encapsulation packets (version 7, CCSDS
+133.1-B 4.1), whose header has 1, 2, 4 or 8 bytes. Any other version is invalid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SPACE_PACKET = 0
 ENCAPSULATION_PACKET = 7
 PRIMARY_HEADER_BYTES = 6
 LONGEST_ENCAPSULATION_BYTES = 1 << 17
-"""Its length field goes up to 4 GB; longer than this is taken for nonsense, so that memory stays bounded."""
+"""Longer encapsulation packets are invalid: the length field allows 4 GB, but memory must be bounded."""
 _ENCAPSULATION_HEADER_BYTES = (1, 2, 4, 8)
 OTHER_VERSION = 1 << 61
 """The first words of space packets are below it."""
@@ -27,18 +27,18 @@ _APID, _COUNT, _FLAGS_SHIFT, _IDLE = constants(np.uint16, 0x7FF, 0x3FFF, 14, IDL
 _APID_OF_WORD, _IDLE_WORD = constants(np.uint64, 0x7FF << 48, IDLE_APID << 48)
 (_HEADER_AND_ONE,) = constants(np.int64, PRIMARY_HEADER_BYTES + 1)
 _FIRST, _SECOND, _THIRD = (3, 2, 1) if sys.byteorder == "little" else (0, 1, 2)
-"""Where the 16-bit words of a header stand in a native 8-byte word."""
+"""Positions of the 16-bit words of a header in a native 8-byte word."""
 
 
 def only_space_packets(word: NDArray[np.uint64]) -> bool:
-    """Whether no other version is among them, which is what most links carry: one look in place of many."""
+    """Whether all packets are space packets, as on most links; then other checks can be skipped."""
     return not len((word >= _OTHER_VERSION).nonzero()[0])
 
 
 def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Whole length in bytes: the length field holds that of the data field less one (133.0-B 4.1.3.5.3).
+    """Whole lengths in bytes: the length field is that of the data field less one (133.0-B 4.1.3.5.3): int64[n].
 
-    `word`: contiguous, native order.
+    `word: uint64[n]`: contiguous, native order.
     """
     lengths: NDArray[np.int64] = word.view(np.uint16).reshape(-1, 4)[:, _THIRD].astype(np.int64)
     lengths += _HEADER_AND_ONE
@@ -54,7 +54,7 @@ def encapsulation_size(word: int) -> tuple[int, int]:
 
 
 def encapsulation_sizes(word: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The same for many: int64[n], int64[n]."""
+    """`encapsulation_size` for many packets: int64[n], int64[n]."""
     kind = (word >> np.uint64(56) & np.uint64(3)).astype(np.intp)
     shift, bits = np.array([0, 48, 32, 0], np.uint64), np.array([0, 0xFF, 0xFFFF, 0xFFFFFFFF], np.uint64)
     whole = (word >> shift[kind] & bits[kind]).astype(np.int64)
@@ -62,8 +62,10 @@ def encapsulation_sizes(word: NDArray[np.uint64]) -> tuple[NDArray[np.int64], ND
     return np.array(_ENCAPSULATION_HEADER_BYTES)[kind], whole
 
 
-def judge_others(word: NDArray[np.uint64], room: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """`judge` for many packets, none of them a space packet: lengths int64[n], nonsense bool[n]."""
+def check_other_headers(
+    word: NDArray[np.uint64], room: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """`check_header` for many packets, none of them a space packet: lengths int64[n], invalid bool[n]."""
     header, whole = encapsulation_sizes(word)
     cut = header > room
     wrong = ~cut & ((whole < header) | (whole > LONGEST_ENCAPSULATION_BYTES))
@@ -73,10 +75,10 @@ def judge_others(word: NDArray[np.uint64], room: NDArray[np.int64]) -> tuple[NDA
     return np.where(cut, least, np.where(unknown, 0, whole)), np.where(unknown, ~cut, wrong)
 
 
-def judge(word: int, room: int) -> tuple[int, bool]:
-    """Whole length of the packet that begins with `word`, and whether its header is nonsense.
+def check_header(word: int, room: int) -> tuple[int, bool]:
+    """Whole length of the packet that begins with `word`, and whether its header is invalid.
 
-    `room`: bytes there are from its beginning on. A header that is cut counts as a packet longer than the room.
+    `room`: bytes available from its beginning on. A header that is cut counts as a packet longer than the room.
     """
     version = word >> 61
     if version == SPACE_PACKET:
@@ -86,7 +88,7 @@ def judge(word: int, room: int) -> tuple[int, bool]:
         if header > room:
             return header, False
         return whole, not header <= whole <= LONGEST_ENCAPSULATION_BYTES
-    # Any one byte shows the version, but a space packet's header is only judged when it is whole.
+    # The first byte shows the version, but a header of unknown version is rejected only when it is complete.
     return (PRIMARY_HEADER_BYTES, False) if room < PRIMARY_HEADER_BYTES else (0, True)
 
 
@@ -113,13 +115,13 @@ def count_idle(word: NDArray[np.uint64]) -> int:
 
 
 def not_idle(word: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """Which of space packets are not of the idle APID: intp[k]."""
+    """Rows of the space packets that do not have the idle APID: intp[k]."""
     rows: NDArray[np.intp] = (word & _APID_OF_WORD != _IDLE_WORD).nonzero()[0]
     return rows
 
 
 def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Space packets of the idle APID, and encapsulation packets of protocol 0 (133.1-B 4.1.2)."""
+    """Which are space packets of the idle APID or encapsulation packets of protocol 0 (133.1-B 4.1.2): bool[n]."""
     idle: NDArray[np.bool_] = word.view(np.uint16).reshape(-1, 4)[:, _FIRST] & _APID == _IDLE
     if only_space_packets(word):
         return idle
@@ -127,11 +129,11 @@ def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 
 def is_encapsulation(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which are encapsulation packets."""
+    """Which are encapsulation packets: bool[n]."""
     found: NDArray[np.bool_] = word >> np.uint64(61) == ENCAPSULATION_PACKET
     return found
 
 
 def protocol(word: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """Protocol id of encapsulation packets."""
+    """Protocol id of encapsulation packets: uint16[n]."""
     return (word >> np.uint64(58) & np.uint64(7)).astype(np.uint16)

@@ -1,12 +1,12 @@
 """Space packets back to back, each behind a prefix of fixed length.
 
-In: bytes in pieces of any size. Out: whole packets. Skipped and counted: bytes that form no packet, and a packet
-that runs past the end. After a header that cannot be one, the stream is taken up again where a few packets follow
-on each other, of APIDs seen before if there are any.
+In: bytes in pieces of any size. Out: whole packets. Skipped and counted: bytes that form no packet, and a packet cut by
+the end. After an invalid header the parser resynchronizes where a few consecutive packets are found, of APIDs seen
+before if there are any.
 
-Zero octets would read as packets of APID 0 with 1 octet of data, which is legal, but all with sequence count 0: of
-each APID the count advances with every packet (133.0-B-2 4.1.3.4.3). So two such packets in a row are fill that a disk
-or a recorder left, and are skipped; one alone is a packet.
+Zero octets parse as packets of APID 0 with 1 octet of data, which is legal, but all have sequence count 0, whereas the
+count of an APID advances with every packet (133.0-B-2 4.1.3.4.3). So two such packets in a row are fill of a disk or a
+recorder, and are skipped; a single one is a packet.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from .packet_headers import OTHER_VERSION, PRIMARY_HEADER_BYTES, space_packet_le
 from .walk import PAD_BYTES, words_of
 
 _HOPS = 3
-"""Packets that must follow on each other before a place is believed to be a packet's."""
+"""Consecutive packets that are required to resynchronize at a position."""
 _FEW = 16
 _CYCLE, _FEWEST_IN_TURN = 64, 6
-"""Up to how many packets are one round, where packets of several kinds come in turn, and in how many that shows."""
-_MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
+"""Longest cycle of packet lengths that is recognised, and the fewest packets in which it is searched for."""
+_MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the smallest block holds the longest possible packet
 _MOST_AT_ONCE = 1 << 24
 _SCAN_BYTES = 1 << 16
 _ZERO_PACKET_BYTES = 7
-"""Octets of zeros read as a packet: its length field is 0, and its data field then 1 octet."""
+"""Length of a packet of zero octets: its length field is 0, so its data field is 1 octet."""
 _HEADER_AND_OCTET = np.uint64(8)
-"""A word shifted by this has the header and the first octet of data."""
+"""A first word shifted right by this holds the header and the first octet of data."""
 _ABOVE_ZEROS = np.uint64(1 << 8)
-"""A word below it has zeros there."""
+"""Words below it have only zeros there."""
 _OTHER_VERSION_OCTET = np.uint8(1 << 5)
 _LENGTH_AND_VERSION, _OTHER_VERSION = np.uint64(0xE0000000FFFF0000), np.uint64(OTHER_VERSION)
 _SAMPLE = 1 << 12
-"""Packets whose lengths tell what lengths to expect."""
+"""Number of packets whose lengths are kept to predict the next ones."""
 _NONE = np.empty(0, np.int64)
 _NO_WORDS = np.empty(0, np.uint64)
 Packets = tuple[NDArray[np.int64], NDArray[np.uint64]]
@@ -54,8 +54,10 @@ _length_field = struct.Struct(">4xH").unpack_from
 
 @dataclass(slots=True)
 class StreamPackets:
-    """`octets`: what the packets lie in; `start`, `length: int64[p]`, `word: uint64[p]` (first 8 bytes);
-    `last: int64[p]`, byte of the stream with which each is complete.
+    """p packets in one array of octets.
+
+    `start`, `length: int64[p]`: position in `octets`; `word: uint64[p]`: first 8 bytes, big-endian; `last: int64[p]`:
+    byte of the stream with which each is complete.
     """
 
     octets: NDArray[np.uint8]
@@ -66,7 +68,7 @@ class StreamPackets:
 
     @staticmethod
     def join(first: StreamPackets, second: StreamPackets) -> StreamPackets:
-        """Both, in this order."""
+        """Concatenate two results."""
         n_octets = len(first.octets)
         return StreamPackets(
             np.concatenate((first.octets, second.octets)),
@@ -79,37 +81,37 @@ class StreamPackets:
 
 @dataclass(slots=True)
 class PacketStream:
-    """Cuts a stream into packets. Holds at most a few packets' bytes."""
+    """Cuts a stream into packets with `prefix` bytes before each. Buffers at most a few packets."""
 
     prefix: int
     skipped_bytes: int = 0
     skipped_zeros: int = 0
-    """Zero octets among the skipped bytes."""
+    """Number of zero octets among the skipped bytes."""
     truncated_packets: int = 0
     bad_headers: int = 0
     _buffer: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(PAD_BYTES, np.uint8))
     _base: int = 0
-    _lost: bool = False
+    _searching: bool = False
     _seen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1 << 12, bool))
     _run: int = _FEW
     _n_each: int = 4 * _FEW
     _cycle: NDArray[np.int64] = field(default_factory=lambda: _NONE)
-    """Lengths, with the prefix, of what is expected next where packets come in turn."""
+    """Expected lengths of the next packets, with prefix, if the lengths are cyclic."""
     _n_turns: int = 4 * _FEW
     _lengths: NDArray[np.int64] = field(default_factory=lambda: _NONE)
-    """Of packets of differing lengths that were found last, with the prefix."""
+    """Lengths of the last packets of differing lengths, with prefix."""
     _chains: PacketChains = field(init=False)
 
     def __post_init__(self) -> None:
         self._chains = PacketChains(self.prefix)
 
     @property
-    def place(self) -> int:
-        """Byte of the stream from which on packets are still to come."""
+    def position(self) -> int:
+        """Position in the stream before which all packets are output."""
         return self._base
 
     def find_packets(self, octets: NDArray[np.uint8], around: Surroundings | None = None) -> StreamPackets:
-        """The packets that are whole with `octets: uint8[n]` added; `around`: memory around them that may be used."""
+        """Return the packets completed by `octets: uint8[n]`; `around`: memory around them that may be used."""
         n_before, n = len(self._buffer) - PAD_BYTES, len(octets)
         buffer = around.take(octets, n_before, PAD_BYTES) if around is not None else None
         if buffer is None:
@@ -121,17 +123,17 @@ class PacketStream:
         return self._advance(final=False)
 
     def flush(self) -> StreamPackets:
-        """The stream ends here."""
+        """End the stream."""
         packets = self._advance(final=True)
         self._base += len(self._buffer) - PAD_BYTES
         self._buffer = np.zeros(PAD_BYTES, np.uint8)
-        self._lost = False
+        self._searching = False
         return packets
 
     def break_off(self) -> StreamPackets:
-        """Bytes are missing here: what is whole before that. What follows need not begin with a packet."""
+        """Return the packets before a gap, and resynchronize behind it."""
         packets = self.flush()
-        self._lost = True
+        self._searching = True
         return packets
 
     def _advance(self, *, final: bool) -> StreamPackets:
@@ -140,15 +142,15 @@ class PacketStream:
         starts: list[NDArray[np.int64]] = []
         heads: list[NDArray[np.uint64]] = []
         while True:
-            if self._lost:
+            if self._searching:
                 found = self._search(words, at, end, final=final)
                 self._skip(at, found)
                 at = found
-                if self._lost:
+                if self._searching:
                     break
             if at + self.prefix + PRIMARY_HEADER_BYTES > end:
                 break
-            run, head = self._take_run(words, at, end)
+            run, head = self._find_run(words, at, end)
             if len(run):
                 n_packets = self._n_before_fill(words, run, head, end, final=final)
                 if n_packets < len(run):
@@ -157,26 +159,26 @@ class PacketStream:
                     starts.append(run)
                     heads.append(head)
                     at = run.item(-1) + (head.item(-1) >> 16 & 0xFFFF) + PRIMARY_HEADER_BYTES + 1
-                    self._note_seen(head)
+                    self._add_seen_apids(head)
                     continue
-            self._lost = self._is_no_packet(words, at + self.prefix, end, final=final)
-            if not self._lost:
+            self._searching = self._is_invalid(words, at + self.prefix, end, final=final)
+            if not self._searching:
                 break
             self._skip(at, at + 1)
             at += 1
         if final:
             self._skip(at, end)
             at = end
-        return self._hand_on(_joined(starts, _NONE), _joined(heads, _NO_WORDS), at)
+        return self._output(_joined(starts, _NONE), _joined(heads, _NO_WORDS), at)
 
-    def _note_seen(self, head: NDArray[np.uint64]) -> None:
-        """Remember the APIDs (and packet types) of packets, by their first words."""
+    def _add_seen_apids(self, head: NDArray[np.uint64]) -> None:
+        """Add the APIDs (with packet type) of packets to those seen, from their first words `uint64[n]`."""
         kind = head >> np.uint64(48) & np.uint64(0xFFF)
         is_one = not len((kind != kind[0]).nonzero()[0])
         self._seen[kind.item(0) if is_one else kind.astype(np.intp)] = True
 
     def _skip(self, at: int, end: int) -> None:
-        """Count octets that are in no packet."""
+        """Count octets from `at` to `end` as being in no packet."""
         self.skipped_bytes += end - at
         self.skipped_zeros += end - at - int(np.count_nonzero(self._buffer[at:end]))
 
@@ -189,7 +191,7 @@ class PacketStream:
         *,
         final: bool,
     ) -> int:
-        """How many packets of a run stand before the first of zeros that is, or may still prove to be, fill.
+        """Number of packets of a run before the first zero packet that is fill, or may be with later bytes.
 
         `head`: their first words.
         """
@@ -198,12 +200,12 @@ class PacketStream:
             return len(run)
         following = run[zero] + _ZERO_PACKET_BYTES + self.prefix
         known = following + _ZERO_PACKET_BYTES <= end
-        again = words[np.where(known, following, 0)] >> _HEADER_AND_OCTET == 0
-        fill = zero[np.where(known, again, not final)]
+        is_repeated = words[np.where(known, following, 0)] >> _HEADER_AND_OCTET == 0
+        fill = zero[np.where(known, is_repeated, not final)]
         return int(fill[0]) if len(fill) else len(run)
 
-    def _is_no_packet(self, words: NDArray[np.uint64], header: int, end: int, *, final: bool) -> bool:
-        """Whether what stands at `header`, which is no whole packet, is none; else more bytes will tell. Counts it."""
+    def _is_invalid(self, words: NDArray[np.uint64], header: int, end: int, *, final: bool) -> bool:
+        """Whether no packet begins at `header`; False: a packet may be completed by later bytes. Counts the error."""
         if int(words[header]) >> 61:
             self.bad_headers += 1
             return True
@@ -213,13 +215,13 @@ class PacketStream:
         return final
 
     def _is_fill(self, words: NDArray[np.uint64], header: int, end: int) -> bool:
-        """Whether two packets of zeros stand at `header`."""
+        """Whether two packets of zeros are at `header`."""
         following = header + _ZERO_PACKET_BYTES + self.prefix
         if following + _ZERO_PACKET_BYTES > end:
             return False
         return not (int(words[header]) >> int(_HEADER_AND_OCTET) or int(words[following]) >> int(_HEADER_AND_OCTET))
 
-    def _hand_on(self, start: NDArray[np.int64], word: NDArray[np.uint64], at: int) -> StreamPackets:
+    def _output(self, start: NDArray[np.int64], word: NDArray[np.uint64], at: int) -> StreamPackets:
         octets, base = self._buffer, self._base
         length = space_packet_lengths(word)
         self._buffer = octets[at:].copy()
@@ -228,8 +230,11 @@ class PacketStream:
         last += base - 1
         return StreamPackets(octets, start, length, word, last)
 
-    def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> Packets:
-        """Whole packets from `at` on, if the first is whole: in turn or of one length if many are, else one by one."""
+    def _find_run(self, words: NDArray[np.uint64], at: int, end: int) -> Packets:
+        """Find consecutive whole packets from `at` on; none if the first is not whole.
+
+        The fastest method that applies is used: cyclic lengths, equal lengths, chains, else one by one.
+        """
         first = at + self.prefix
         word = int(words[first])
         if word >> 61:
@@ -237,17 +242,17 @@ class PacketStream:
         stride = self.prefix + (word >> 16 & 0xFFFF) + 7
         if at + stride > end:
             return _NO_PACKETS
-        run = self._take_turns(words, first, end) if len(self._cycle) else _NONE
+        run = self._find_cyclic(words, first, end) if len(self._cycle) else _NONE
         if not len(run):
-            run, head = self._take_equal(words, first, end, stride)
+            run, head = self._find_equal(words, first, end, stride)
             if len(run):
                 return run, head
-        run = run if len(run) else self._take_chains(first, end)
-        run = run if len(run) else self._take_each(first, end)
+        run = run if len(run) else self._find_chained(first, end)
+        run = run if len(run) else self._find_one_by_one(first, end)
         return run, words[run].astype(np.uint64)
 
-    def _take_equal(self, words: NDArray[np.uint64], first: int, end: int, stride: int) -> Packets:
-        """As many as are of the length of the first one, if those are many; more at once while that goes well."""
+    def _find_equal(self, words: NDArray[np.uint64], first: int, end: int, stride: int) -> Packets:
+        """Packets of the length of the first one, if at least _FEW; the number tried doubles with each success."""
         n_fit = min((end - first + self.prefix) // stride, self._run)
         head = words[first : first + stride * n_fit : stride].astype(np.uint64)
         headers = head & _LENGTH_AND_VERSION
@@ -256,12 +261,12 @@ class PacketStream:
         if n_same >= _FEW:
             self._run, self._n_each = min(2 * self._run, _MOST_AT_ONCE), 4 * _FEW
             return np.arange(first, first + stride * n_same, stride, dtype=np.int64), head[:n_same]
-        if n_same < n_fit:  # else it is the end of the bytes that stops them
+        if n_same < n_fit:  # otherwise only the end of the bytes stops the run
             self._run = _FEW
         return _NO_PACKETS
 
-    def _take_turns(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
-        """As many as go on in the turn that was seen; more at once while that goes well."""
+    def _find_cyclic(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
+        """Packets whose lengths continue the known cycle; the number tried doubles with each success."""
         turn = self._cycle
         n_rounds = min((end - first) // int(turn.sum()) + 1, -(-self._n_turns // len(turn)))
         length = np.tile(turn, n_rounds)
@@ -276,18 +281,18 @@ class PacketStream:
         self._n_each = 4 * _FEW
         return start[:n_same]
 
-    def _take_chains(self, first: int, end: int) -> NDArray[np.int64]:
-        """Many at once, where packets of differing lengths were found just before."""
+    def _find_chained(self, first: int, end: int) -> NDArray[np.int64]:
+        """Packets of differing lengths, many chains at once (`PacketChains`), if such were found just before."""
         if not len(self._lengths):
             return _NONE
         found = self._chains.starts(self._buffer, first, end, self._seen, self._lengths)
         if len(found) > _FEW:
             self._lengths, self._n_each = np.diff(found)[-_SAMPLE:], 4 * _FEW
-        nonsense = (self._buffer[found] >= _OTHER_VERSION_OCTET).nonzero()[0]
-        return found[: nonsense[0]] if len(nonsense) else found
+        invalid = (self._buffer[found] >= _OTHER_VERSION_OCTET).nonzero()[0]
+        return found[: invalid[0]] if len(invalid) else found
 
-    def _take_each(self, first: int, end: int) -> NDArray[np.int64]:
-        """One by one, over plain bytes, which are quicker than an array for that."""
+    def _find_one_by_one(self, first: int, end: int) -> NDArray[np.int64]:
+        """Packets one by one, on a bytes object, which is faster than an array for that."""
         octets = self._buffer[first : min(end, first + _EACH_BYTES * self._n_each)].tobytes()
         begins, place, step = [0], 0, self.prefix + 7
         try:
@@ -300,18 +305,18 @@ class PacketStream:
         found = np.array(begins[:n_whole], np.int64)
         found += first
         self._n_each = min(2 * self._n_each, _MOST_EACH)
-        nonsense = (self._buffer[found] >= _OTHER_VERSION_OCTET).nonzero()[0]
+        invalid = (self._buffer[found] >= _OTHER_VERSION_OCTET).nonzero()[0]
         self._cycle = _NONE
-        if len(nonsense):
-            return found[: nonsense[0]]
+        if len(invalid):
+            return found[: invalid[0]]
         if n_whole >= _FEWEST_IN_TURN:
             length = np.diff(begins[: n_whole + 1])
             self._lengths = length if n_whole >= _FEW else self._lengths
-            self._cycle = _cycle_of(length)
+            self._cycle = _find_cycle(length)
         return found
 
     def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
-        """Where the stream can be taken up again; `_lost` stays set where that is not known yet."""
+        """Position at which to resynchronize; `_searching` stays set if later bytes are needed to decide."""
         while at + self.prefix + PRIMARY_HEADER_BYTES <= end:
             stop = min(at + _SCAN_BYTES, end - self.prefix - PRIMARY_HEADER_BYTES + 1)
             likely = np.nonzero(self._plausible(words[at + self.prefix : stop + self.prefix]))[0] + at
@@ -320,20 +325,20 @@ class PacketStream:
                 if verdict is None:
                     return place
                 if verdict:
-                    self._lost = False
+                    self._searching = False
                     return place
             at = stop
         return at
 
     def _plausible(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Version 0, no zeros, and of an APID (and packet type) that was seen, if any was."""
+        """Which first words are of version 0, not zero, and of an APID (with packet type) seen, if any was."""
         likely: NDArray[np.bool_] = (word >> np.uint64(61) == 0) & (word >> _HEADER_AND_OCTET != 0)
         if self._seen.any():
             likely &= self._seen[(word >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)]
         return likely
 
     def _follows_on(self, words: NDArray[np.uint64], place: int, end: int, *, final: bool) -> bool | None:
-        """Whether packets follow on each other from `place`; None: more bytes are needed to tell."""
+        """Whether consecutive packets begin at `place`; None: later bytes are needed to decide."""
         for _ in range(_HOPS):
             header = place + self.prefix
             if place == end and final:
@@ -354,8 +359,8 @@ def _joined(pieces: Sequence[NDArray[_T]], nothing: NDArray[_T]) -> NDArray[_T]:
     return np.concatenate(pieces) if pieces else nothing
 
 
-def _cycle_of(length: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The last round of lengths that come in turn, at least three times; empty where they do not."""
+def _find_cycle(length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the shortest cycle that the last lengths repeat at least three times: int64[period]; empty: none."""
     tail = length[-4 * _CYCLE :]
     longest = min(_CYCLE, len(tail) // 3)
     if longest < 2:

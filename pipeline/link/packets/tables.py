@@ -1,4 +1,4 @@
-"""Space packets of one channel as places in one array of octets."""
+"""Space packets of one channel as positions in one array of octets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Packets:
     """p packets of one channel: packet i is `octets[start[i] : start[i] + length[i]]`.
 
     `apid`, `seq_count`: uint16[p], `seq_flags`: uint8[p] and `quality`: uint32[p] as in PacketBatch; `frame`: intp[p],
-    the frame that ended each.
+    row of the frame in which each ends.
     """
 
     octets: NDArray[np.uint8]
@@ -30,16 +30,16 @@ class Packets:
         return len(self.start)
 
     def take(self, rows: NDArray[np.intp]) -> Packets:
-        """The packets asked for, in that order."""
+        """Select packets, in the given order."""
         return Packets(self.octets, *(getattr(self, name)[rows] for name in _COLUMNS))
 
     def moved(self, frames_before: int) -> Packets:
-        """The same, with `frames_before` frames more in front."""
+        """Add `frames_before` to the frame rows."""
         return replace(self, frame=self.frame + frames_before)
 
     @staticmethod
     def join(parts: Sequence[Packets]) -> Packets:
-        """One after the other, in one array of octets."""
+        """Concatenate packets, in one array of octets."""
         if len(parts) == 1:
             return parts[0]
         before = np.cumsum([0] + [len(part.octets) for part in parts])

@@ -1,4 +1,4 @@
-"""Packet zones laid end to end, behind what the frames before left unfinished, and the chains of packets in them."""
+"""The packet zones of frames, concatenated behind the partial packet before them, and the chains of packets in them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Places = NDArray[np.int64]
 
 @dataclass(slots=True)
 class Zones:
-    """The bytes of a partial packet, as row 0, and the packet zones of n frames behind them, as rows 1 to n.
+    """The bytes of a partial packet (row 0) and the packet zones of n frames (rows 1 to n), concatenated.
 
-    `begin`, `end: int64[n + 1]`. `gaps: intp[k]`: rows before which frames are missing, ascending. `n_idle`: frames of
-    idle data only, whose zones are left out.
+    `begin`, `end: int64[n + 1]`. `gaps: intp[k]`: rows before which frames are missing, ascending. `n_idle`: number of
+    frames of idle data only, whose zones are empty.
     """
 
     octets: NDArray[np.uint8]
@@ -31,7 +31,7 @@ class Zones:
 
 
 def lay_out(partial: PartialPacket, frames: Frames, gaps: Rows, only_idle: NDArray[np.int64]) -> Zones:
-    """The zones of `frames` behind a partial packet; frames are missing before each of the rows `gaps`."""
+    """Concatenate the zones of `frames` behind a partial packet; `gaps`: rows before which frames are missing."""
     size = np.empty(len(frames.index) + 1, np.int64)
     size[0] = n_partial = len(partial.octets)
     np.subtract(frames.data_stop, frames.data_start, out=size[1:])
@@ -48,7 +48,7 @@ def lay_out(partial: PartialPacket, frames: Frames, gaps: Rows, only_idle: NDArr
 
 
 def chains_of(zones: Zones, pointer: NDArray[np.int64], least_code: NDArray[np.int64]) -> Chains:
-    """The chains of packets. `pointer: int64[n]`: of each frame, one of `least_code` or more being none."""
+    """Make the chains of packets. `pointer: int64[n]`: first header pointers; from `least_code` on they are codes."""
     in_zone = np.empty(len(pointer) + 1, np.int64)
     in_zone[0] = 0 if zones.end[0] else least_code
     in_zone[1:] = pointer
@@ -58,7 +58,7 @@ def chains_of(zones: Zones, pointer: NDArray[np.int64], least_code: NDArray[np.i
 
 
 def _limits(zones: Zones, row: Rows) -> Places:
-    """Where the stretch without a gap ends that each row is in: int64[m]."""
+    """End of the range without a gap that each row is in: int64[m]."""
     if not len(zones.gaps):
         return zones.end[-1:].repeat(len(row))
     ends = np.append(zones.begin[zones.gaps], zones.end[-1])
@@ -66,7 +66,7 @@ def _limits(zones: Zones, row: Rows) -> Places:
 
 
 def last_of_stretches(zones: Zones, chains: Chains) -> Rows:
-    """The last chain of each stretch without a gap that has any: intp[r], ascending."""
+    """The last chain of each range without a gap: intp[r], ascending; ranges without a chain are left out."""
     n = len(chains.row)
     if not len(zones.gaps):
         return np.arange(max(n - 1, 0), n)
@@ -75,7 +75,7 @@ def last_of_stretches(zones: Zones, chains: Chains) -> Rows:
 
 
 def _copy_zones(frames: Frames, idle: Rows, out: NDArray[np.uint8]) -> None:
-    """Lay the packet zones end to end in `out`; those of the rows `idle` are left out."""
+    """Copy the packet zones one behind the other into `out`; those of the rows `idle` are left out."""
     if not len(out):
         return
     start, stop = frames.data_start, frames.data_stop
