@@ -188,7 +188,7 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         from ..stations.address import read_station
 
         common = _common(services, mission, broker, health, open_, remember_s, packets=packets)
-        recorded = services.Recorded(
+        recorded = services.IngestSettings(
             [read_station(text) for text in source],
             state,
             services.Policy(file_mb << 20, _fsync(fsync), int(keep_gb * 1e9) or None, keep_days * 86400 or None),
@@ -326,7 +326,7 @@ def _common(
     known = load_mission(mission)
     known = replace(known, publish_packets=known.publish_packets or packets)
     health_at = host_and_port("--health", health) if health else None
-    return services.Common(known, address, health_at, named, remember_s, watched)
+    return services.CommonSettings(known, address, health_at, named, remember_s, watched)
 
 
 def _fsync(text: str) -> float | None:

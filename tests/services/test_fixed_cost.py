@@ -14,7 +14,7 @@ from downlink_pipeline.messages.topics import unpack_product
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.log import Policy, Recorder
-from downlink_pipeline.services import run
+from downlink_pipeline.services import supervision
 from downlink_pipeline.services.bus import LocalBus
 from downlink_pipeline.services.decode import Decode
 from downlink_pipeline.services.decoder_runs import Worker
@@ -203,7 +203,7 @@ async def test_what_a_service_loaded_is_left_alone_by_the_collector():
     address = SimpleNamespace(cert=None, ca=None)
     common = SimpleNamespace(address=address, health=None, mission=SimpleNamespace(name="sat"))
     try:
-        await run._serve("x", common, Meters(), None, {}, {"part": Part()})
+        await supervision.serve("x", common, Meters(), None, {}, {"part": Part()})
     finally:
         gc.unfreeze()
     assert frozen[0] - before >= len(loaded)
