@@ -3,7 +3,8 @@
 In: messages from decode and publish, and the time. Out: messages to send. A run is one try at the pass, from its first
 byte on; only confirmations of the present run count. Flow control: at most `Pace.window_bytes` of a run are
 unconfirmed. Whatever goes wrong (a Nack, a message that the broker lost, silence) begins a new run, in which publish
-drops what is published already (dedup). Runs that get no further than those before begin with exponential backoff.
+drops what is published already (dedup). Runs that get no further than those before begin with exponential backoff,
+which a service that restarts cuts short.
 While publish is away no run begins, since the broker would have to keep all of its outputs.
 """
 
@@ -25,6 +26,8 @@ from .protocol import Ack, Chunk, Claim, Nack, Offer, Restarted, RunId, StageMes
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
 _LONGEST_PATIENCE_S = 120.0
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 120.0
+_AFTER_RESTART_S = 5.0
+"""Longest pause once a service says that it restarted: the runs before failed for want of it, and it is back."""
 STALL_S = 20.0
 """Without any progress while bytes wait: then the pass is stalled."""
 _ASKED_S = 5.0
@@ -176,6 +179,7 @@ class Dispatch:
         if isinstance(message, Restarted):
             if self._worker or self.finished:  # a run that nobody has taken yet is new to publish, too
                 self._begin_run(now)
+            self._offer_at = min(self._offer_at, now + _AFTER_RESTART_S)
             return
         if not isinstance(message, Claim | Ack | Nack) or message.id != self._id:
             return

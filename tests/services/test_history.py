@@ -240,7 +240,7 @@ async def test_killing_it_at_any_moment_loses_no_row_and_doubles_none(
         found = rows_of(folder) if (folder / "history.json").exists() else {}
     assert found == expected
     committed = stack.folder / victim if together else stack.folder / "ingest"
-    patience_s = 30 if N_KILLS < 20 else 300  # after many kills the pass is sent again seldom
+    patience_s = 30 if N_KILLS < 20 else 300  # a run of which nothing is heard is given up after 2 min at most
     await asyncio.wait_for(_settled(committed, (bundled / "night.cadu").stat().st_size), patience_s)
 
 

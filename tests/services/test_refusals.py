@@ -92,6 +92,19 @@ def test_publish_may_begin_anew_often_and_delays_no_run_that_nobody_has_taken():
     assert offered(dispatch, 1.0)
 
 
+def test_after_a_hundred_restarts_of_a_service_its_pass_is_sent_again_within_seconds():
+    """A history that is killed each three seconds: none of the runs is confirmed further than the first one."""
+    dispatch = Dispatch("live", "pass", Reader, PACE)
+    for i in range(400):
+        now = 0.75 * i
+        if found := offered(dispatch, now):
+            dispatch.take(Claim(found[0].id, "w"), now)
+        if i % 4 == 3:
+            dispatch.take(Restarted("history"), now)
+    end = next(now / 8 for now in range(8 * 300, 8 * 600) if offered(dispatch, now / 8))
+    assert end <= 0.75 * 399 + 5.5
+
+
 def test_no_run_is_begun_while_publish_is_away():
     dispatch = Dispatch("live", "pass", Reader, PACE)
     taken(dispatch, 0.0)
