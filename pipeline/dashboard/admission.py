@@ -1,8 +1,8 @@
-"""Which pages may be opened, and which looks of open pages are kept: what bounds the work and memory of viewers.
+"""Admission control: a rate limit for opening pages, and a bound on the hidden looks that are kept.
 
-A page costs the event loop about a tenth of a second to make, so pages are made at a bounded rate. Each look of a page
-takes megabytes, so it is made when it is first seen, or ahead while few pages are open, and of hidden ones a bounded
-number is kept.
+Making a page takes about 0.15 s of the event loop, so pages are made at a bounded rate. Each look of a page takes a
+megabyte or more, so it is made when it is first seen, or ahead while few are kept, and a bounded number of hidden ones
+is kept.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable
 PAGES_PER_S = 2.0
 BURST = 10
 MAX_HIDDEN_LOOKS = 24
-"""Of all pages, beside the one that each page shows."""
+"""Of all pages together, without the one that each page shows."""
 MAX_AHEAD_LOOKS = 8
 """Of hidden looks, beyond which none is made ahead: one viewer has them all at once, several wait 0.1 s for each."""
 AHEAD_S = 0.45
-"""Between looks that are made before they are seen, of all pages."""
+"""Least time between two looks that are made ahead, of all pages."""
 
 
 class Admission:
-    """Takes a number of pages at once, `BURST` of them together and `PAGES_PER_S` after those."""
+    """A token bucket: `BURST` pages at once, then `PAGES_PER_S`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -48,7 +48,7 @@ class Admission:
 
 
 class HiddenLooks:
-    """Looks that were seen and are hidden now, of all pages. Of more than `MAX_HIDDEN_LOOKS` the oldest is let go."""
+    """Hidden looks of all pages; beyond `MAX_HIDDEN_LOOKS` the one hidden first is dropped."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -59,7 +59,7 @@ class HiddenLooks:
         return len(self._hidden)
 
     def has_room_ahead(self) -> bool:
-        """Whether a look may be made now that nobody has seen yet; if so it is to be made."""
+        """Whether a look may be made ahead now. After True it counts as made."""
         now_s = self._clock()
         if len(self._hidden) >= min(MAX_AHEAD_LOOKS, MAX_HIDDEN_LOOKS) or now_s - self._made_ahead_at < AHEAD_S:
             return False
@@ -67,17 +67,17 @@ class HiddenLooks:
         return True
 
     def shown(self, page: object, look: int) -> None:
-        """A look of a page is seen."""
+        """A look of a page is in sight."""
         self._hidden.pop((id(page), look), None)
 
-    def hide(self, page: object, look: int, let_go: Callable[[int], None]) -> None:
-        """A look of a page is no longer seen; `let_go(look)` is called when it is not to be kept."""
-        self._hidden[id(page), look] = let_go
+    def hide(self, page: object, look: int, drop: Callable[[int], None]) -> None:
+        """A look of a page is hidden; `drop(look)` is called when it is not to be kept."""
+        self._hidden[id(page), look] = drop
         while len(self._hidden) > MAX_HIDDEN_LOOKS:
             (_, oldest), call = next(iter(self._hidden.items()))
             del self._hidden[next(iter(self._hidden))]
             call(oldest)
 
     def closed(self, page: object) -> None:
-        """Forget the looks of a page."""
+        """Remove the looks of a page that was closed."""
         self._hidden = {key: call for key, call in self._hidden.items() if key[0] != id(page)}

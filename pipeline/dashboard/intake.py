@@ -1,7 +1,7 @@
-"""One message of a topic into a `Stream`: products, link counters, events, latest values, reports, progress.
+"""Parses messages into a `Stream`: products, link counters, events, latest values, reports, progress.
 
-Each function takes the topic's last levels and the payload, and raises one of UNREADABLE where a message is not what
-its topic says. All texts are cut and made printable, all numbers of entries are bounded.
+Each function takes the topic's last levels and the payload, and raises one of UNREADABLE where the payload is not what
+the topic requires. All texts are cut and made printable, all numbers of entries are bounded.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ MAX_ENTRIES, MAX_DETAILS = 40, 12
 MAX_JSON_BYTES = 256 << 10
 
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError)
-"""What comes from outside may be anything."""
+"""What parsing of arbitrary payloads may raise."""
 
 Unpack = Callable[[bytes], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """How a message came."""
+    """Arrival of a message."""
 
     now_s: float
     utc_ns: int
@@ -51,7 +51,7 @@ class Came:
 
     @property
     def heard_s(self) -> float:
-        """When it was published, which of a retained message is not known: 0."""
+        """Time of arrival; 0 for a retained message, whose time of publication is not known."""
         return 0.0 if self.retained else self.now_s
 
 
@@ -113,7 +113,7 @@ def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
 
 
 def _note_light_time(stream: Stream, entry: Mapping[str, Any] | None) -> None:
-    """Keep the light time that a product says, in seconds."""
+    """Keep the light time of a product, in seconds."""
     values: Any = entry["values"] if entry else None
     if (
         entry
@@ -155,17 +155,17 @@ def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes
 
 def _take_event(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: Came) -> None:
     event = unpack(payload)
-    told = {name: event.get(name) for name in ("time", "severity", "kind", "text")}
-    text = printable(str(told.pop("text"))[:MAX_EVENT_TEXT])
+    fields = {name: event.get(name) for name in ("time", "severity", "kind", "text")}
+    text = printable(str(fields.pop("text"))[:MAX_EVENT_TEXT])
     details = _scalars(event.get("details") or {}, MAX_DETAILS)
-    stream.events.append(dict.fromkeys(told) | _scalars(told) | {"text": text} | details)
-    if told["kind"] == "limit":
+    stream.events.append(dict.fromkeys(fields) | _scalars(fields) | {"text": text} | details)
+    if fields["kind"] == "limit":
         _note_alarm(stream, stream.events[-1])
     stream.event_arrived_s = came.heard_s or stream.event_arrived_s
 
 
 def _note_alarm(stream: Stream, event: Mapping[str, Any]) -> None:
-    """Keep which parameters are beyond their limits, by the events that say when they go and come back."""
+    """Keep which parameters are out of limits, by the events of each change."""
     container, name, concern = (event.get(key) for key in ("container", "parameter", "level"))
     if not (isinstance(container, str) and isinstance(name, str)):
         return
@@ -177,7 +177,7 @@ def _note_alarm(stream: Stream, event: Mapping[str, Any]) -> None:
 
 
 def _take_onboard_events(stream: Stream, kind: str, product: Mapping[str, Any], came: Came) -> None:
-    """Events that a spacecraft reports in its telemetry: products whose rows have a severity and a text."""
+    """Take events that a spacecraft reports in its telemetry: rows with a severity and a text."""
     arrays = product["arrays"]
     if not {"severity", "text", "time_utc_ns"} <= arrays.keys():
         return
@@ -208,14 +208,14 @@ def _take_onboard_events(stream: Stream, kind: str, product: Mapping[str, Any], 
 
 
 def _take_latest(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: Came) -> None:
-    """A value of telemetry that the broker had retained, before products bring newer ones."""
+    """Take a retained value of telemetry; products replace it."""
     del came
     _, container, name = levels
     stream.parameters.take_latest(container, name, unpack(payload))
 
 
 def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: Came) -> None:
-    """The report closes the books: a broker drops what a slow listener cannot take, the last counters too."""
+    """Take the pass report. Its counters replace those of channels: a broker may have dropped the last of them."""
     report = unpack(payload)
     packets = report.get("packets") or {}
     stream.report = {
@@ -237,21 +237,21 @@ def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, c
 
 
 def _take_packets(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: Came) -> None:
-    """Counts of packets, by APID and by reason why they were not decoded."""
+    """Take counts of packets, by APID and by reason why they were not decoded."""
     counts = unpack(payload)
     books = {name: _scalars(counts.get(name) or {}, MAX_APIDS) for name in ("by_apid", "set_aside")}
     stream.packets.take_books(_scalars(counts) | books, came.heard_s)
 
 
 def _take_packet(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: Came) -> None:
-    """A space packet as it came."""
+    """Take the bytes of a space packet."""
     del unpack
     stream.octets.take(int(levels[0]), payload, came.utc_ns)
 
 
 def _take_progress(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: Came) -> None:
-    told = unpack(payload)
-    progress = read_progress({**told, "frames": _frame_counts(told.get("frames") or {})})
+    content = unpack(payload)
+    progress = read_progress({**content, "frames": _frame_counts(content.get("frames") or {})})
     if stream.progress and progress.began != stream.progress.began:
         stream.forget()
     if progress.frames != (stream.progress.frames if stream.progress else {}):
@@ -273,17 +273,17 @@ TAKE: dict[str, Callable[[Stream, Unpack, list[str], bytes, Came], None]] = {
 
 
 _COUNTED = ("first_received_ns", "last_received_ns", "frames", "lost_frames")
-"""Of the counters of a channel what is drawn against time."""
+"""Counters of a channel that are drawn against time."""
 
 
 def _frame_counts(frames: Mapping[str, Any]) -> dict[str, Any]:
-    """Counts of frames as reports and progress have them, with the histogram of corrected symbols."""
+    """Counts of frames of a report or progress, with the histogram of corrected symbols."""
     symbols = frames.get("corrected_symbols")
     return _scalars(frames) | ({"corrected_symbols": _scalars(symbols, MAX_KINDS)} if symbols else {})
 
 
 def _scalars(found: Mapping[str, Any], max_entries: int = MAX_ENTRIES) -> dict[str, Any]:
-    """The numbers and texts of an object, texts cut: what else it holds is not shown."""
+    """Numbers and texts of a JSON object, texts cut; other values are left out."""
     kept: dict[str, Any] = {}
     for name, value in islice(found.items(), max_entries):
         if value is None or isinstance(value, int | float):

@@ -1,7 +1,7 @@
 """The looks of one page, a tab each: which are shown, which one is in sight, and which are made.
 
 A look is made when it is first seen, or ahead of that while few pages are open; of hidden looks of all pages together a
-bounded number is kept (`HiddenLooks`), and one that was let go is made again when it is seen again.
+bounded number is kept (`HiddenLooks`), and one that was dropped is made again when it is seen again.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ class LookTabs:
             self.look(number)
             self._hidden.hide(self, number, self._unwanted.add)
 
-    def let_go(self) -> None:
-        """Take the looks from the page that are not to be kept; each is made anew when it is seen again."""
+    def drop_unwanted(self) -> None:
+        """Remove the looks that are not to be kept; each is made again when it is seen again."""
         while self._unwanted:
             number = self._unwanted.pop()
             if number != self._seen and self.made.pop(number, None):

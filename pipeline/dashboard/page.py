@@ -145,7 +145,7 @@ class Page:
             _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
             self._state.give_up(chosen)
             self._selection.range_ms = None
-        self.looks.let_go()
+        self.looks.drop_unwanted()
         self._keep_address()
 
     def _wanted(self) -> frozenset[str]:

@@ -51,7 +51,7 @@ SCRIPT = """
     const {act: what, pick, to} = element.dataset
     if (what != null) return act(what)
     if (to == null) return act(`${verb} ${pick}`)
-    const models = [...Bokeh.documents[0]._all_models.values()]  // a look that was let go may still be among them
+    const models = [...Bokeh.documents[0]._all_models.values()]  // a look that was dropped may still be among them
     const model = models.findLast((one) => one.name === to)
     if (model != null) model.value = pick
   }
@@ -220,7 +220,7 @@ SCRIPT = """
       looks = opened.get_model_by_name("looks")
       opened.on_event("connection_lost", connection_lost)
     }
-    if (opened._all_models.size !== n_models) {  // a look was made or let go
+    if (opened._all_models.size !== n_models) {  // a look was made or dropped
       n_models = opened._all_models.size
       words = [...opened._all_models.values()].filter((model) => model.tags?.length && model.type === "Div")
     }

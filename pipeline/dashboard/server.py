@@ -1,6 +1,7 @@
-"""The page as a Bokeh server on the running event loop: messages in, HTTP and WebSocket out, nothing outside.
+"""The Bokeh server of the page, on the running event loop: messages in, HTTP and WebSocket out.
 
-Scripts and styles come from Bokeh's own wheel. One listener fills one state; each open tab has a document over it.
+Scripts and styles come from Bokeh's wheel; no request leaves the machine. One subscriber fills one state, and each open
+page has a document that reads it.
 """
 
 from __future__ import annotations
@@ -42,30 +43,30 @@ TOPICS = (
 )
 
 RETAINED_TOPICS = ("+/+/latest/telemetry/+/+",)
-"""Read once for each connection: what the broker has of parameters from before. Newer values come with products."""
+"""Read once for each connection: values of parameters that the broker has retained. Products bring newer ones."""
 
 LOOK_BACK_S = 10.0
-"""Between two looks at which streams a history has."""
+"""Between two queries for the streams of a history."""
 MAX_PAGES = 50
-"""Open at once: each has figures of its own."""
+"""Open at once: each has its own figures."""
 MAX_HEADER_BYTES, MAX_REQUEST_BYTES = 32 << 10, 1 << 20
 UNUSED_MS = 10_000
-"""How long a page that nobody looks at any more keeps its place."""
+"""Lifetime of a page without a connection."""
 _GOING_AWAY = 1001  # RFC 6455 7.4.1
 PATIENCE_S = 20.0
-"""For a request to come whole, and for a page to answer: who does not is let go."""
+"""Timeout for a whole request, and for the answer to a ping: the connection is closed after it."""
 
 Messages = Callable[[Callable[[str], None]], AsyncGenerator[tuple[str, bytes, bool], None]]
-"""Given whom to tell of a lost or regained broker, the messages (topic, payload, retained)."""
+"""Given a callback for changes of the connection, yields messages (topic, payload, retained)."""
 Displays = Callable[[], Mapping[str, Sequence[Display]]]
 RELOAD_S = 1.0
-"""Between looks at the files of displays."""
+"""Between checks of the files of displays."""
 Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A page that is up. `listening` ends only with an error: the broker refused, or one of our own has ended."""
+    """A page that is served. `listening` ends only with an error: the broker refused, or the embedded one has ended."""
 
     url: str
     listening: asyncio.Task[None]
@@ -94,14 +95,14 @@ async def serving(
 ) -> AsyncIterator[Served]:
     """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
 
-    `named_origins`: HOST[:PORT] under which browsers see the page, beside this machine's own names.
+    `named_origins`: HOST[:PORT] of the page's address in browsers, beside the names of this machine.
 
-    `tabs`: of missions, beside that of the pass. `missions`: those whose dictionaries are known. `history`: what was
-    before, for pages that look back. `displays`: gives those of each mission, called in a thread every RELOAD_S.
+    `tabs`: of missions, beside those of the engine. `missions`: those with known dictionaries. `history`: a store of
+    rows of the past. `displays`: returns the displays of each mission; called in a thread every RELOAD_S.
 
-    `say(stream, command)` sends a replay what a viewer wants of it; a DownlinkError where it cannot.
+    `say(stream, command)` sends a command to a replay; it raises DownlinkError where it cannot.
 
-    The listener begins before Bokeh is imported (in a thread, about a second), so what is published meanwhile is seen.
+    The subscriber starts before Bokeh is imported (in a thread, about a second), so no message is missed meanwhile.
     """
     if not available():
         raise ConfigError(f"the dashboard needs Bokeh: {to_install('dashboard')}")
@@ -131,20 +132,20 @@ async def serving(
 
 
 async def _listen(messages: Messages, state: State) -> None:
-    async with aclosing(messages(state.tell)) as received:
+    async with aclosing(messages(state.set_connection)) as received:
         async for topic, payload, retained in received:
-            state.feed(topic, payload, time.monotonic(), utc_ns=time.time_ns(), retained=retained)
+            state.receive(topic, payload, time.monotonic(), utc_ns=time.time_ns(), retained=retained)
 
 
 async def _look_back(past: Past) -> None:
-    """Look again and again which streams the history has."""
+    """Query every LOOK_BACK_S which streams the history has."""
     while True:
         await past.look()
         await asyncio.sleep(LOOK_BACK_S)
 
 
 async def _reload(displays: Displays, state: State) -> None:
-    """Give the state the displays of missions where one of them has changed."""
+    """Give the state the displays of missions when one of them changes."""
     while True:
         await asyncio.sleep(RELOAD_S)
         found = await asyncio.to_thread(displays)
@@ -153,7 +154,7 @@ async def _reload(displays: Displays, state: State) -> None:
 
 
 def _history_pages(past: Past, host: str, named: Sequence[str]) -> list[Any]:
-    """The HTTP interface of the history; on this machine's own names it is asked by these alone (DNS rebinding)."""
+    """Routes of the history's HTTP interface; Host headers are checked against the known names (DNS rebinding)."""
     from .web_history import PREFIX, HistoryHandler  # noqa: PLC0415 - Tornado comes with Bokeh, an optional extra
 
     known = [origin.rpartition(":")[0].strip("[]") for origin in origins(host, 0, named)]
@@ -254,25 +255,25 @@ class _Server:
         self._bokeh.start()
 
     def _discard_in_turn(self) -> None:
-        """Let Bokeh discard one session at a time: each costs a full collection of garbage, 0.5 s with 50 pages, and
-        all that are due would block the event loop together.
+        """Make Bokeh discard one session at a time: each costs a full garbage collection, 0.5 s with 50 pages, and
+        several in a row would block the event loop.
         """
         for context in self._web._applications.values():  # noqa: SLF001 - Bokeh has no setting for it
             discard = context._discard_session  # noqa: SLF001
 
             async def discard_in_turn(session: Any, should_discard: Any, discard: Any = discard) -> None:
-                async with self._turns.turn():  # while it waited, the viewer may have come back
+                async with self._turns.turn():  # the viewer may have reconnected while this waited
                     if should_discard(session) and not session.expiration_blocked:
                         await discard(session, should_discard)
 
             context._discard_session = discard_in_turn  # noqa: SLF001
 
     async def close(self) -> None:
-        """End it, and the connections of open tabs: their WebSockets are no longer the HTTP server's."""
+        """Close it, with the WebSockets of open pages, which the HTTP server does not close."""
         for connection in tuple(self._web._clients):  # noqa: SLF001 - Bokeh closes them in no other way
             connection.session.unsubscribe(connection)
             connection._socket.close(_GOING_AWAY)  # noqa: SLF001
         async with self._turns.turn():
-            pass  # the pages that waited for theirs have ended
+            pass  # pages that waited for their turn are done
         self._bokeh.stop()
         await self._http.close_all_connections()

@@ -1,8 +1,8 @@
-"""Messages in; the latest of every stream out, in bounded memory. No I/O: who feeds it tells the time.
+"""Messages in; the latest of every stream out, in bounded memory. No I/O: the time is an argument.
 
-One `State` serves all open pages of a server. A message that is not what its topic says is counted and dropped, a
-product that comes twice is taken once, and of more than `MAX_STREAMS` streams, or `MAX_HELD_BYTES` in all of them, the
-one longest silent is forgotten. `stream.py` has what is kept of each stream, `intake.py` how each topic is read.
+One `State` serves all open pages of a server. A message that does not parse is counted and dropped, and products are
+deduplicated by id. Beyond `MAX_STREAMS` streams, or `MAX_KEPT_BYTES` in all of them, the stream whose last message is
+the oldest is dropped. `stream.py` has what is kept of each stream, `intake.py` how each topic is parsed.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from .stream import NOTHING, Stream
 from .tabs import Shown
 
 MAX_STREAMS = 12
-MAX_HELD_BYTES = 128 << 20
+MAX_KEPT_BYTES = 128 << 20
 MAX_TOPIC = 500
 """Characters of a topic."""
 
 
 class State:
-    """The streams that were seen, and how it stands with the broker."""
+    """The streams that were received, and the state of the connection to the broker."""
 
     def __init__(self, unpack: Unpack, shown: Shown = NOTHING, missions: Iterable[KnownMission] = ()) -> None:
-        """`shown`: kinds of product that are kept; of all others the number that came is."""
+        """`shown`: kinds of product whose rows are kept; other kinds are only counted."""
         self._shown = shown
         self.missions = {one.name: one for one in missions}
         self.displays: Mapping[str, Sequence[Display]] = {}
-        """Of each mission, those that its folder has; another mapping where one of them has changed."""
+        """Displays by mission, as in its folder; replaced by another mapping when one of them changes."""
         self.streams: dict[str, Stream] = {}
         self.services: dict[str, str] = {}
         self.n_unread = 0
@@ -40,22 +40,22 @@ class State:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes held of all streams."""
+        """Bytes kept of all streams."""
         return sum(stream.n_bytes for stream in self.streams.values())
 
-    def tell(self, text: str) -> None:
-        """Take what the subscriber tells of its connection: waiting for it, connected, lost, or connected again."""
+    def set_connection(self, text: str) -> None:
+        """Take the state of the subscriber's connection, as text: waiting, connected, lost, or connected again."""
         self.connected = text.startswith("connected")
         self.was_connected |= self.connected
         self.broker_text = printable(text)
 
-    def feed(self, topic: str, payload: bytes, now_s: float, *, utc_ns: int = 0, retained: bool = False) -> None:
-        """Take a message. `now_s`: when it came, on any steady clock; `utc_ns` the same as a date, where it is known.
+    def receive(self, topic: str, payload: bytes, now_s: float, *, utc_ns: int = 0, retained: bool = False) -> None:
+        """Take a message. `now_s`: time of arrival on a monotonic clock; `utc_ns`: the same as UTC, 0 if not known.
 
-        `retained`: the broker had kept it, so it may be old.
+        `retained`: the broker had stored it, so it may be old.
         """
         if not self.connected:
-            self.tell("connected")
+            self.set_connection("connected")
         try:
             if len(topic) > MAX_TOPIC:
                 raise ValueError("a topic longer than any of ours")
@@ -64,7 +64,7 @@ class State:
             self.n_unread += 1
 
     def give_up(self, name: str) -> None:
-        """What is held of a stream cannot be drawn: forget it, so that the next messages can be."""
+        """Drop what is kept of a stream because it cannot be drawn; the messages after it may be."""
         self.n_unread += 1
         if stream := self.streams.get(name):
             stream.forget()
@@ -86,9 +86,9 @@ class State:
         self._keep_bounds(name)
 
     def _keep_bounds(self, newest: str) -> None:
-        """Forget streams beyond the bounds, those longest silent first, but not the one that was just heard."""
-        while len(self.streams) > 1 and (len(self.streams) > MAX_STREAMS or self.n_bytes > MAX_HELD_BYTES):
+        """Drop streams beyond the bounds, those with the oldest last message first, but not the newest one."""
+        while len(self.streams) > 1 and (len(self.streams) > MAX_STREAMS or self.n_bytes > MAX_KEPT_BYTES):
             others = self.streams.keys() - {newest}
             del self.streams[min(others, key=lambda name: self.streams[name].arrived_s)]
-        while self.n_bytes > MAX_HELD_BYTES and self.streams[newest].products:
+        while self.n_bytes > MAX_KEPT_BYTES and self.streams[newest].products:
             self.streams[newest].drop_largest()

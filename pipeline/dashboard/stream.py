@@ -1,6 +1,6 @@
-"""What is known of one `<mission>/<stream>`, in bounded memory.
+"""What is kept of one `<mission>/<stream>`, in bounded memory.
 
-A replay that begins anew, because it is sought back or started again, is shown anew: what was kept of it is dropped.
+When a replay restarts, because it seeks back or is started again, all that was kept of it is dropped.
 `Stream.n_bytes` is computed from the arrays and the numbers of entries.
 """
 
@@ -39,23 +39,23 @@ NOTHING = Shown()
 
 
 class Stream:
-    """What is known of one `<mission>/<stream>`. `n_changes` grows with each message, so a reader sees news."""
+    """What is kept of one `<mission>/<stream>`. `n_changes` grows with each message: a reader compares it."""
 
     def __init__(self, name: str, shown: Shown = NOTHING, mission: KnownMission | None = None) -> None:
-        """`mission`: what is known of it beside its messages."""
+        """`mission`: its dictionary and alarms, where they are known."""
         self.name = name
         self.mission = mission
         self.shown = shown
         self.n_changes = 0
         self.arrived_s = 0.0
-        """When anything of it was last published; 0 while nothing but what the broker retained is known."""
+        """Arrival of its last message that was not retained; 0 before the first one."""
         self.progress: Progress | None = None
         self.progress_arrived_s = 0.0
-        """When a replay last told how it stands; 0 while all that is known is what the broker kept."""
+        """Arrival of the last progress of a replay that was not retained; 0 before the first one."""
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, as a replay does."""
+        """Drop everything, as a restarted replay needs."""
         self.n_changes += 1
         self.products: dict[str, Ring] = {}
         self.images = Album()
@@ -73,18 +73,18 @@ class Stream:
         self.onboard: dict[str, Any] = {}
         """The latest onboard time of any product: `utc`, and `sol`, `ltst`, `ltst_sol` where it has them."""
         self.link_arrived_s = 0.0
-        """When counters were last published, as for `report_arrived_s`; 0 while only retained ones are known."""
+        """Arrival of the last counters that were not retained; 0 before the first. So is `report_arrived_s`."""
         self.frames_arrived_s = 0.0
-        """When the frames of any channel last grew in number: 0 while nothing but what the broker kept is known."""
+        """Arrival of the last counters with more frames than before; 0 before the first that were not retained."""
         self.lag_s: float | None = None
-        """From the reception of the last frame to the coming of its count, by this computer's clock."""
+        """From the reception of the last frame to the arrival of its counters, by this computer's clock."""
         self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self.event_arrived_s = 0.0
         self.light_time_s: float | None = None
         self.light_time_of = ""
-        """The newest `light_time_s` of any product, and what it is of, in the product's words."""
+        """The newest `light_time_s` of any product, and its description."""
         self.clocks: deque[tuple[int, int]] = deque(maxlen=MAX_CLOCKS)
-        """(time of reception, onboard time as UTC) of what came, ns: which moment on board was heard when."""
+        """Pairs (time of reception, onboard time as UTC) of rows, ns."""
         self.report: dict[str, Any] = {}
         self.report_arrived_s = 0.0
         self._ids: dict[bytes, None] = {}
@@ -93,7 +93,7 @@ class Stream:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes held: of arrays exactly, of other objects at most."""
+        """Bytes kept: exact for arrays, an upper bound for other objects."""
         small = (
             len(self.events) * _EVENT_BYTES
             + len(self.counts) * _COUNT_BYTES
@@ -105,29 +105,29 @@ class Stream:
         return small + self.images.n_bytes + sum(ring.n_bytes for ring in self.products.values())
 
     def drop_largest(self) -> None:
-        """Forget the rows of one kind: those that take most."""
+        """Drop the rows of the kind that takes most bytes."""
         largest = max(self.products, key=lambda kind: self.products[kind].n_bytes, default="")
         self.products.pop(largest, None)
 
     @property
     def last_received_ns(self) -> int:
-        """When the last frame was received; 0 where that is not known."""
+        """Time of reception of the last frame; 0 if it is not known."""
         known = (one.get("last_received_ns") for one in self.channels.values())
         return max((one for one in known if isinstance(one, int)), default=0)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is expected: a replay that ended or waits, or a pass that was reported."""
+        """Whether no more rows are expected: a replay that has ended or is paused, or a pass with its report."""
         if self.progress:
             return self.progress.state != "playing"
         return bool(self.report) and self.report_arrived_s >= self.arrived_s
 
     def replaying(self, now_s: float) -> Progress | None:
-        """How the replay stands that plays this stream now, if one does."""
+        """The progress of the replay that publishes this stream now, if one does."""
         return self.progress if now_s - self.progress_arrived_s < SILENT_S and self.progress_arrived_s else None
 
     def is_new(self, product_id: str) -> bool:
-        """Whether a product is one that was not seen; remembers it."""
+        """Deduplicate: whether an id was not seen before. It is remembered, among the last MAX_IDS."""
         digest = hashlib.blake2b(product_id.encode(errors="surrogatepass"), digest_size=16).digest()
         if digest in self._ids:
             return False

@@ -1,7 +1,7 @@
-"""Whose turn it is: work for pages is done one page after the other, and in between the event loop serves sockets.
+"""Fair scheduling of pages: they work one after the other, and between two the event loop serves sockets.
 
-Without that, 50 viewers who turn to another look at once block the loop for 20 s and more: their pongs are not read in
-time, and they are taken for gone.
+Otherwise 50 viewers who open another look at once would block the loop for 20 s or more: their pongs would not be read
+in time, and their connections would be closed.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 SOCKETS_SHARE = 0.25
-"""Of the time that a page's turn took, how long the event loop is then for sockets alone: a frame is read in five or so
-passes of the loop, and a pong waits behind other frames.
+"""Pause after a page's turn, as a share of the turn's duration: a frame of a socket is read in about five passes of the
+loop, and a pong waits behind other frames.
 """
 LEAST_S = 0.005
-"""Shorter pauses are put together."""
+"""Shorter pauses are added up until they are this long."""
 LOCKED_S = 1.0
-"""A page that cannot lock its document for so long gives its turn to the next."""
+"""Timeout for locking the document of a page; then its turn goes to the next page."""
 
 
 class Turns:
-    """One page at a time works on the event loop, in the order in which they ask; after it, sockets."""
+    """A first-in, first-out lock for work of pages on the event loop, with a pause for sockets after each turn."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -32,12 +32,12 @@ class Turns:
 
     @property
     def taken(self) -> bool:
-        """Whether a page has its turn now."""
+        """Whether a page works now."""
         return self._lock.locked()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until it is one's turn; the block is the work."""
+        """Wait for the turn; the block of `async with` is the work."""
         async with self._lock:
             began_s = self._clock()
             yield
@@ -48,11 +48,11 @@ class Turns:
 
 
 async def in_turn(document: Any, turns: Turns, work: Callable[[], None]) -> None:
-    """Do the work on a document of Bokeh when it is its turn, then wait until the viewer has what came of it.
+    """Do the work on a document of Bokeh in its turn, then wait until the changes are written to the viewer's socket.
 
-    It is left out where no viewer is there, or one who has not yet taken what was sent to him. To be called without
-    the lock of the document: while a click waits for that lock, Bokeh reads no pong of its viewer; nor does a session
-    expire while its document is locked.
+    Does nothing if no viewer is connected, or if earlier changes are still being written. Call it without the lock of
+    the document: while a click waits for that lock, Bokeh reads no pong of its viewer; and a session does not expire
+    while its document is locked.
     """
     context = document.session_context
     session = context.session if context else None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from downlink_pipeline.dashboard.album import MAX_BYTES
 from downlink_pipeline.dashboard.ring import MAX_RING_BYTES, Ring
-from downlink_pipeline.dashboard.state import MAX_HELD_BYTES, MAX_STREAMS, State
+from downlink_pipeline.dashboard.state import MAX_KEPT_BYTES, MAX_STREAMS, State
 from downlink_pipeline.dashboard.stream import MAX_EVENTS
 from downlink_pipeline.messages import topics
 from downlink_pipeline.messages.topics import unpack_product
@@ -58,11 +58,11 @@ def test_250_large_messages_are_held_in_the_bytes_of_a_ring():
     state = State(unpack_product, SHOWN)
     for number in range(250):
         message = shots("live", number, 20)
-        state.feed(message.topic, message.payload, float(number))
+        state.receive(message.topic, message.payload, float(number))
     assert state.n_unread == 0
     ring = state.streams["m/live"].products[KIND]
     assert 0 < ring.n_bytes <= MAX_RING_BYTES
-    assert state.n_bytes <= MAX_HELD_BYTES
+    assert state.n_bytes <= MAX_KEPT_BYTES
     assert len(ring) == ring.capacity == MAX_RING_BYTES * 4 // 5 // (2 * N_CHANNELS * 8 + 5 * 8)
     assert ring.rows()["net_counts"][-1, 0] == 249.0
 
@@ -72,8 +72,8 @@ def test_of_many_large_streams_those_that_fit_are_held():
     for number in range(3):
         for stream in range(MAX_STREAMS + 5):
             message = shots(f"s{stream}", number, 40)
-            state.feed(message.topic, message.payload, float(stream))
-            assert state.n_bytes <= MAX_HELD_BYTES
+            state.receive(message.topic, message.payload, float(stream))
+            assert state.n_bytes <= MAX_KEPT_BYTES
     assert f"m/s{MAX_STREAMS + 4}" in state.streams
 
 
@@ -91,7 +91,7 @@ def test_an_image_does_not_keep_its_message():
             f"p{number}", "m", "live", "natecam", "image", "2C", span, arrays, np.zeros(1, np.uint32), {}
         )
         message = topics.product_message(product)
-        state.feed(message.topic, message.payload, 1.0)
+        state.receive(message.topic, message.payload, 1.0)
     album = state.streams["m/live"].images
     held = {id(base_of(one.pixels)): base_of(one.pixels).nbytes for one in album.pictures}
     assert state.n_unread == 0
@@ -117,10 +117,10 @@ def test_json_that_is_large_or_deep_leaves_bounded_objects():
             "text": "y" * 50_000,
             "details": wide | {"n": number},
         }
-        state.feed("m/live/event/info", json.dumps(event).encode(), 1.0)
-    state.feed("m/live/report", json.dumps({"frames": {"read": 1, "nested": [[[0] * 1000]]}}).encode(), 1.0)
-    state.feed("m/live/link/x", b'{"a": "' + b"x" * (1 << 20) + b'"}', 1.0)
-    state.feed("m/" + "s" * 60_000 + "/link/x", b'{"frames": 1}', 1.0)
+        state.receive("m/live/event/info", json.dumps(event).encode(), 1.0)
+    state.receive("m/live/report", json.dumps({"frames": {"read": 1, "nested": [[[0] * 1000]]}}).encode(), 1.0)
+    state.receive("m/live/link/x", b'{"a": "' + b"x" * (1 << 20) + b'"}', 1.0)
+    state.receive("m/" + "s" * 60_000 + "/link/x", b'{"frames": 1}', 1.0)
     stream = state.streams["m/live"]
     assert len(stream.events) == MAX_EVENTS
     assert max(len(str(event)) for event in stream.events) < 13_000
@@ -138,7 +138,7 @@ def test_texts_from_messages_carry_no_control_characters_onto_the_page():
         "text": "a\x1b[2J\u202e\ud800",
         "details": {"b\x00": "\x07"},
     }
-    state.feed("m/li\x1bve/event/info", json.dumps(event).encode(), 1.0)
+    state.receive("m/li\x1bve/event/info", json.dumps(event).encode(), 1.0)
     ((name, stream),) = state.streams.items()
     assert name == r"m/li\x1bve"
     assert stream.events[0]["text"] == r"a\x1b[2J\u202e\ud800"

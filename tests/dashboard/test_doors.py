@@ -89,10 +89,10 @@ async def test_nonsense_in_the_right_form_is_forgotten_and_the_page_goes_on(visi
     async with broker_at(None) as address, app.dashboard(address, port=0) as served:
         state = served.state
         with capture_logs() as told:
-            state.feed("zhurong/live/link/x", json.dumps(nonsense).encode(), 1.0, retained=True)
+            state.receive("zhurong/live/link/x", json.dumps(nonsense).encode(), 1.0, retained=True)
             page = await visitor(lambda: pull_session(url=served.url))
             assert state.n_unread == 1
-            state.feed("zhurong/live/link/x", json.dumps(honest).encode(), 2.0)
+            state.receive("zhurong/live/link/x", json.dumps(honest).encode(), 2.0)
             await asyncio.sleep(1.2)
             await visitor(page.close)
         assert [one["event"] for one in told if one["log_level"] == "warning"] == [

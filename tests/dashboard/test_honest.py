@@ -44,13 +44,13 @@ def opened(state, **asked):
 
 def link(state, stream, frames, now_s, **how):
     payload = json.dumps({"scid": 1, "vcid": 2, "frames": frames, "last_received_ns": frames * 10**9}).encode()
-    state.feed(f"m/{stream}/link/a", payload, now_s, **how)
+    state.receive(f"m/{stream}/link/a", payload, now_s, **how)
 
 
 def feed(state, products, now_s=1.0):
     for product in products:
         message = topics.product_message(product)
-        state.feed(message.topic, message.payload, now_s)
+        state.receive(message.topic, message.payload, now_s)
     return state.streams[f"{products[0].mission}/{products[0].stream}"]
 
 
@@ -105,17 +105,17 @@ def test_a_stream_from_which_more_is_expected_is_stale_after_ten_seconds_and_an_
     link(state, "a", 1, time.monotonic())
     document, page = opened(state)
     assert "data-stale='10'" in told(document, "header")
-    state.feed("m/a/report", json.dumps({"frames": {}, "channels": []}).encode(), time.monotonic())
+    state.receive("m/a/report", json.dumps({"frames": {}, "channels": []}).encode(), time.monotonic())
     page.tick()
     assert "data-stale" not in told(document, "header")
 
 
 def test_the_broker_is_lost_only_where_it_was_there(state):
-    state.tell("waiting for mqtt://h: refused")
+    state.set_connection("waiting for mqtt://h: refused")
     document, page = opened(state)
     assert "no broker yet: waiting for mqtt://h: refused" in told(document, "header")
     for text, shown in (("connected to mqtt://h", "broker connected"), ("lost the connection", "broker lost")):
-        state.tell(text)
+        state.set_connection(text)
         page.tick()
         assert shown in told(document, "header")
 
@@ -223,9 +223,11 @@ def test_a_spectrum_without_lines_has_no_marks(state, products):
 
 
 def test_names_in_brackets_and_angles_are_shown_as_they_are(state):
-    state.feed("m/a/link/x", json.dumps({"scid": 1, "vcid": 2, "name": "relay [x] <b>", "frames": 1}).encode(), 1.0)
+    state.receive(
+        "m/a/link/x", json.dumps({"scid": 1, "vcid": 2, "name": "relay [x] <b>", "frames": 1}).encode(), 1.0
+    )
     event = topics.event_message("m", "a", Event("warning", "gap", "relay [x] <b>: 1 lost"))
-    state.feed(event.topic, event.payload, 1.0)
+    state.receive(event.topic, event.payload, 1.0)
     look = PassLook()
     look.refresh(state.streams["m/a"], 2.0)
     assert "relay [x] &lt;b&gt;" in look._link._body.root.tags[0]
@@ -240,7 +242,7 @@ def test_events_say_of_which_clock_their_time_is(state):
     dip = Event("info", "dust_devil", "dip", ns, {"onboard_ns": 5})
     for event in (Event("warning", "gap", "lost", ns), dip, limit):
         message = topics.event_message("m", "a", event)
-        state.feed(message.topic, message.payload, 1.0)
+        state.receive(message.topic, message.payload, 1.0)
     look = PassLook()
     look.refresh(state.streams["m/a"], 2.0)
     assert look.events.data["clock"] == ["onboard", "received", "received"]

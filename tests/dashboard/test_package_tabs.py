@@ -47,17 +47,17 @@ def test_a_look_whose_class_cannot_be_imported_is_left_out(page):
 
 def test_the_tabs_of_the_mission_in_sight_are_shown(page):
     state, one = page
-    state.feed("imap/live/product/mag/field", b"", 1.0)
+    state.receive("imap/live/product/mag/field", b"", 1.0)
     one.tick()
     assert titles(one) == ["MAG"]
-    state.feed("unknown/live/product/mag/field", b"", 100.0)
+    state.receive("unknown/live/product/mag/field", b"", 100.0)
     one.tick()
     assert titles(one) == ["MAG", "Other"]
 
 
 def test_curves_are_drawn_from_their_declaration(page):
     state, one = page
-    state.feed("imap/live/product/mag/field", b"", 1.0)
+    state.receive("imap/live/product/mag/field", b"", 1.0)
     one.looks.root.active = [tab.title for tab in one.looks.root.tabs].index("MAG")
     one.tick()
     [drawn] = [look for look in one.looks.made.values() if getattr(look, "title", "") == "MAG"]

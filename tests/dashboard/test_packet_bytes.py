@@ -31,7 +31,7 @@ def state():
 
 
 def feed(state, message, now_s=100.0):
-    state.feed(message.topic, message.payload, now_s)
+    state.receive(message.topic, message.payload, now_s)
     assert state.n_unread == 0
     return state.streams["zhurong/live"]
 

@@ -52,7 +52,7 @@ def state():
 def feed(state, *products, now_s=100.0):
     for one in products:
         message = topics.product_message(one)
-        state.feed(message.topic, message.payload, now_s)
+        state.receive(message.topic, message.payload, now_s)
     assert state.n_unread == 0
     return state.streams["sat/live"]
 
@@ -114,7 +114,7 @@ def test_arrays_keep_their_newest_row(state):
 
 def retained(state, name="TEMP", value=3.0):
     payload = {"time": "2024-05-01T11:00:00.000Z", "value": value, "unit": "degC", "quality": 0, "usable": True}
-    state.feed(f"sat/live/latest/telemetry/HK/{name}", json.dumps(payload).encode(), 5.0, retained=True)
+    state.receive(f"sat/live/latest/telemetry/HK/{name}", json.dumps(payload).encode(), 5.0, retained=True)
     return state.streams["sat/live"]
 
 
@@ -191,7 +191,7 @@ def test_an_alarm_stands_until_the_parameter_is_back(state):
     look = ParametersLook()
     for level, severity, shown in (("critical", "error", True), ("normal", "info", False)):
         message = limit(level, severity)
-        state.feed(message.topic, message.payload, 101.0)
+        state.receive(message.topic, message.payload, 101.0)
         look.refresh(stream, 102.0)
         assert ("▲ critical" in look._table.root.tags[0]) is shown
 
@@ -227,7 +227,7 @@ REPORT = {
 
 def test_what_was_set_aside_has_its_count_and_reason(state):
     feed(state, product(0, columns()))
-    state.feed("sat/live/report", json.dumps(REPORT).encode(), 101.0)
+    state.receive("sat/live/report", json.dumps(REPORT).encode(), 101.0)
     look = PacketsLook()
     look.refresh(state.streams["sat/live"], 102.0)
     assert look.packets.data["packets"] == [25, 5]
@@ -245,7 +245,7 @@ def test_what_was_set_aside_has_its_count_and_reason(state):
 
 
 def test_the_pass_has_the_whole_books_of_its_report(state):
-    state.feed("sat/live/report", json.dumps(REPORT).encode(), 101.0)
+    state.receive("sat/live/report", json.dumps(REPORT).encode(), 101.0)
     look = PassLook()
     look.refresh(state.streams["sat/live"], 102.0)
     found = dict(zip(look.books.data["what"], look.books.data["count"], strict=True))
@@ -267,9 +267,9 @@ def test_one_list_has_the_events_of_link_limits_instruments_and_spacecraft(state
         Event("error", "storm", "a storm", START_NS + 20 * SECOND_NS),
     ):
         message = topics.event_message("sat", "live", event)
-        state.feed(message.topic, message.payload, 101.0)
+        state.receive(message.topic, message.payload, 101.0)
     message = limit("watch", "warning")
-    state.feed(message.topic, message.payload, 101.0)
+    state.receive(message.topic, message.payload, 101.0)
     look = EventsLook()
     look.refresh(stream, 102.0)
     assert look.events.data["source"] == ["/HK", "storm", "relay", "bus/event", "bus/event"]

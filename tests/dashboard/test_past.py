@@ -99,12 +99,12 @@ async def test_the_past_goes_on_into_what_comes_without_a_seam(put):  # noqa: F8
     for first in (50, 100, 120):  # the first overlaps what is stored
         made = product(seconds(first, first + 20), seq=first, V=np.arange(first, first + 20.0))
         message = topics.product_message(made)
-        state.feed(message.topic, message.payload, 1.0)
+        state.receive(message.topic, message.payload, 1.0)
     live = state.streams["sat/north"]
     _, part = await loaded(folder, (DAY, DAY + 200 * SECOND), live)
     go_on(part, live)
     later = topics.product_message(product(seconds(140, 150), seq=140, V=np.arange(140, 150.0)))
-    state.feed(later.topic, later.payload, 2.0)
+    state.receive(later.topic, later.payload, 2.0)
     go_on(part, live)
     go_on(part, live)  # nothing new
     time_ns, values, _, _ = drawn(part, "HK/V")

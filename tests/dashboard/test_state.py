@@ -38,7 +38,7 @@ def state():
 @pytest.fixture
 def filled(state, messages):
     for message in messages:
-        state.feed(message.topic, message.payload, 1.0)
+        state.receive(message.topic, message.payload, 1.0)
     return state.streams["zhurong/clean"]
 
 
@@ -108,10 +108,10 @@ def test_distance_along_the_traces_grows_by_the_trigger_interval(filled):
 def test_a_product_that_comes_twice_is_taken_once(state, messages):
     for _ in range(2):
         for message in messages[:40]:
-            state.feed(message.topic, message.payload, 1.0)
+            state.receive(message.topic, message.payload, 1.0)
     once = State(unpack_product, SHOWN)
     for message in messages[:40]:
-        once.feed(message.topic, message.payload, 1.0)
+        once.receive(message.topic, message.payload, 1.0)
     lengths = [{k: len(r) for k, r in s.streams["zhurong/clean"].products.items()} for s in (state, once)]
     assert lengths[0] == lengths[1]
 
@@ -130,18 +130,18 @@ def test_a_product_that_comes_twice_is_taken_once(state, messages):
     ],
 )
 def test_what_is_not_understood_is_counted(state, topic, payload):
-    state.feed(topic, payload, 1.0)
+    state.receive(topic, payload, 1.0)
     assert (state.n_unread, state.streams) == (1, {})
 
 
 def test_events_and_streams_are_bounded(state):
     event = json.dumps({"time": None, "severity": "info", "kind": "gap", "text": "x", "details": {}}).encode()
     for n in range(MAX_STREAMS + 5):
-        state.feed(f"m/s{n}/event/info", event, float(n))
+        state.receive(f"m/s{n}/event/info", event, float(n))
     assert len(state.streams) == MAX_STREAMS
     assert "m/s0" not in state.streams
     for _ in range(MAX_EVENTS + 5):
-        state.feed("m/s9/event/info", event, 100.0)
+        state.receive("m/s9/event/info", event, 100.0)
     assert len(state.streams["m/s9"].events) == MAX_EVENTS
 
 
@@ -150,7 +150,7 @@ PROGRESS = {"state": "playing", "bytes": 5, "total": 10, "time": "2021-05-25T08:
 
 
 def tell_progress(memory, now_s, *, retained=False, **other):
-    memory.feed("m/s/progress", json.dumps(PROGRESS | other).encode(), now_s, retained=retained)
+    memory.receive("m/s/progress", json.dumps(PROGRESS | other).encode(), now_s, retained=retained)
 
 
 def test_a_replay_is_there_while_it_says_so(state):
@@ -164,7 +164,7 @@ def test_a_replay_is_there_while_it_says_so(state):
 
 def test_what_is_held_of_a_replay_is_dropped_when_it_begins_anew(state, messages):
     for message in messages[:120]:
-        state.feed(message.topic.replace("zhurong/clean", "m/s"), message.payload, 1.0)
+        state.receive(message.topic.replace("zhurong/clean", "m/s"), message.payload, 1.0)
     tell_progress(state, 2.0)
     n_held = len(state.streams["m/s"].products["rover/navigation"])
     tell_progress(state, 3.0, state="paused")
@@ -172,7 +172,7 @@ def test_what_is_held_of_a_replay_is_dropped_when_it_begins_anew(state, messages
     tell_progress(state, 4.0, began="b")
     assert state.streams["m/s"].products == {}
     for message in messages[:120]:
-        state.feed(message.topic.replace("zhurong/clean", "m/s"), message.payload, 5.0)
+        state.receive(message.topic.replace("zhurong/clean", "m/s"), message.payload, 5.0)
     assert len(state.streams["m/s"].products["rover/navigation"]) == n_held
 
 
@@ -187,7 +187,7 @@ def test_a_progress_that_makes_no_sense_is_counted(state, wrong):
 def test_the_lag_behind_the_link_is_from_reception_to_arrival(state):
     def link(frames, received_ns, utc_ns, **how):
         payload = json.dumps({"frames": frames, "last_received_ns": received_ns}).encode()
-        state.feed("m/s/link/a", payload, 1.0, utc_ns=utc_ns, **how)
+        state.receive("m/s/link/a", payload, 1.0, utc_ns=utc_ns, **how)
 
     link(5, 1_000_000_000, 9_000_000_000, retained=True)
     assert (state.streams["m/s"].lag_s, state.streams["m/s"].frames_arrived_s) == (None, 0.0)
@@ -212,9 +212,9 @@ def test_an_album_keeps_the_latest_of_each_and_as_many_others_as_it_has_room_for
     n_large = MAX_BYTES // (640 * 480 * 4) + 10
     for i in range(n_large):
         message = topics.product_message(synthetic.mscam(480, i, lines=480, samples=640))
-        state.feed(message.topic, message.payload, 1.0)
+        state.receive(message.topic, message.payload, 1.0)
     small = topics.product_message(synthetic.mscam(525, 0.5))
-    state.feed(small.topic, small.payload, 1.0)
+    state.receive(small.topic, small.payload, 1.0)
     album = state.streams["zhurong/synthetic"].images
     assert set(album.latest) == {"MSCam 480 nm", "MSCam 525 nm"}
     assert sum(one.pixels.nbytes for one in album.pictures) <= MAX_BYTES
@@ -243,10 +243,10 @@ def test_shares_of_the_wind_are_of_the_direction_it_comes_from():
 
 
 def test_a_lost_broker_is_told_until_it_is_back(state):
-    state.tell("connected to mqtt://h again")
-    state.tell("lost the connection to mqtt://h: closed")
+    state.set_connection("connected to mqtt://h again")
+    state.set_connection("lost the connection to mqtt://h: closed")
     assert not state.connected
-    state.tell("connected to mqtt://h again")
+    state.set_connection("connected to mqtt://h again")
     assert state.connected
 
 
@@ -284,7 +284,7 @@ def test_the_look_ends_with_the_counters_of_the_report(state, tmp_path, bundled,
     asyncio.run(replay.run(asyncio.Event(), lambda *_: None))
     first = [one for one in sent if "/link/" in one.topic][:2]
     for message in [*first, *(one for one in sent if not lost or lost not in one.topic)]:
-        state.feed(message.topic, message.payload, 1.0)
+        state.receive(message.topic, message.payload, 1.0)
     look = PassLook()
     look.refresh(state.streams["zhurong/cut"], 1.0)
     assert look.channels.data["truncated_packets"] == [1, 1]
@@ -296,7 +296,7 @@ def test_the_descriptions_of_a_dictionary_stand_beside_its_products(state):
     array = {"dtype": "<f4", "shape": [1], "data": bytes(4), "unit": "degC", "dims": ["row"]}
     arrays = {"TEMP": array | {"description": "Battery <b>core</b>"}, "MODE": array}
     product = {"id": "1", "quality": quality, "arrays": arrays, "time": {}}
-    state.feed("m/s/product/telemetry/EPS", msgpack.packb(product), 1.0)
+    state.receive("m/s/product/telemetry/EPS", msgpack.packb(product), 1.0)
     look = PassLook()
     look.refresh(state.streams["m/s"], 1.0)
     assert look.products.data["text"] == ["TEMP: Battery <b>core</b>"]

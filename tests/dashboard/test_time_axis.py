@@ -64,7 +64,7 @@ def test_reset_and_live_make_a_plot_follow_again(followed):
 def test_a_page_without_a_history_says_what_it_holds_where_the_range_goes_beyond():
     state = State(topics.unpack_product)
     message = topics.product_message(product(seconds(0, 100), V=[1.0] * 100))
-    state.feed(message.topic, message.payload, 1.0)
+    state.receive(message.topic, message.payload, 1.0)
     (stream,) = state.streams.values()
     words = held_words(stream, RANGE)
     assert "rows from 2025-11-30 00:00:00 to 2025-11-30 00:01:39" in words

@@ -27,7 +27,7 @@ tabs = package_tabs()
 state = State(topics.unpack_product, shown(tabs))
 for number, product in enumerate(open_pass("mysat/first.packets", mission="mysat").products()):
     message = topics.product_message(product)
-    state.feed(message.topic, message.payload, float(number))
+    state.receive(message.topic, message.payload, float(number))
 page = Page(Document(), state, None, looks=tuple(makers(tabs)))
 titles = [tab.title for tab in page.looks.root.tabs]
 page.looks.root.active = titles.index("Detector")

@@ -35,7 +35,7 @@ def test_the_page_draws_the_vectors_of_both_sensors(imap_data, tabs):
     page = Page(Document(), state, None, looks=tuple(makers(tabs)))
     for number, (name, message) in enumerate(made.items()):
         topic = name.rsplit("-", 1)[0].replace("-", "/")
-        state.feed(f"imap/live/product/{topic}", name.encode(), float(number))
+        state.receive(f"imap/live/product/{topic}", name.encode(), float(number))
         assert message["quality"].size
     page.looks.root.active = [tab.title for tab in page.looks.root.tabs].index("MAG")
     page.tick()
