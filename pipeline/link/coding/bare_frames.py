@@ -6,9 +6,11 @@ In: bytes in pieces of any size. Out: blocks of one frame each, with the byte of
 and counted: bytes between frames.
 
 A block is accepted if it begins with the header of a known channel: a wanted one, or one whose frames passed their
-check here. Any other block is checked by its FECF or code, if the link has one. If that fails, the search begins at the
-block before: at every byte, for a known header and a valid check; without a check, for a known header with another one
-a record length behind it. Blocks in which no frame begins are output unchanged, so that they are counted.
+check here. Any other block is checked by its FECF or code, if the link has one. Reed-Solomon codes are cyclic: a
+shifted codeword passes as one with a few errors. With a code, such a block is therefore accepted only if no frame with
+a known header and as few errors overlaps it. If the check fails, the search begins at the block before: at every byte,
+for a known header and a valid check; without a check, for a known header with another one a record length behind it.
+Blocks in which no frame begins are output unchanged, so that they are counted.
 """
 
 from __future__ import annotations
@@ -48,11 +50,15 @@ class BareFrames:
         self._decoder = FrameDecoder(settings) if settings.framing == "codeblocks" else None
         code = settings.reed_solomon if self._decoder else None
         self._checked = settings.fecf or (code is not None and code.check)
+        self._cyclic = code is not None and code.check
+        self._last_count: dict[int, bytes] = {}
+        """By name, of which one frame was seen."""
         # A header with error control is corrected later, so it may not be recognised here.
         self._searches = self._checked or not settings.header_error_control
         mask = _MASKS[settings.frame_type]
         self._mask = _as_in_stream(mask)
         over = _randomizer_word(settings) if self._decoder else 0
+        self._over = _as_in_stream(over)
         names = {(_name(settings, channel) ^ over) & mask for channel in channels}
         self._names = [_as_in_stream(name) for name in sorted(names)]
         self._buffer = np.empty(0, np.uint8)
@@ -100,7 +106,7 @@ class BareFrames:
     def _advance(self, *, final: bool) -> Blocks:
         is_going = True
         while is_going:
-            is_going = self._read_expected() if self._search_at is None else self._search(final=final)
+            is_going = self._read_expected(final=final) if self._search_at is None else self._search(final=final)
         if final:
             if (
                 self._search_at is not None
@@ -138,7 +144,7 @@ class BareFrames:
 
     # -- frames that follow each other -------------------------------------------------------------------------------
 
-    def _read_expected(self) -> bool:
+    def _read_expected(self, *, final: bool) -> bool:
         """Output the blocks with a known header; True if one without follows and the state has changed."""
         n_left = len(self._buffer) - self._at
         n_whole = n_left // self._length
@@ -148,16 +154,25 @@ class BareFrames:
         n_known = n_seen if len(known.nonzero()[0]) == n_seen else int(np.argmin(known))
         self._emit(min(n_known, n_whole))
         if self._searches or n_known >= n_whole:
-            return n_known < n_whole and self._check_unexpected()
+            return n_known < n_whole and self._check_unexpected(final=final)
         self._emit(n_whole - n_known)
         return False
 
-    def _check_unexpected(self) -> bool:
-        """Accept a block that passes its check as a frame of another channel; else begin to search."""
-        block = self._block(self._at)
-        if self._checked and self._is_frame(self._at):
-            if len(self._names) < _MAX_NAMES:
-                self._names.append(np.asarray(block[:_NAME_BYTES].view(np.uint32)[0] & self._mask))
+    def _check_unexpected(self, *, final: bool) -> bool:
+        """Accept a block that passes its check as a frame of another channel, or search; False: wait for more bytes."""
+        found = self._frame(self._at) if self._checked else None
+        if found is not None:
+            frame, n_corrected = found
+            name = np.asarray((frame[:_NAME_BYTES].copy().view(np.uint32)[0] ^ self._over) & self._mask)
+            if name not in self._names:
+                if self._cyclic and not final and len(self._buffer) < self._at + 2 * self._length - 1:
+                    return False
+                near = self._overlapping(n_corrected) if self._cyclic else None
+                if near is not None:
+                    self._search_began_at = self.position + self._at
+                    self._resume_at(near)
+                    return True
+                self._learn(name, frame)
             self._emit(1)
             return True
         self._search_began_at = self.position + self._at
@@ -166,6 +181,25 @@ class BareFrames:
         self._search_at = self._at if good else before + 1
         return True
 
+    def _overlapping(self, n_corrected: int) -> int | None:
+        """Find a known frame that overlaps the block here and has no more than its `n_corrected` wrong symbols."""
+        first = max(self._at - self._length + 1, 0)
+        last = min(self._at + self._length, len(self._buffer) - self._length + 1)
+        hits = self._known_places(first, last)
+        return next((at for at in hits if (found := self._frame(at)) and found[1] <= n_corrected), None)
+
+    def _learn(self, name: NDArray[np.uint32], frame: NDArray[np.uint8]) -> None:
+        """Add a name to the known ones; with a code, only once two of its frames have consecutive counts."""
+        if self._cyclic and self._count_at is not None:
+            count = frame[self._count_at].tobytes()
+            before = self._last_count.pop(int(name), None)
+            if before is None or not _follows(count, before):
+                if len(self._last_count) < _MAX_NAMES:
+                    self._last_count[int(name)] = count
+                return
+        if len(self._names) < _MAX_NAMES:
+            self._names.append(name)
+
     # -- searching ---------------------------------------------------------------------------------------------------
 
     def _search(self, *, final: bool) -> bool:
@@ -173,8 +207,7 @@ class BareFrames:
         assert self._search_at is not None
         needed = self._length + (0 if self._checked or final else self._record.prefix + _COUNTED_BYTES)
         stop = max(len(self._buffer) - needed + 1, self._search_at)
-        hits = np.nonzero(self._known(self._search_at, stop - self._search_at, 1))[0] + self._search_at
-        found = next((at for at in hits.tolist() if self._is_frame(at)), None)
+        found = next((at for at in self._known_places(self._search_at, stop) if self._is_frame(at)), None)
         if found is not None:
             self._resume_at(found)
             return True
@@ -182,6 +215,11 @@ class BareFrames:
         if not final:
             self._emit_without_frames(stop)
         return False
+
+    def _known_places(self, start: int, stop: int) -> list[int]:
+        """Find the bytes from `start` to `stop` at which the header of a known channel stands."""
+        found: list[int] = (np.nonzero(self._known(start, stop - start, 1))[0] + start).tolist()
+        return found
 
     def _emit_without_frames(self, stop: int) -> None:
         """Output the blocks before `stop` in which no frame begins, so that they are counted as failed."""
@@ -212,9 +250,7 @@ class BareFrames:
         """Whether a frame begins at byte `at` of the buffer: by its code or FECF, else by the next header."""
         stop = at + self._length
         if self._checked:
-            if self._decoder is not None:
-                return len(self._decoder.decode(self._block(at)[None]).frames) > 0
-            return bool(fastcrc.crc16.ibm_3740(self._block(at).tobytes()) == 0)
+            return self._frame(at) is not None
         if len(self._buffer) == stop:
             return True
         here, behind = self._block(at), self._block(stop)
@@ -222,13 +258,27 @@ class BareFrames:
             return False
         if self._count_at is None or len(behind) < _COUNTED_BYTES or not np.array_equal(here[:2], behind[:2]):
             return True
-        counts = [int.from_bytes(frame[self._count_at].tobytes(), "big") for frame in (here, behind)]
-        return (counts[1] - counts[0]) % (1 << 8 * (self._count_at.stop - self._count_at.start)) == 1
+        return _follows(behind[self._count_at].tobytes(), here[self._count_at].tobytes())
+
+    def _frame(self, at: int) -> tuple[NDArray[np.uint8], int] | None:
+        """Check the record at byte `at`: its frame and the number of corrected symbols; None if it fails."""
+        block = self._block(at)
+        if self._decoder is None:
+            return (block, 0) if fastcrc.crc16.ibm_3740(block.tobytes()) == 0 else None
+        checked = self._decoder.decode(block[None])
+        if not len(checked.frames):
+            return None
+        return checked.frames[0], 0 if checked.n_corrected is None else int(checked.n_corrected[0])
 
     def _block(self, at: int) -> NDArray[np.uint8]:
         """Return the block of the record at byte `at` of the buffer; shorter if the buffer ends inside."""
         start = at + self._record.prefix
         return self._buffer[start : start + self._block_length]
+
+
+def _follows(count: bytes, before: bytes) -> bool:
+    """Whether a count, big-endian, is one more than another of the same size."""
+    return (int.from_bytes(count, "big") - int.from_bytes(before, "big")) % (1 << 8 * len(count)) == 1
 
 
 def _randomizer_word(settings: LinkSettings) -> int:

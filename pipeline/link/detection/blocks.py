@@ -3,41 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..coding.reed_solomon import ReedSolomon
 from ..settings import LinkSettings, ReedSolomonSettings
-from .codes import find_code, find_noisy_code
+from .codes import clean_share, find_code, find_noisy_code
 from .guess import Guess
 from .headers import HeaderScore, best_type, checked_length
 from .periods import VARIANTS, derandomized
 
-_LONGEST_GAP = 64
+_LONGEST_GAP = 160
+"""Between two frames: a suffix and a prefix."""
+_PARITIES = sorted({symbols * interleave for symbols in (16, 32) for interleave in range(1, 9)}, reverse=True)
+"""Bytes of parity that a block may have."""
 _BLOCKS = 400
-Reading = tuple[HeaderScore, str, ReedSolomonSettings | None, int]
-"""Header score, randomiser, code, and number of bytes behind the block."""
+_CLEAN = 0.5
+"""Share of codewords without a wrong symbol. One with a symbol more or less is right by chance, once in 256."""
+
+
+class Reading(NamedTuple):
+    """Blocks under a randomiser and a code; `gap`: bytes behind each; `clean`: share of right codewords."""
+
+    score: HeaderScore
+    variant: str
+    code: ReedSolomonSettings | None
+    gap: int
+    clean: float
 
 
 def guess_of_blocks(
-    guess: Guess, blocks: NDArray[np.uint8], *, framing: Literal["cadu", "frames"]
+    guess: Guess, blocks: NDArray[np.uint8], *, framing: Literal["cadu", "frames"], frame_length: int = 0
 ) -> tuple[Guess, int]:
     """Add code, randomiser and type of `blocks: uint8[n, L]`; also returns how many bytes at their end are not theirs.
 
     Framing "cadu": the blocks follow markers, and may be randomised; "frames": already derandomised, perhaps with a
-    code.
+    code. `frame_length`: length of the frames in them if it is known, otherwise 0.
     """
     some = blocks[:_BLOCKS]
     marked = framing == "cadu"
     variants = VARIANTS if marked else VARIANTS[:1]
     readings = [_read(some, variant, 0) for variant in variants]
-    if not any(code or score.fecf for score, _, code, _ in readings):
-        readings += _shorter(some, variants)
-    if not any(code or score.fecf for score, _, code, _ in readings):
+    if not any(one.clean >= _CLEAN or (one.score.fecf and not one.code) for one in readings):
+        readings += _shorter(some, variants, frame_length)
+    if not any(one.code or one.score.fecf for one in readings):
         readings += [_read(some, variant, 0, noisy=True) for variant in variants]
-    score, variant, code, gap = max(readings, key=_reading_rank)
+    score, variant, code, gap, _ = max(readings, key=_reading_rank)
     if marked and variant != "none":
         guess = guess.having("randomizer", value=True, why=_randomizer_words(score, code))
         guess = guess.having("long_randomizer", variant == "long")
@@ -45,7 +58,8 @@ def guess_of_blocks(
     if code is not None:
         guess = _with_code(guess, code, marked=marked)
     length = frames.shape[1]
-    if code is None and not score.fecf and (shorter := checked_length(frames)):
+    shorter = 0 if code or score.fecf else frame_length or checked_length(frames)
+    if shorter and shorter < length:
         gap += length - shorter
         frames, length = frames[:, :shorter], shorter
         score = best_type(frames)
@@ -55,26 +69,29 @@ def guess_of_blocks(
     return _with_type(guess, score), gap
 
 
-def _reading_rank(reading: Reading) -> tuple[bool, bool, int, int]:
-    score, _, code, _ = reading
-    return score.good, code is not None, score.rank[1], score.rank[2]
+def _reading_rank(reading: Reading) -> tuple[bool, float, bool, int, int]:
+    return reading.score.good, reading.clean, reading.code is not None, *reading.score.rank[1:]
 
 
 def _read(blocks: NDArray[np.uint8], variant: str, gap: int, *, noisy: bool = False) -> Reading:
     """Read the blocks without their last `gap` bytes, with one randomiser. `noisy`: any codeword may have errors."""
     plain = derandomized(blocks[:, : blocks.shape[1] - gap], variant)
     code = find_noisy_code(plain) if noisy else find_code(plain)
-    return best_type(_frames(plain, code, 0)), variant, code, gap
+    return Reading(best_type(_frames(plain, code, 0)), variant, code, gap, clean_share(plain, code))
 
 
-def _shorter(blocks: NDArray[np.uint8], variants: tuple[str, ...]) -> list[Reading]:
-    """Read the blocks without the fewest bytes at their end such that a code fits; empty if none does."""
-    for gap in range(1, min(_LONGEST_GAP, blocks.shape[1] - 64) + 1):
-        some = blocks[:8, : blocks.shape[1] - gap]
-        coded = [variant for variant in variants if find_code(derandomized(some, variant))]
-        if coded:
-            return [_read(blocks, variant, gap) for variant in coded]
-    return []
+def _shorter(blocks: NDArray[np.uint8], variants: tuple[str, ...], frame_length: int) -> list[Reading]:
+    """Read the blocks without some bytes at their end such that a code fits; empty if none does."""
+    longest = min(_LONGEST_GAP, blocks.shape[1] - 64)
+    known = frame_length or max(checked_length(derandomized(blocks, one)) for one in variants)
+    gaps = [blocks.shape[1] - known - parity for parity in _PARITIES] if known else range(1, longest + 1)
+    readings: list[Reading] = []
+    for gap in (one for one in gaps if 0 < one <= longest):
+        found = [one for one in variants if find_code(derandomized(blocks[:8, : blocks.shape[1] - gap], one))]
+        readings += [_read(blocks, variant, gap) for variant in found]
+        if readings and readings[-1].clean >= _CLEAN:
+            break
+    return readings
 
 
 def _frames(blocks: NDArray[np.uint8], code: ReedSolomonSettings | None, gap: int) -> NDArray[np.uint8]:

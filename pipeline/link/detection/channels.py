@@ -48,7 +48,7 @@ def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
         if name[1] == _IDLE_CHANNEL[settings.frame_type] or (own == own[:1]).all():
             continue
         zone = find_zone(bare, own, name)
-        if zone is not None and (behind := _parity_like(zone)):
+        if zone is not None and (behind := _behind_frame(settings, zone)):
             shorter = settings.frame_length_bytes - behind
             guess = guess.having("frame_length_bytes", shorter, f"{behind} bytes behind the frame are none of it")
             guess = guess.having("record_suffix_bytes", guess.settings.record_suffix_bytes + behind)
@@ -64,10 +64,13 @@ def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
     return _with_services(guess, octets, names)
 
 
-def _parity_like(zone: Zone) -> int:
-    """Number of bytes behind the packets if they are too many for a trailer: parity of an unknown code; else 0."""
+def _behind_frame(settings: LinkSettings, zone: Zone) -> int:
+    """Number of bytes behind the packets outside of the frame: a trailer without security header, code or FECF."""
     behind: int = zone.changes.get("security_trailer_bytes", 0)
-    return behind if behind >= _SHORTEST_PARITY and "security_header_bytes" not in zone.changes else 0
+    if settings.reed_solomon is not None:
+        return 0
+    inside = settings.fecf or zone.changes.keys() & {"security_header_bytes", "insert_zone_bytes"}
+    return 0 if inside and behind < _SHORTEST_PARITY else behind
 
 
 def seen_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> tuple[ChannelSettings, ...]:

@@ -34,6 +34,14 @@ def find_code(blocks: NDArray[np.uint8]) -> ReedSolomonSettings | None:
     return None
 
 
+def clean_share(blocks: NDArray[np.uint8], code: ReedSolomonSettings | None) -> float:
+    """Of the codewords in `blocks: uint8[n, L]`, those without a wrong symbol; 0 without a code."""
+    if code is None:
+        return 0.0
+    errors = ReedSolomon(code, None).decode(blocks[:_BLOCKS_TRIED])
+    return float((errors.n_corrected == 0).mean())
+
+
 def find_noisy_code(blocks: NDArray[np.uint8]) -> ReedSolomonSettings | None:
     """Find the code of blocks without a clean codeword: most codewords must be correctable."""
     some = blocks[:_BLOCKS_DECODED]

@@ -19,7 +19,7 @@ from .blocks import guess_of_blocks
 from .channels import with_channels
 from .guess import Guess
 from .markers import KNOWN, Markers, find_markers
-from .periods import Records, frames_at_record_start, frames_in_records, identical_records
+from .periods import SHORTEST, Records, frames_in_records, identical_records
 from .record_times import with_times
 from .wrappings import container_of, hard_symbols, soft_symbols, unwrapped
 
@@ -27,9 +27,10 @@ _SAMPLE_BYTES = 1 << 19
 """Number of bytes of the link that are searched."""
 _LONGEST_PACKET_PREFIX = 32
 _FEWEST_SOFT_MARKERS = 3
+_LONGEST_RECORD_PREFIX = 128
 _FEWEST_PACKETS = 3
-_SURE = 0.6
-"""Required share of frames with consecutive counts if there is no other evidence."""
+_SURE, _CERTAIN = 0.6, 0.9
+"""Required share of frames with consecutive counts if there is no other evidence; if there are packets in them."""
 
 
 def detect(octets: NDArray[np.uint8]) -> Guess | None:
@@ -65,9 +66,8 @@ def _link(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
             return _marked(guess, octets, markers)
     return (
         _packets(guess, octets, 0)
-        or _unmarked(guess, octets, frames_at_record_start(octets[:_SAMPLE_BYTES]))
-        or _unmarked(guess, octets, frames_in_records(octets[:_SAMPLE_BYTES]))
-        or _unmarked(guess, octets, identical_records(octets[:_SAMPLE_BYTES]))
+        or _unmarked(guess, octets)
+        or _identical(guess, octets)
         or next((one for n in range(1, _LONGEST_PACKET_PREFIX + 1) if (one := _packets(guess, octets, n))), None)
     )
 
@@ -94,42 +94,59 @@ def _marked(guess: Guess, octets: NDArray[np.uint8], markers: Markers) -> Guess 
     return with_channels(found, octets)
 
 
-def _unmarked(guess: Guess, octets: NDArray[np.uint8], records: Records | None) -> Guess | None:
-    """Detect the link of frames or coded blocks in records of one length."""
-    if records is None:
-        return None
-    found = _in_records(guess, octets, records)
-    if _is_right(found) or not (records.score.n_followed or records.offset):
-        return found
-    if records.offset:  # the bytes before the first frame may be no record prefix
-        without = _in_records(guess, octets[records.offset :], replace(records, offset=0))
-        if _is_right(without):
-            return without.noting(f"{records.offset} bytes stand before the first frame")
-    return found if records.share >= _SURE else None
+def _unmarked(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
+    """Detect the link of frames or coded blocks in records of one length; None if nothing confirms any."""
+    tried: list[tuple[Guess, float]] = []
+    for records in frames_in_records(octets[:_SAMPLE_BYTES]):
+        found = _in_records(guess, octets, records)
+        if found.n_packets >= _FEWEST_PACKETS and (_is_checked(found) or records.share >= _CERTAIN):
+            return found
+        tried.append((found, records.share))
+    found, share = max(tried, key=lambda one: (_is_checked(one[0]), one[0].n_packets, one[1]), default=(guess, 0.0))
+    right = found.n_packets >= _FEWEST_PACKETS or _is_checked(found) or share >= _SURE
+    return found if tried and right else None
 
 
-def _is_right(guess: Guess) -> bool:
-    """Whether a check or packets confirm the settings."""
-    checked = guess.settings.fecf or guess.settings.reed_solomon is not None
-    return checked or guess.n_packets >= _FEWEST_PACKETS
+def _identical(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
+    """Detect the link of records that are nearly all identical."""
+    records = identical_records(octets[:_SAMPLE_BYTES])
+    return _in_records(guess, octets, records) if records else None
+
+
+def _is_checked(guess: Guess) -> bool:
+    """Whether frames have an FECF or a code."""
+    return guess.settings.fecf or guess.settings.reed_solomon is not None
 
 
 def _in_records(guess: Guess, octets: NDArray[np.uint8], records: Records) -> Guess:
-    """Detect the link of records of which the first begins with the first byte."""
-    blocks = records.blocks(octets[:_SAMPLE_BYTES])
-    text = (
-        f"headers follow each other every {records.length:,} bytes ({records.score.n_followed:,} counts in a row)"
-    )
-    if not records.score.n_followed:
+    """Detect the link of these records."""
+    text = f"headers follow each other every {records.length:,} bytes ({records.n_followed:,} counts in a row)"
+    if not records.n_followed:
         text = f"the same octets come every {records.length:,} bytes"
     guess = guess.having("framing", "frames", text)
     if records.variant != "none":
         guess = guess.having("randomizer", value=True, why="without it the headers are none")
         guess = guess.having("long_randomizer", records.variant == "long")
-    found, gap = guess_of_blocks(guess, blocks, framing="frames")
-    if records.offset or gap:
-        found = _with_record(found, octets, records.offset, gap, records.length, 0)
-    return with_channels(found, octets)
+    blocks = records.blocks(octets[:_SAMPLE_BYTES])
+    found, gap = guess_of_blocks(guess, blocks, framing="frames", frame_length=records.frame_length)
+    whole = _placed(found, octets, records, gap, min(records.offset, gap))
+    longest = min(_LONGEST_RECORD_PREFIX, records.length - SHORTEST)
+    if gap or not 0 < records.offset <= longest or _is_checked(found):
+        return whole
+    # No check tells where a frame ends: what stands before the first one may stand before each.
+    found, _ = guess_of_blocks(guess, blocks[:, : -records.offset], framing="frames")
+    behind = _placed(found, octets, records, records.offset, records.offset)
+    return behind if behind.n_packets >= whole.n_packets else whole
+
+
+def _placed(guess: Guess, octets: NDArray[np.uint8], records: Records, gap: int, prefix: int) -> Guess:
+    """Add the channels. Of the `gap` bytes between two frames, `prefix` belong to the frame behind them."""
+    start = records.offset - prefix
+    if gap:
+        guess = _with_record(guess, octets, prefix, gap - prefix, records.length, start)
+    if start:
+        guess = guess.noting(f"{start} bytes stand before the first record")
+    return with_channels(guess, octets[start:])
 
 
 def _with_record(

@@ -14,6 +14,7 @@ from ..settings import FrameType, LinkSettings
 TYPES: tuple[FrameType, ...] = ("aos", "tm", "uslp")
 _ROWS = 400
 _HEAD_BYTES = 12
+_SHORTEST = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def checked_length(frames: NDArray[np.uint8]) -> int:
     table = _crc_table()
     value = np.full(len(some), 0xFFFF, np.uint16)
     for length in range(some.shape[1]):  # one octet further in all frames
-        if length >= 10:
+        if length >= _SHORTEST - 2:
             expected = some[:, length].astype(np.uint16) << 8
             if length + 1 < some.shape[1]:
                 expected |= some[:, length + 1]

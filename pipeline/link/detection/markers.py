@@ -12,7 +12,8 @@ from ..coding.marker import Marker
 KNOWN = ("1ACFFC1D", "034776C7272895B0", "352EF853", "FAF320")
 """Of 131.0-B-5 9.3 (Reed-Solomon and uncoded; rate 1/2 LDPC), of data inside frames (9.5), and of Proximity-1."""
 _WORDS_AT_ONCE = 1 << 16
-_FEWEST_IN_PLACE = 2
+_FEWEST_IN_PLACE = {3: 3}
+"""Markers by their bytes: of three bytes two stand in noise at some distance. Of longer ones two are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,16 @@ class Markers:
 def find_markers(octets: NDArray[np.uint8], pattern: bytes) -> Markers | None:
     """Find a marker that is repeated at a constant distance of whole bytes; None if it is not."""
     place, inverted = _places(octets, pattern)
-    if len(place) < _FEWEST_IN_PLACE:
+    fewest = _FEWEST_IN_PLACE.get(len(pattern), 2)
+    if len(place) < fewest:
         return None
     pitch_bits = _distance(place)
     if pitch_bits is None:
         return None
     in_place = np.isin(place + pitch_bits, place) | np.isin(place - pitch_bits, place)
     place, inverted = place[in_place], inverted[in_place]
+    if len(place) < fewest:
+        return None
     pitch, n_bytes = pitch_bits // 8, len(pattern)
     whole = place + pitch_bits <= 8 * len(octets) + 7
     rows = _rows(octets, place[whole] + 8 * n_bytes, pitch - n_bytes)

@@ -1,8 +1,12 @@
-"""Detects frames without markers: the length of their records, and where in a record they begin."""
+"""Frames without markers: the length of the records that they stand in, and where in a record they begin.
+
+The distance of most pairs of headers that follow each other is the record, or a multiple of it where channels take
+turns; their place in the record is where frames begin.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -11,48 +15,55 @@ from numpy.typing import NDArray
 
 from ..coding.randomizer import randomizer_sequence
 from ..settings import FrameType
-from .headers import TYPES, HeaderScore, best_type, score_headers
+from .header_pairs import HEAD_BYTES, Pairs, header_pairs
+from .headers import TYPES
 
 VARIANTS = ("none", "short", "long")
-"""Randomisers that may be applied to a block."""
-_HEAD_BYTES = 24
-_SHORTEST, _LONGEST = 24, 1 << 14
-_LONGEST_PREFIX = 128
-_ROWS_SEEN = 48
-_ROWS_SCORED = 400
-_EQUAL = 0.25
-_VALID = 0.25
-_SIMILAR, _CERTAIN = 0.8, 0.9
-"""Of the shares of frames with consecutive counts: similar to the best one; high enough to end the search."""
-_SAME = 0.9
-_CHANGING = slice(2, 14)
-"""Bytes of a header that hold its counts."""
+"""Randomisers that may lie over a block."""
+SHORTEST = 24
+"""Record that is looked for, in bytes."""
+_LONGEST = 1 << 14
 _FEWEST_RECORDS = 4
-_ROWS_GLANCED = 96
-_VERSIONS = {"aos": 1, "tm": 0, "uslp": 12}
 _FEWEST_FOLLOWED = 3
+_FEWEST_SHARE = 0.05
+_DISTANCES_TRIED = 12
+_MOST_CHANNELS = 8
+"""That take turns, so that a pair is as many records apart."""
+_PLACES_TRIED = 3
+_MOST_TRIED = 6
+_LIKELY = 0.1
+"""Of the most evidence; what has less is chance."""
+_SAME = 0.9
 _SAMPLE_BYTES = 1 << 16
-_LAGS_TRIED = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Records of `length` bytes, each with a frame at byte `offset`; `variant`: the randomiser."""
+    """Records of `length` bytes in each of which a frame begins at byte `offset`, under a randomiser.
+
+    `share`: of the frames, those whose count follows that of another one; `n_followed`: how many these are.
+    `frame_length`: of a frame, where its header tells it (USLP); otherwise 0.
+    """
 
     length: int
     offset: int
     variant: str
-    score: HeaderScore
+    n_followed: int
+    share: float
+    frame_length: int = 0
 
     @property
-    def share(self) -> float:
-        """Share of the frames whose count is one more than that before."""
-        return self.score.n_followed / max(self.score.n, 1)
+    def evidence(self) -> float:
+        """The larger, the likelier: a multiple of a record has fewer frames, a part of it a smaller share of them.
+
+        A length that headers state is a second witness.
+        """
+        return self.n_followed * self.share**2 * (2 if self.frame_length else 1)
 
     def blocks(self, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut out the bytes behind the prefix of each record, derandomised: uint8[n, length - offset]."""
+        """From the beginning of each frame to that of the next one: uint8[n, length], without randomiser."""
         n = (len(octets) - self.offset) // self.length
-        rows = octets[: n * self.length].reshape(n, self.length)[:, self.offset :]
+        rows = octets[self.offset : self.offset + n * self.length].reshape(n, self.length)
         return derandomized(rows, self.variant)
 
 
@@ -63,103 +74,56 @@ def derandomized(blocks: NDArray[np.uint8], variant: str) -> NDArray[np.uint8]:
     return blocks ^ randomizer_sequence(blocks.shape[1], long=variant == "long")
 
 
-def frames_at_record_start(octets: NDArray[np.uint8]) -> Records | None:
-    """Find records that begin with their frame."""
-    longest = min(_LONGEST, len(octets) // _FEWEST_RECORDS)
-    lengths = range(_SHORTEST, longest + 1)
-    return _best(octets, ((length, 0) for length in lengths if _may_begin(octets, length, 0)))
-
-
-def frames_in_records(octets: NDArray[np.uint8]) -> Records | None:
-    """Find records that have a prefix before their frame."""
-    places = []
-    for length in _periods(octets[:_SAMPLE_BYTES]):
-        offsets = range(1, min(_LONGEST_PREFIX, length - _HEAD_BYTES) + 1)
-        places += [(length, offset) for offset in offsets if _may_begin(octets, length, offset)]
-    return _best(octets, places)
+def frames_in_records(octets: NDArray[np.uint8]) -> list[Records]:
+    """Records that frames may stand in, those with the most evidence first."""
+    if len(octets) < _FEWEST_RECORDS * SHORTEST:
+        return []
+    found = [one for variant, kind in product(VARIANTS, TYPES) for one in _records(octets, variant, kind)]
+    most = max((one.evidence for one in found), default=0.0)
+    likely = [one for one in found if one.evidence >= _LIKELY * most]
+    return sorted(likely, key=lambda one: -one.evidence)[:_MOST_TRIED]
 
 
 def identical_records(octets: NDArray[np.uint8]) -> Records | None:
     """Find records that are nearly all identical, whatever they hold."""
-    periods = _periods(octets[:_SAMPLE_BYTES])
-    if not periods or np.count_nonzero(octets[: -periods[0]] == octets[periods[0] :]) < _SAME * len(octets):
+    some = octets[:_SAMPLE_BYTES]
+    longest = min(_LONGEST, len(some) // _FEWEST_RECORDS)
+    lags = range(SHORTEST, longest + 1)
+    alike = [np.count_nonzero(some[:-lag] == some[lag:]) / (len(some) - lag) for lag in lags]
+    if not alike or max(alike) < _SAME:
         return None
-    n = len(octets) // periods[0]
-    rows = octets[: n * periods[0]].reshape(n, -1)
-    return Records(periods[0], 0, "none", best_type(rows)) if rows.any() and len(np.unique(rows)) > 1 else None
+    length = SHORTEST + int(np.argmax(np.array(alike) >= max(alike) - 1e-9))
+    n = len(octets) // length
+    rows = octets[: n * length].reshape(n, -1)
+    return Records(length, 0, "none", 0, 0.0) if rows.any() and len(np.unique(rows)) > 1 else None
 
 
-def _may_begin(octets: NDArray[np.uint8], length: int, offset: int) -> bool:
-    """Whether frames may begin there: channel ids are repeated, and counts change."""
-    n = min((len(octets) - offset) // length, _ROWS_SEEN)
-    if n < _FEWEST_RECORDS:
-        return False
-    heads = np.ndarray((n, _CHANGING.stop), np.uint8, octets, offset, (length, 1))
-    names = heads[:, 0].astype(np.uint16) << 8 | heads[:, 1]
-    names.sort()
-    same = names[1:] == names[:-1]
-    if np.count_nonzero(same) < _EQUAL * n - 1:
-        return False
-    changing = (heads[1:, _CHANGING] != heads[:-1, _CHANGING]).any(axis=1)
-    return bool(changing.mean() >= _EQUAL)
-
-
-def _best(octets: NDArray[np.uint8], places: Iterable[tuple[int, int]]) -> Records | None:
-    """Choose the (length, offset) with the largest share of consecutive counts; of similar ones the shortest record.
-
-    The search ends at the first position where the share is at least _CERTAIN.
-    """
-    found: list[Records] = []
-    for place in places:
-        found += _at(octets, *place)
-        if found and found[-1].share >= _CERTAIN:
-            break
-    if not found:
-        return None
-    most = max(records.share for records in found)
-    similar = [records for records in found if records.share >= _SIMILAR * most]
-    return min(similar, key=lambda records: (records.length, -records.share))
-
-
-def _at(octets: NDArray[np.uint8], length: int, offset: int) -> Iterator[Records]:
-    """Yield plausible readings of frames at one position: each randomiser and frame type."""
-    n = min((len(octets) - offset) // length, _ROWS_SCORED)
-    heads = np.ndarray((n, min(_HEAD_BYTES, length)), np.uint8, octets, offset, (length, 1))
-    for variant, kind in product(VARIANTS, TYPES):
-        if not _may_be_of(derandomized(heads[:_ROWS_GLANCED], variant), kind, length - offset):
-            continue
-        score = score_headers(derandomized(heads, variant), kind, length - offset, check=False)
-        if score.n_followed >= max(_FEWEST_FOLLOWED, n // 20) and score.n_valid >= _VALID * n:
-            yield Records(length, offset, variant, score)
-
-
-def _may_be_of(heads: NDArray[np.uint8], kind: FrameType, length: int) -> bool:
-    """Whether versions and counts of frame heads may be of this type: a fast test before all fields are read."""
-    version = heads[:, 0] >> 4 if kind == "uslp" else heads[:, 0] >> 6
-    if np.count_nonzero(version == _VERSIONS[kind]) < _VALID * len(heads) + 1:
-        return False
-    if kind == "uslp":
-        lengths = heads[:, 4].astype(np.int64) << 8 | heads[:, 5]
-        return bool(np.count_nonzero(lengths == length - 1) >= _VALID * len(heads))
-    names = heads[:, 0].astype(np.uint16) << 8 | (heads[:, 1] if kind == "aos" else heads[:, 1] & 0xFE)
-    order = np.argsort(names, kind="stable")
-    count, same = heads[order, 4 if kind == "aos" else 3], names[order]
-    followed = (count[1:] - count[:-1] == 1) & (same[1:] == same[:-1])
-    return bool(np.count_nonzero(followed) >= max(_FEWEST_FOLLOWED, len(heads) // 20))
-
-
-def _periods(octets: NDArray[np.uint8]) -> list[int]:
-    """Distances at which octets are equal more often than by chance, the most significant first."""
+def _records(octets: NDArray[np.uint8], variant: str, kind: FrameType) -> list[Records]:
+    """Records of frames of one type under one randomiser: lengths, and the places where most counts follow."""
+    over = derandomized(np.zeros((1, HEAD_BYTES), np.uint8), variant)[0]
+    pairs = header_pairs(octets, kind, over, nearest=SHORTEST, farthest=_MOST_CHANNELS * _LONGEST)
     longest = min(_LONGEST, len(octets) // _FEWEST_RECORDS)
-    if longest < _SHORTEST:
-        return []
-    lags = np.arange(_SHORTEST, longest + 1)
-    alike = np.array([np.count_nonzero(octets[:-lag] == octets[lag:]) / (len(octets) - lag) for lag in lags])
-    excess = alike - np.median(alike)
-    noise = 1.5 * np.median(np.abs(excess)) + 1e-3
-    striking = lags[excess > 5 * noise]
-    order = np.argsort(-excess[striking - _SHORTEST], kind="stable")
-    best = [int(lag) for lag in striking[order][:_LAGS_TRIED]]
-    # A multiple of the period is as significant as the period itself.
-    small = [int(lag) for lag in striking[:_LAGS_TRIED]]
-    return list(dict.fromkeys([*best, *small]))
+    lengths = [one for one in _lengths(pairs.distance) if one <= longest]
+    return [one for length in lengths for one in _places(pairs, length, len(octets), variant)]
+
+
+def _places(pairs: Pairs, length: int, n_octets: int, variant: str) -> Iterator[Records]:
+    """Records of one length, from the commonest places of headers on."""
+    at = pairs.place[pairs.distance % length == 0] % length
+    n_at = np.bincount(at)
+    for offset in np.argsort(-n_at, kind="stable")[:_PLACES_TRIED].tolist():
+        n, n_followed = (n_octets - offset) // length, int(n_at[offset])
+        if n_followed < max(_FEWEST_FOLLOWED, _FEWEST_SHARE * n):
+            return
+        frame_length = int(np.median(pairs.frame_length[pairs.place % length == offset]))
+        if frame_length <= length:
+            yield Records(length, offset, variant, n_followed, n_followed / n, frame_length)
+
+
+def _lengths(distance: NDArray[np.int64]) -> list[int]:
+    """Lengths of records that the commonest distances are small multiples of."""
+    n_of = np.bincount(distance)
+    commonest = np.argsort(-n_of, kind="stable")[:_DISTANCES_TRIED]
+    whole = [int(one) for one in commonest if n_of[one]]
+    parts = {one // n for one in whole for n in range(1, _MOST_CHANNELS + 1) if one % n == 0}
+    return sorted(one for one in parts if one >= SHORTEST)

@@ -18,10 +18,12 @@ from ..frames.frame_types import header_reader
 from ..frames.headers import OPERATIONAL_CONTROL_BYTES
 from ..receiver import Receiver
 from ..settings import ChannelSettings, LinkSettings
+from ..validity import settings_problems
 
 _FRAMES_TRIED = 160
 _LONGEST_HEAD = 64
-_TRAILERS = (0, 4, 2, 8, 12, 16, 6, 10, 14, 18, 20, 24, 28, 32, 36, 40, 48, 64, 80, 96, 128, 160)
+_USUAL_TRAILERS = (0, 4, 2, 8, 12, 16, 6, 10, 14, 18, 20, 24, 28, 32, 36, 40, 48, 64, 80, 96, 128, 160)
+_TRAILERS = tuple(dict.fromkeys((*_USUAL_TRAILERS, *range(41))))
 _RIGHT = 0.9
 _MOST_APIDS = 200
 _NO_PACKET = 0x7FE
@@ -48,6 +50,8 @@ def find_zone(settings: LinkSettings, frames: NDArray[np.uint8], channel: tuple[
     some = frames[:_FRAMES_TRIED]
     best: Zone | None = None
     for changes in _candidates(settings, some):
+        if settings_problems(replace(settings, **changes)):
+            continue
         zone = _try(settings, changes, some, channel)
         if best is None or zone.n_packets - 5 * zone.n_bad > best.n_packets - 5 * best.n_bad:
             best = zone
