@@ -129,8 +129,12 @@ def make_packets(
     check_file(out_file, files, overwrite=overwrite)
     known = read_definition(files, "", ReaderOptions(roots=tuple(root or ()))).dictionary
     made = make(known, compile_plan(known, root or None), count, seed)
+    by_reason: dict[str, list[str]] = {}
     for name, why in made.missing:
-        err.print(f"too few packets of {name}: {why}", soft_wrap=True)
+        by_reason.setdefault(why, []).append(name)
+    for why, names in by_reason.items():
+        others = f" and {len(names) - 1:,} others" if len(names) > 1 else ""
+        err.print(f"too few packets of {names[0]}{others}: {why}", soft_wrap=True)
     if not made.packets:
         raise RunError("no packet could be made")
     with whole_file(out_file) as file:

@@ -109,7 +109,9 @@ def against(path: Path, plan: Plan, mission: Mission | None = None) -> tuple[lis
     decoder = Decoder(plan)
     found: dict[int, Counter[str]] = {}
     reasons: dict[int, Counter[str]] = {}
+    n_bytes = 0
     for packets in packets_of(path, link, channels):
+        n_bytes += int(packets.length.sum())
         _try(joiner.feed(packets) if joiner else packets, decoder, plan, found, reasons)
     if joiner:
         joiner.flush()
@@ -118,6 +120,11 @@ def against(path: Path, plan: Plan, mission: Mission | None = None) -> tuple[lis
     lines += [
         _line(apid, found.get(apid, Counter()), reasons.get(apid, Counter())) for apid in sorted(found | reasons)
     ]
+    n_other = path.stat().st_size - n_bytes if mission is None else 0
+    if n_other > 0:
+        lines.append(
+            f"  {n_other:,} bytes are no whole packets" + ("" if n_bytes else ": is this a file of packets?")
+        )
     if joiner and joiner.broken:
         lines.append(f"  {joiner.broken:,} records of segments are broken, and were not tried")
     return lines, n_lost
@@ -137,9 +144,12 @@ def _try(
         for apid, n in zip(*np.unique(batch.apid, return_counts=True), strict=True):
             found.setdefault(int(apid), Counter())[batch.container] += int(n)
     for apid in np.unique(packets.apid[lost]):
-        separate = Decoder(plan)
-        separate.decode(_selected(packets, np.flatnonzero(lost & (packets.apid == apid))))
-        reasons.setdefault(int(apid), Counter()).update(separate.set_aside)
+        separate, rows = Decoder(plan), np.flatnonzero(lost & (packets.apid == apid))
+        separate.decode(_selected(packets, rows))
+        known = reasons.setdefault(int(apid), Counter())
+        known.update(separate.set_aside)
+        if separate.set_aside.total() < len(rows):  # found, where no packet came before
+            known["by values of other packets"] += len(rows) - separate.set_aside.total()
 
 
 def _selected(packets: PacketBatch, rows: np.ndarray) -> PacketBatch:

@@ -50,7 +50,8 @@ Row = dict[str, str]
 def write_csv(dictionary: Dictionary, losses: Losses) -> bytes:
     """The table. What it cannot say is added to `losses`."""
     concrete = [each for each in dictionary.containers.values() if not each.abstract]
-    leaves = [each for each in concrete if each.key not in {child.base for child in concrete}]
+    bases = {child.base for child in concrete}
+    leaves = [each for each in concrete if each.key not in bases]
     rows: list[Row] = []
     whose: dict[str, str] = {}
     for container in leaves:

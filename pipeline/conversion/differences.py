@@ -42,26 +42,21 @@ class Difference:
         return f"{self.kind}: {where}{f': {change}' if change else ''}"
 
 
-@dataclass(frozen=True, slots=True)
 class Compared:
-    """One of the two."""
+    """One of the two. `containers`: what packets can be, and `columns`: names of columns by parameter key, both by the
+    name that topics have.
+    """
 
-    dictionary: Dictionary
-    plan: Plan
-
-    def containers(self) -> dict[str, Container]:
-        """What packets can be, by the name that topics have."""
-        return {node.key: self.dictionary.containers[node.key] for node in self.plan.walk() if not node.abstract}
-
-    def columns(self, name: str) -> dict[str, str]:
-        """Names of columns by parameter key."""
-        node = next(each for each in self.plan.walk() if each.key == name)
-        return dict(node.columns)
+    def __init__(self, dictionary: Dictionary, plan: Plan) -> None:
+        self.dictionary = dictionary
+        nodes = [node for node in plan.walk() if not node.abstract]
+        self.containers = {node.key: dictionary.containers[node.key] for node in nodes}
+        self.columns = {node.key: dict(node.columns) for node in nodes}
 
 
 def differences(before: Compared, after: Compared) -> Iterator[Difference]:
     """Container by container, in the order of the first dictionary."""
-    old, new = before.containers(), after.containers()
+    old, new = before.containers, after.containers
     for name in old:
         if name not in new:
             yield Difference("container removed", name, "", "", "")
@@ -74,7 +69,7 @@ def differences(before: Compared, after: Compared) -> Iterator[Difference]:
 
 
 def _of_container(name: str, before: Compared, after: Compared) -> Iterator[Difference]:
-    criteria = [_criteria(each, each.containers()[name]) for each in (before, after)]
+    criteria = [_criteria(each, each.containers[name]) for each in (before, after)]
     if criteria[0] != criteria[1]:
         yield Difference("criteria", name, "", criteria[0] or "always", criteria[1] or "always")
     old, new = (_parameters(each, name) for each in (before, after))
@@ -121,7 +116,7 @@ def _literal(text: str) -> str:
 
 def _parameters(side: Compared, name: str) -> dict[str, list[Placed]]:
     """Where the parameters stand, by column name; one may stand more than once."""
-    columns = side.columns(name)
+    columns = side.columns[name]
     found: dict[str, list[Placed]] = {}
     for each in placed_in(side.dictionary, side.dictionary.containers[name]):
         found.setdefault(columns.get(each.key, each.name), []).append(each)

@@ -26,15 +26,13 @@ class Loss:
 
 @dataclass(slots=True)
 class Losses:
-    """Losses of one file, in the order in which they are found."""
+    """Losses of one file, each once, in the order in which they are found."""
 
     file: str = ""
-    found: list[Loss] = field(default_factory=list)
+    found: dict[Loss, None] = field(default_factory=dict)
 
     def add(self, kind: str, name: str, why: str, line: int = 0) -> None:
-        loss = Loss(kind, name, why, self.file, line)
-        if loss not in self.found:
-            self.found.append(loss)
+        self.found[Loss(kind, name, why, self.file, line)] = None
 
     def __iter__(self) -> Iterator[Loss]:
         return iter(self.found)

@@ -59,8 +59,12 @@ def make_packets(dictionary: Dictionary, plan: Plan, n: int, seed: int, *, space
     shares = [n // len(names) + (i < n % len(names)) for i in range(len(names))] if names else []
     missing: list[tuple[str, str]] = []
     columns: list[list[tuple[str, bytes]]] = []
+    decoder = None if plan.origins else Decoder(plan)
     for name, share in zip(names, shares, strict=True):
-        maker = _Maker(dictionary, plan, name, random.Random(f"{seed} {name}"))  # noqa: S311 - no secrets
+        if not share:
+            continue
+        dice = random.Random(f"{seed} {name}")  # noqa: S311 - no secrets
+        maker = _Maker(dictionary, plan, name, dice, decoder)
         found, why = maker.make(share, space_packets=space_packets)
         columns.append([(name, octets) for octets in found])
         if len(found) < share:
@@ -72,8 +76,12 @@ def make_packets(dictionary: Dictionary, plan: Plan, n: int, seed: int, *, space
 class _Maker:
     """Packets of one container."""
 
-    def __init__(self, dictionary: Dictionary, plan: Plan, name: str, dice: random.Random) -> None:
+    def __init__(
+        self, dictionary: Dictionary, plan: Plan, name: str, dice: random.Random, decoder: Decoder | None
+    ) -> None:
+        """`decoder`: one for all containers; None where it would remember values of other packets."""
         self.dictionary = dictionary
+        self.decoder = decoder
         self.plan = plan
         self.name = name
         self.dice = dice
@@ -114,11 +122,15 @@ class _Maker:
         """Those that the decoder takes for what they are, and that a reader of packets does not take for idle."""
         fitting = [each for each in tried if not self.is_space_packet or _apid(each) != IDLE_APID]
         if not fitting:
+            self.why = f"its packets are idle ones (APID {IDLE_APID})" if tried else self.why
             return []
         rows: list[int] = []
-        for batch in Decoder(self.plan).decode(batch_of(fitting)):
+        decoder = self.decoder or Decoder(self.plan)
+        first = decoder.n_seen
+        for batch in decoder.decode(batch_of(fitting)):
             if batch.container == self.name:
-                rows += batch.order.tolist()
+                rows += (batch.order - first).tolist()
+        decoder.drain_events()
         return [fitting[row] for row in sorted(rows)]
 
 

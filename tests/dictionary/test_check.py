@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from downlink_pipeline.commands.dictionary_report import against
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
 
 CASES = Path(__file__).parent / "cases"
 
@@ -90,3 +93,35 @@ def test_a_container_that_can_never_be_reached_is_told(check):
     status, out, _ = check("--dictionary", CASES / "24_two_children_match/m/telemetry.xml")
     assert status == 0
     assert 'SequenceContainer "DIAG": can never be reached' in out
+
+
+def tried(document, packets, tmp_path):
+    path = tmp_path / "p.packets"
+    path.write_bytes(packets)
+    return against(path, compile_plan(read_xtce(document)))
+
+
+def test_a_file_that_holds_no_packets_is_said_to_be_none(document, tmp_path):
+    lines, n_lost = tried(document("", {"A": "U8"}), b"<?xml version='1.0'?>", tmp_path)
+    assert (lines[0].partition(": ")[2], n_lost) == ("0 of 0 packets find a container", 0)
+    assert lines[1] == "  21 bytes are no whole packets: is this a file of packets?"
+
+
+def test_bytes_behind_the_last_packet_are_counted(document, packet, tmp_path):
+    lines, _ = tried(document("", {"A": "U8"}), packet(b"a") + b"\0\1\2", tmp_path)
+    assert lines[-1] == "  3 bytes are no whole packets"
+
+
+def test_a_packet_that_is_lost_by_the_value_of_another_has_a_reason(document, packet, tmp_path):
+    hk = """<SequenceContainer name="HK"><EntryList><ParameterRefEntry parameterRef="SIZE"/></EntryList>
+    <BaseContainer containerRef="HEADER"><RestrictionCriteria><Comparison parameterRef="APID" value="2"/>
+    </RestrictionCriteria></BaseContainer></SequenceContainer>"""
+    entries = """<ParameterRefEntry parameterRef="A"><RepeatEntry><Count><DynamicValue><ParameterInstanceRef
+    parameterRef="SIZE"/></DynamicValue></Count></RepeatEntry></ParameterRefEntry>"""
+    xtce = document("", {"A": "U8", "SIZE": "U8"}, entries, hk)
+    xtce = xtce.replace(b'<Parameter name="SIZE"', b'<Parameter initialValue="1" name="SIZE"')
+    lines, n_lost = tried(xtce, packet(b"\7", apid=2) + packet(b"a"), tmp_path)
+    assert (lines[1:], n_lost) == (
+        ["  APID 1: 0 of 1; not: 1 by values of other packets", "  APID 2: 1 of 1: 1 HK"],
+        1,
+    )

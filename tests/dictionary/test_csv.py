@@ -61,6 +61,8 @@ def test_an_array_may_take_what_the_packet_holds(decoded):
     ("text", "problem"),
     [
         ("name,bit_length\nA,8\n", 'packet.csv:1: column "data_type" is missing'),
+        ("", "packet.csv: is empty"),
+        ("\n \n", "packet.csv: is empty"),
         (
             "name,data_type,bit_length\nA,uint,99\n",
             'packet.csv:2: A: data_type "uint" of 99 bits is not implemented',

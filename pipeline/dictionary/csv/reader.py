@@ -85,6 +85,9 @@ class _Reader:
         return list(self._cells(file, text))
 
     def _cells(self, file: str, text: str) -> Iterator[Row]:
+        if not text.strip():
+            self.problems.append(Problem("is empty", file))
+            return
         reader = csv.reader(StringIO(text, newline=""), skipinitialspace=True)
         header = [cell.strip() for cell in next(reader, [])]
         missing = [name for name in REQUIRED if name not in header]
