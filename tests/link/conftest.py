@@ -5,11 +5,14 @@ unfinished packet at every gap.
 """
 
 import itertools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # where receiving.py is
 
 ASM = bytes.fromhex("1ACFFC1D")
 
