@@ -7,6 +7,7 @@ instrument reads the first container that has a number.
 from __future__ import annotations
 
 import json
+import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from . import texts
 
 N_PACKETS = 60
 _APID = 100
+_MODULES = frozenset({"kinds"})
+"""Of an instrument's folder, beside its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,11 @@ def new_package(name: str, folder: Path, xtce: Sequence[Path]) -> list[Path]:
         "slug": slug,
         "module": module,
         "instrument": instrument,
-        "class": "".join(part.capitalize() for part in instrument.split("_")),
+        "class": _class_name(instrument),
         "title": instrument.replace("_", " ").capitalize(),
-        "container": source.container,
-        "parameter": source.parameter,
-        "unit": source.unit,
+        "container": _quoted(source.container),
+        "parameter": _quoted(source.parameter),
+        "unit": _quoted(source.unit),
         "system": slug.replace("-", "_"),
         "clock": texts.CLOCK if not xtce else "",
         "xtce": json.dumps([path.name for path in xtce] or ["telemetry.xml"]),
@@ -127,7 +130,7 @@ def _of_xtce(paths: Sequence[Path]) -> Source:
             is_number = isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iuf"
             if is_number and name not in shared:
                 unit = rows.units.get(name, "") or "1"
-                return Source(node.key, name, unit.replace('"', ""), b"".join(made.packets))
+                return Source(node.key, name, unit, b"".join(made.packets))
     raise ConfigError(f"{', '.join(map(str, paths))}: no container has a number that an instrument could read")
 
 
@@ -138,5 +141,19 @@ def _shared_columns(plan: Plan) -> frozenset[str]:
 
 
 def _identifier(container: str) -> str:
+    """The name of the instrument's folder and module."""
     word = re.sub(r"[^a-z0-9]+", "_", container.lower()).strip("_")
-    return word if word and not word[0].isdigit() else f"instrument_{word}".strip("_")
+    is_usable = word.isidentifier() and not keyword.iskeyword(word) and word not in _MODULES
+    return word if is_usable else f"instrument_{word}".strip("_")
+
+
+def _class_name(instrument: str) -> str:
+    """Of the instrument; no name that its module has already, such as `Quality`."""
+    name = "".join(part.capitalize() for part in instrument.split("_"))
+    taken = {*re.findall(r"[A-Z]\w+", texts.INSTRUMENT), *keyword.kwlist}
+    return f"{name}Instrument" if name in taken else name
+
+
+def _quoted(text: str) -> str:
+    """As it stands between double quotes in Python and in TOML."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]

@@ -15,7 +15,7 @@ requires-python = ">=3.11"
 dependencies = ["downlink-pipeline"]
 
 [project.entry-points."downlink.missions"]
-$name = "$module:PACKAGE"
+"$name" = "$module:PACKAGE"
 
 [tool.hatch.build.targets.wheel]
 packages = ["$module"]
