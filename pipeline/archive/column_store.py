@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import Column, Ragged
 from ..model.errors import RunError
-from .lazy_columns import ColumnForm, Piece, form_of, lazy_columns, lazy_values
+from .lazy_columns import ColumnLayout, Piece, layout_of, lazy_columns, lazy_values
 from .parquet_rows import RowGroups, pyarrow
 from .row_columns import Known, RowColumn, TimesKnown, row_columns
 
@@ -42,7 +42,7 @@ class ColumnStore:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / f"{container.strip('/').replace('/', '.')}.parquet"
         self.path, self.n_rows, self.times = path, 0, TimesKnown()
-        self.known, self._forms = known, dict[str, ColumnForm]()
+        self.known, self._layouts = known, dict[str, ColumnLayout]()
         self._attributes: dict[str, Mapping[str, Any]] = {}
         """Of columns of rows."""
         self._parameters: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class ColumnStore:
         self._parameters = self._parameters or tuple(columns)
         found = row_columns(rows, columns, self.known, _EVERY_COLUMN)
         for name, values in [*((name, one.values) for name, one in found.items()), *columns.items()]:
-            self._forms[name] = form_of(values, self._forms.get(name))
+            self._layouts[name] = layout_of(values, self._layouts.get(name))
         self._attributes |= {name: one.attributes for name, one in found.items()}
         try:
             self._groups.add(found, columns)
@@ -92,10 +92,10 @@ class ColumnStore:
 
     def columns(self) -> dict[str, Any]:
         """The parameters; with values of differing length those of `NAME.length` behind them."""
-        return lazy_columns(self, self._parameters, self._forms, self.n_rows)
+        return lazy_columns(self, self._parameters, self._layouts, self.n_rows)
 
     def _lazy(self, name: str, dtype: np.dtype[Any]) -> Any:
-        return lazy_values(self, name, (self.n_rows, *self._forms[name].inner), dtype)
+        return lazy_values(self, name, (self.n_rows, *self._layouts[name].inner), dtype)
 
     def pieces(self, name: str, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """A column at some rows, row group by row group."""

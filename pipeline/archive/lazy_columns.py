@@ -32,7 +32,7 @@ class ColumnSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnForm:
+class ColumnLayout:
     """Of one column over all rows. `longest`: values of a row, where rows differ; else None."""
 
     dtype: np.dtype[Any]
@@ -40,7 +40,7 @@ class ColumnForm:
     longest: int | None = None
 
 
-def form_of(values: Any, before: ColumnForm | None = None) -> ColumnForm:
+def layout_of(values: Any, before: ColumnLayout | None = None) -> ColumnLayout:
     """The form of more rows: texts may be longer there."""
     if isinstance(values, Ragged):
         longest = int(np.max(values.length, initial=0 if before is None else before.longest or 0))
@@ -48,16 +48,16 @@ def form_of(values: Any, before: ColumnForm | None = None) -> ColumnForm:
     else:
         longest = None
     dtype = values.dtype if before is None else np.result_type(before.dtype, values.dtype)
-    return ColumnForm(dtype, values.shape[1:] if before is None else before.inner, longest)
+    return ColumnLayout(dtype, values.shape[1:] if before is None else before.inner, longest)
 
 
 def lazy_columns(
-    source: ColumnSource, names: Iterable[str], forms: Mapping[str, ColumnForm], n_rows: int
+    source: ColumnSource, names: Iterable[str], layouts: Mapping[str, ColumnLayout], n_rows: int
 ) -> dict[str, Any]:
     """The columns; with values of differing length those of `NAME.length` behind them."""
     found: dict[str, Any] = {}
     for name in names:
-        form = forms[name]
+        form = layouts[name]
         if form.longest is None:
             found[name] = lazy_values(source, name, (n_rows, *form.inner), form.dtype)
             continue

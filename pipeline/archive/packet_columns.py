@@ -18,7 +18,7 @@ from ..dictionary.compile.plan_nodes import Node
 from ..dictionary.compile.selection import columns_of
 from ..dictionary.decoder import Decoder
 from ..model.batches import Column, ColumnBatch, PacketBatch
-from .lazy_columns import ColumnForm, Piece, lazy_columns, lazy_values
+from .lazy_columns import ColumnLayout, Piece, lazy_columns, lazy_values
 from .netcdf_attributes import LOCAL_TIMES
 from .row_columns import ROW_FIELDS, Known, RowColumn, TimesKnown, free_name, row_columns
 
@@ -38,7 +38,7 @@ class PacketColumns:
     node: Node
     packets: PacketBatch
     rows: Mapping[str, NDArray[Any]]
-    forms: Mapping[str, ColumnForm]
+    layouts: Mapping[str, ColumnLayout]
     known: Known
     raw: bool = False
     keeper: object = None
@@ -57,7 +57,7 @@ class PacketColumns:
     def of_rows(self) -> dict[str, RowColumn]:
         """What is known of each row, as `row_columns` has it, but for the pass; decoded where quality is asked for."""
         none = {name: self.rows[name][:0] for name in ROW_FIELDS}
-        wanted = row_columns(none, self.forms, self.known, self.times)
+        wanted = row_columns(none, self.layouts, self.known, self.times)
         n_rows = len(self.packets)
         return {
             name: RowColumn(lazy_values(self, name, (n_rows,), one.values.dtype), one.attributes)
@@ -66,7 +66,7 @@ class PacketColumns:
 
     def columns(self) -> dict[str, Any]:
         """The parameters; with values of differing length those of `NAME.length` behind them."""
-        return lazy_columns(self, self.forms, self.forms, len(self.packets))
+        return lazy_columns(self, self.layouts, self.layouts, len(self.packets))
 
     def pieces(self, name: str, rows: NDArray[np.int64]) -> Iterator[Piece]:
         """A column at some rows, a few MB of packets at a time."""
@@ -75,7 +75,7 @@ class PacketColumns:
         step = max(1, PIECE_BYTES // max(int(self.packets.length[rows].mean()), 1))
         for first in range(0, len(rows), step):
             some = rows[first : first + step]
-            if name not in self.forms:
+            if name not in self.layouts:
                 yield slice(first, first + len(some)), self._of_rows(name, some), np.arange(len(some))
                 continue
             for batch in self._decoded(self._node_of(name), some):
@@ -86,12 +86,12 @@ class PacketColumns:
         """A column of `row_columns`."""
         fields = {key: values[rows] for key, values in self.rows.items()}
         known = self.known
-        if any(name == free_name(one, self.forms) for one in OF_QUALITY):
+        if any(name == free_name(one, self.layouts) for one in OF_QUALITY):
             fields["quality"] = np.concatenate([batch.quality for batch in self._decoded(self.node, rows)])
-        if not any(name == free_name(one, self.forms) for one in LOCAL_TIMES):
-            is_time = name == free_name("time", self.forms)
+        if not any(name == free_name(one, self.layouts) for one in LOCAL_TIMES):
+            is_time = name == free_name("time", self.layouts)
             known = replace(known, local_of=None, utc_of=known.utc_of if is_time else None)
-        return np.asarray(row_columns(fields, self.forms, known, self.times)[name].values)
+        return np.asarray(row_columns(fields, self.layouts, known, self.times)[name].values)
 
     def _node_of(self, name: str) -> Node:
         """The container with one column alone; NAME.sizes comes with NAME."""

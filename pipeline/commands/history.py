@@ -138,7 +138,7 @@ class _Filling:
         self._packets.add(outcome.columns)
         self._count_lost(outcome.packets)
         for product in outcome.products:
-            fields = self._packets.take(product)
+            fields = self._packets.pop(product)
             self._target.add(product, PacketFields(*fields) if fields else None)
         for batch in outcome.columns:
             self._count(batch)

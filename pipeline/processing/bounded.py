@@ -44,7 +44,7 @@ class BoundedColumns:
         self.store: ColumnStore | None = None
 
     def add(self, batch: ColumnBatch, growth: float) -> None:
-        """Append a batch; `growth` as of GatheredColumns, and never to more than the bound."""
+        """Append a batch. `growth`: as in GatheredColumns; memory never grows beyond the bound."""
         self._rows.add(batch, min(growth, max(self._limit / max(self._rows.nbytes, 1), 1.0)))
         if self._rows.nbytes > self._limit:
             self._write()
@@ -60,13 +60,13 @@ class BoundedColumns:
         return self._bound_bytes if self.store is None else min(self._bound_bytes, ROW_GROUP_BYTES)
 
     def end(self) -> None:
-        """All batches are there."""
+        """Write the last rows and close the store, if there is one."""
         if self.store is not None:
             self._write()
             self.store.close()
 
     def batch(self) -> ColumnBatch | None:
-        """All rows in memory; None where there are none, or a store has them."""
+        """Return all rows in memory; None if there are none, or if they are in the store."""
         return self._rows.batch()
 
     def _write(self) -> None:
@@ -87,7 +87,7 @@ class BoundedColumns:
 
 
 def _part(column: Column, rows: slice) -> Column:
-    """Rows of a column, values of differing length without those of other rows. They lie end to end."""
+    """Select rows of a column; of a ragged column only their values, which are contiguous."""
     if not isinstance(column, Ragged):
         return column[rows]
     start, length = column.start[rows], column.length[rows]

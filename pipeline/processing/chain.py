@@ -2,8 +2,8 @@
 
     bytes -link-> packets -join-> records -dictionary-> columns -instruments-> products
 
-In: `ByteBatch`es, in order. Out: an `Outcome` for each; any split of the bytes gives the same in all. State: frames,
-packets and groups of rows that a batch leaves unfinished. One thread at a time; no input or output.
+In: `ByteBatch`es, in order. Out: an `Outcome` for each; their sum does not depend on how the bytes are split. State:
+unfinished frames, packets and groups of rows. Not thread-safe; no I/O.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ from ..products.received_files import FileService
 from .report_sum import add_reports
 
 SETTINGS = "settings"
-"""Kind of events of a pass that does not look like one of its mission."""
+"""Kind of the events of a pass that was read with wrong settings."""
 BAD_HEADERS = "bad_headers"
-"""The same of one channel, while the pass is under way."""
+"""Kind of the event of a channel with more bad packet headers than good ones, before the pass has ended."""
 
 MAX_DAMAGE = 1000
-"""Damaged places that a report lists."""
+"""Most damaged ranges that a report lists."""
 
 
 @carrier
 class Outcome:
-    """What came out of a batch, in data order. `frames`: of the wanted channels, where the way ends with packets; None
-    where there are none.
+    """Results of one batch, in data order.
+
+    `frames`: of the wanted channels, if the chain ends with packets; None: no frames.
     """
 
     packets: PacketBatch
@@ -50,11 +51,11 @@ class Outcome:
     events: tuple[Event, ...] = ()
     frames: FrameBatch | None = None
     to_publish: PacketBatch | None = None
-    """The packets, where the mission publishes them as they came."""
+    """The packets, if the mission publishes them as received."""
 
 
 class DecodesRecords(Protocol):
-    """What a chain asks of a decoder."""
+    """The interface of a decoder in a chain."""
 
     set_aside: Counter[str]
     failed_checks: Counter[str]
@@ -64,10 +65,11 @@ class DecodesRecords(Protocol):
 
 
 class ProcessingChain:
-    """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products".
+    """One stream of one mission. `until`: the last step: "packets", "columns" or "products".
 
-    With `stations`, the names of several, their recordings of one pass are merged frame by frame. Without, recordings
-    may follow each other; a batch that `begins` another pass ends the one before it: only the report goes on.
+    `stations`: names of several stations whose recordings of one pass are merged frame by frame. Without, several
+    recordings may be read one after the other; a batch with `begins` ends the pass before it, and only the report is
+    continued.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class ProcessingChain:
         stations: Sequence[str] = (),
         decoder: DecodesRecords | None = None,
     ) -> None:
-        """`decoder`: in the place of the one that decodes all columns of the mission's dictionary."""
+        """`decoder`: replaces the decoder of all columns of the mission's dictionary."""
         self.mission = mission
         self._stations = stations
         self._stream = stream
@@ -92,13 +94,13 @@ class ProcessingChain:
         self._decoder = decoder
         self._n_passes = 0
         self._file_counts: Counter[str] = Counter()
-        """Of CFDP, over the passes that have ended."""
+        """Counts of CFDP, over the passes that have ended."""
         self._problems: list[str] = []
         self._ended: dict[str, Any] = {}
         """The report of the link, over the passes that have ended."""
         self._begin()
         self._joiner = mission.record_joiner()
-        self._made: Counter[str] = Counter()
+        self._n_products: Counter[str] = Counter()
         self._damage: list[str] = []
         self._n_rows = 0
 
@@ -117,13 +119,15 @@ class ProcessingChain:
         self._channels_reported: set[str] = set()
         self._has_bad_headers = False
 
-    def wanted_station(self) -> int | None:
-        """Number of the station whose bytes are to be fed next; 0 where there is one, None when all have ended."""
+    def next_station(self) -> int | None:
+        """Number of the station to read next; 0 if there is only one; None when all have ended."""
         return self._receiver.next_station() if isinstance(self._receiver, StationsReceiver) else 0
 
     def process(self, batch: ByteBatch, *, complete: bool = False) -> Outcome:
-        """Decode a batch. `complete`: with it the chain has all that a live link has received so far, in whole frames;
-        then products come too that only wait for rows of the same time.
+        """Process a batch.
+
+        `complete`: with this batch the chain has all bytes that a live link has received so far, in whole frames. Then
+        products that only wait for more rows of the same receive time are output, too.
         """
         if batch.begins:
             return self._end_pass()
@@ -133,17 +137,17 @@ class ProcessingChain:
             received = self._receiver.end(batch.station)
         else:
             received = self._receiver.receive(batch.station, batch)
-        outcome = self._onward(received, complete=complete)
+        outcome = self._decode_packets(received, complete=complete)
         self._has_bad_headers = self._has_bad_headers or received.has_bad_headers
-        if self._has_bad_headers and (early := self._early(batch)):
-            outcome = replace(outcome, events=(*outcome.events, *early))
+        if self._has_bad_headers and (early_events := self._early_events(batch)):
+            outcome = replace(outcome, events=(*outcome.events, *early_events))
         if batch.damage and batch.damage not in self._damage and len(self._damage) < MAX_DAMAGE:
             self._damage.append(batch.damage)
             outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
         return outcome
 
-    def _early(self, batch: ByteBatch) -> list[Event]:
-        """An event for each channel, once a pass, as soon as more of its packet headers are bad than good."""
+    def _early_events(self, batch: ByteBatch) -> list[Event]:
+        """Make an event for each channel, once in a pass, as soon as it has more bad packet headers than good ones."""
         events = []
         for counts in self._receiver.header_counts():
             if counts.channel not in self._channels_reported and (text := early_problem(counts, self.mission.link)):
@@ -153,29 +157,29 @@ class ProcessingChain:
                 events.append(Event("warning", BAD_HEADERS, text, time_ns, details))
         return events
 
-    def _judge(self) -> tuple[Event, ...]:
-        """An event for each sign of wrong settings in the pass that ends here; none where no byte came."""
-        own = self._receiver.report()
+    def _settings_events(self) -> tuple[Event, ...]:
+        """Make an event for each sign of wrong settings in the pass that ends; none if it has no bytes."""
+        report_of_pass = self._receiver.report()
         if self._decoder and self._n_passes == 1:
-            own = own | {"records": self._records(self._decoder)}
-        if not own["bytes"]["read"]:
+            report_of_pass = report_of_pass | {"records": self._records(self._decoder)}
+        if not report_of_pass["bytes"]["read"]:
             return ()
-        found = problems(own)
+        found = problems(report_of_pass)
         self._problems += [f"pass {self._n_passes}: {text}" for text in found]
-        severity = "error" if nothing_right(own) else "warning"
+        severity = "error" if nothing_right(report_of_pass) else "warning"
         return tuple(Event(severity, SETTINGS, text) for text in found)
 
     def _end_pass(self) -> Outcome:
-        """Another pass follows: give what this one has left."""
+        """End a pass before another one: return its last results and begin new state."""
         last = self.flush()
         self._ended = self._link_report()
         self._begin()
         return last
 
     def flush(self) -> Outcome:
-        """End the stream: give what is whole; what is not is counted."""
+        """End the stream: return the last results; incomplete frames and packets are counted."""
         received = self._receiver.flush()
-        rest = self._onward(received)
+        rest = self._decode_packets(received)
         if self._joiner:
             self._joiner.flush()
         last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
@@ -185,14 +189,14 @@ class ProcessingChain:
             events = (*events, *self._files.drain_events())
             self._file_counts.update(self._files.report())
         self._count(last)
-        events = (*events, *self._judge())
+        events = (*events, *self._settings_events())
         return replace(rest, products=(*rest.products, *last), events=events)
 
-    def _onward(self, received: LinkOutput, *, complete: bool = False) -> Outcome:
+    def _decode_packets(self, received: LinkOutput, *, complete: bool = False) -> Outcome:
         packets, events = received.packets, received.events
         to_publish = packets if self.mission.publish_packets and len(packets) else None
-        wanted = self._decoder is not None or self._files is not None
-        if not wanted or not (len(packets) or complete):
+        is_decoded = self._decoder is not None or self._files is not None
+        if not is_decoded or not (len(packets) or complete):
             return Outcome(packets, events=events, frames=received.frames, to_publish=to_publish)
         records = self._joiner.feed(packets) if self._joiner else packets
         products: list[Product] = []
@@ -202,16 +206,16 @@ class ProcessingChain:
         columns: list[ColumnBatch] = []
         if self._decoder is not None:
             columns = self._decoder.decode(records)
-            for one in columns:
-                self._n_rows += len(one.quality)
+            for columns_of_container in columns:
+                self._n_rows += len(columns_of_container.quality)
             if self._until == "products":
                 products += self._suite.make_products(columns, complete=complete)
-            events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
+            events = (*events, *self._with_utc_times(self._decoder.drain_events()), *self._suite.drain_events())
         self._count(products)
         return Outcome(packets, tuple(columns), tuple(products), events, received.frames, to_publish)
 
-    def _timed(self, events: Sequence[Event]) -> list[Event]:
-        """Events of packets with the UTC of the packet in place of its receive time, where it is known; by time."""
+    def _with_utc_times(self, events: Sequence[Event]) -> list[Event]:
+        """Replace the receive time of packet events by the UTC of the packet, if it is known; sort by time."""
         if not events:
             return []
         timed = [self._with_utc(event) for event in events]
@@ -224,10 +228,10 @@ class ProcessingChain:
 
     def _count(self, products: Sequence[Product]) -> None:
         for product in products:
-            self._made[f"{product.instrument}/{product.product}"] += 1
+            self._n_products[f"{product.instrument}/{product.product}"] += 1
 
     def report(self) -> dict[str, Any]:
-        """The pass report so far: the contract's keys, and what became of the packets."""
+        """Return the pass report so far."""
         report = self._link_report()
         if self._n_passes > 1:
             report |= {"passes": self._n_passes, "problems": list(self._problems)}
@@ -235,11 +239,11 @@ class ProcessingChain:
             report["records"] = self._records(self._decoder)
         if self._files is not None:
             report["cfdp"] = dict(self._file_counts)
-        report["products"] = dict(sorted(self._made.items()))
+        report["products"] = dict(sorted(self._n_products.items()))
         return report | ({"damaged": list(self._damage)} if self._damage else {})
 
     def _records(self, decoder: DecodesRecords) -> dict[str, Any]:
-        """What became of the packets in the dictionary."""
+        """Return the key records of the report: counts of decoding by the dictionary."""
         joiner = self._joiner
         joined = {"joined": joiner.joined, "broken": joiner.broken, **joiner.headed.report()} if joiner else {}
         return {
@@ -255,7 +259,7 @@ class ProcessingChain:
 
 
 def product_context(mission: Mission, stream: str) -> Context:
-    """Give the instruments what they must know beside the columns."""
+    """Make the context of instruments: what they need besides columns."""
     return Context(
         mission=mission.name,
         stream=stream,

@@ -15,39 +15,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-OWN_BYTES = 4 << 20
-"""Arrays of this size have memory of their own."""
+SEPARATE_BYTES = 4 << 20
+"""Arrays of at least this size are allocated separately."""
 BLOCK_BYTES = 32 << 20
 ALIGNMENT_BYTES = 64
 LARGE_PAGE_BYTES = 2 << 20
 
 
 class ColumnMemory:
-    """Gives arrays, `expected_bytes` in all. Where that is little each has memory of its own."""
+    """Allocates arrays of `expected_bytes` in total. If that is little, each is allocated separately."""
 
     def __init__(self, expected_bytes: int) -> None:
-        self._expected = expected_bytes if expected_bytes >= OWN_BYTES else 0
+        self._expected = expected_bytes if expected_bytes >= SEPARATE_BYTES else 0
         self._block = np.empty(0, np.uint8)
         self._used = 0
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """As numpy.empty."""
         n_bytes = prod(shape) * dtype.itemsize
-        if n_bytes >= OWN_BYTES:
+        if n_bytes >= SEPARATE_BYTES:
             array: Array = np.ndarray(shape, dtype, _large_pages(n_bytes))
             return array
         if not n_bytes:
             return np.empty(shape, dtype)
-        if self._used + n_bytes > len(self._block) and not self._take_block(n_bytes):
+        if self._used + n_bytes > len(self._block) and not self._next_block(n_bytes):
             return np.empty(shape, dtype)
         array = np.ndarray(shape, dtype, self._block, self._used)
         self._used += -(-n_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
         return array
 
-    def _take_block(self, n_bytes: int) -> bool:
-        """Take another block, if enough is still expected for one."""
+    def _next_block(self, n_bytes: int) -> bool:
+        """Allocate another block, if enough bytes are still expected; False if not."""
         size = min(self._expected, BLOCK_BYTES)
-        if size < max(n_bytes, OWN_BYTES):
+        if size < max(n_bytes, SEPARATE_BYTES):
             return False
         self._block, self._used = _large_pages(size), 0
         self._expected -= size

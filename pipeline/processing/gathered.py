@@ -25,7 +25,7 @@ from .growing import (
 from .placed_columns import PlacedColumns
 
 CONSTANT_FIELDS = ("time_ns", "received_ns")
-"""Row fields that have one value throughout where a mission has no clock, or a recording no receive times."""
+"""Row fields that are constant if a mission has no clock, or a recording no receive times."""
 
 
 class GatheredColumns:
@@ -45,7 +45,7 @@ class GatheredColumns:
         self._rows: dict[str, GrowingArray | ConstantArray] = {}
 
     def add(self, batch: ColumnBatch, growth: float = UNKNOWN_GROWTH) -> None:
-        """Append a batch. `growth`: rows expected of the whole input for each row up to here."""
+        """Append a batch. `growth`: expected rows of the whole input for each row so far."""
         growth = bounded_growth(growth)
         columns = batch.raw if self._raw else batch.columns
         if self._first is None:
@@ -69,11 +69,11 @@ class GatheredColumns:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all rows so far; memory for rows to come is not counted, nor touched."""
-        return sum(one.nbytes for one in (*self._rows.values(), *self._columns.values()))
+        """Bytes of all rows so far, without memory reserved for later rows."""
+        return sum(array.nbytes for array in (*self._rows.values(), *self._columns.values()))
 
     def batch(self) -> ColumnBatch | None:
-        """All rows as one batch; None where there are none."""
+        """Return all rows as one batch; None if there are none."""
         if self._first is None:
             return None
         columns = {name: growing.whole() for name, growing in self._columns.items()}
@@ -98,5 +98,5 @@ def _growing(column: Column, placed: Growing | None, empty: Empty) -> Growing | 
 
 
 def _n_bytes(column: Column) -> int:
-    """Bytes that a column will take, without the values of rows of differing length, which may be a view of more."""
+    """Bytes of a column; of a ragged column only of the lengths, since its values may be a view of more."""
     return column.length.nbytes if isinstance(column, Ragged) else column.nbytes

@@ -17,7 +17,7 @@ from ..model.batches import Message, Product
 
 PER_SECOND = 5.0
 MESSAGES_PER_SECOND = 4000
-"""About half of what one broker takes of small messages: 4,000 parameters a second are each sent every second."""
+"""About half of what a broker can handle of small messages; 4,000 parameters are each sent every second."""
 MESSAGES_PER_SECOND_MAX_SPEED = 250
 """Of a replay at maximum speed, where values of hours pass in seconds and each message delays the products."""
 
@@ -26,7 +26,7 @@ _NEVER_NS = -(1 << 63)
 
 
 class Latest:
-    """The newest values of one stream. Times are arguments: ns of any clock that does not go back."""
+    """The newest values of one stream, rate-limited. Times are arguments: ns of any monotonic clock."""
 
     def __init__(self, messages_per_second: float = MESSAGES_PER_SECOND, per_second: float = PER_SECOND) -> None:
         self.messages_per_second = messages_per_second
@@ -35,7 +35,7 @@ class Latest:
         self._allowed_at_ns: int | None = None
         self._newest: dict[_Kind, Product] = {}
         self._waiting: dict[_Kind, tuple[str, ...]] = {}
-        """Quantities of the newest product that were not sent yet."""
+        """Quantities of the newest product that are not sent yet."""
         self._due_ns: dict[_Kind, int] = {}
         self._sent_ns: dict[_Kind, dict[str, int]] = {}
         self.n_thinned = 0
@@ -55,8 +55,8 @@ class Latest:
                 return self._n_allowed(now_ns) >= 1
         return False
 
-    def take(self, now_ns: int) -> list[Message]:
-        """Give the messages that are due, those first whose topics were sent the longest time ago."""
+    def due_messages(self, now_ns: int) -> list[Message]:
+        """Return the messages that are due and allowed by the rate limit; the least recently sent topics first."""
         due = {kind: names for kind, names in self._waiting.items() if self._due_ns.get(kind, now_ns) <= now_ns}
         n_due, n_allowed = sum(map(len, due.values())), int(self._n_allowed(now_ns))
         if n_due > n_allowed:
@@ -66,7 +66,7 @@ class Latest:
         return messages
 
     def flush(self) -> list[Message]:
-        """Give all that wait: the last value of each topic is always sent."""
+        """Return all waiting messages without rate limit: the last value of each topic is always sent."""
         waiting, self._waiting = self._waiting, {}
         return [
             message for kind, names in waiting.items() for message in latest_messages(self._newest.pop(kind), names)
@@ -85,7 +85,7 @@ class Latest:
         return latest_messages(product, names)
 
     def _stalest(self, due: dict[_Kind, tuple[str, ...]], n: int) -> dict[_Kind, tuple[str, ...]]:
-        """The `n` quantities that were sent the longest time ago."""
+        """Select the `n` quantities that were sent the longest time ago."""
         sent = {kind: self._sent_ns.get(kind, {}) for kind in due}
         candidates = (
             (sent[kind].get(name, _NEVER_NS), kind, name) for kind, names in due.items() for name in names
@@ -96,7 +96,7 @@ class Latest:
         return {kind: tuple(names) for kind, names in chosen.items()}
 
     def _n_allowed(self, now_ns: int) -> float:
-        """Messages that may be sent now: they accrue with time, up to those of one second."""
+        """Number of messages that the rate limit allows now (token bucket of one second)."""
         if self._allowed_at_ns is None:
             self._allowed = self.messages_per_second
         else:

@@ -1,7 +1,7 @@
-"""A thread for the heavy work of a stage, always the same one.
+"""One thread for the heavy work of a stage.
 
-`asyncio.to_thread` uses any of several threads, and the C library keeps freed memory for each thread: after an hour of
-decoding in six threads that was 440 MB.
+`asyncio.to_thread` uses several threads, and the C library keeps freed memory for each of them: 440 MB after an hour of
+decoding in six threads.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ T = TypeVar("T")
 
 
 class OneThread:
-    """Runs calls one after another, each in its caller's context. Ends with the process, or when it is collected."""
+    """Runs calls one after another, each in its caller's context. It ends with the process or when it is deleted."""
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def run(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What `act` gives, without holding up the loop."""
+        """Run `act` in the thread and return its result, without blocking the event loop."""
         context = contextvars.copy_context()
         work = partial(context.run, act, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def stream_of(passes: Sequence[Path]) -> str:
-    """Give the stream of recordings that no one named: the first one's name, as a topic level."""
+    """Return the default stream name of recordings: the first one's file name, as a topic level."""
     return topics.slug(passes[0].name.split(".")[0]) or "replay"
 
 
 def source_of(passes: Sequence[Path], mission: Mission, *, raw: bool) -> Source:
-    """Give what decoded packets of these recordings are made of. `mission`: as `with_origin` gives it."""
+    """Return the provenance of decoded packets of these recordings. `mission`: as returned by `with_origin`."""
     from ..archive.column_listing import Source  # noqa: PLC0415 - a replay writes no files
 
     lineage = {
@@ -38,9 +38,9 @@ def source_of(passes: Sequence[Path], mission: Mission, *, raw: bool) -> Source:
 
 
 def origin_of(passes: Sequence[Path], mission: Mission, stream: str) -> Origin:
-    """Give the origin of products of these recordings; the counts of frames are known when they are read.
+    """Return the provenance of products of these recordings, without frame counts, which are known after reading.
 
-    `mission`: as `with_origin` gives it.
+    `mission`: as returned by `with_origin`.
     """
     from ..archive.collection import Origin  # noqa: PLC0415 - as above
 

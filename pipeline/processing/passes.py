@@ -1,7 +1,7 @@
 """Recordings as one stream of batches: one after the other, or those of several stations merged frame by frame.
 
-A recording that follows another one either goes on with it, as a piece of one that was cut, or is another pass: then
-a batch that says so (`begins`) stands before it, and the chain keeps the two apart. `seam` decides which it is.
+A recording that follows another one either continues it (a recording that was cut in pieces), or is another pass: then
+an empty batch with `begins` comes before it, and the chain separates the two. `seam` decides which it is.
 """
 
 from __future__ import annotations
@@ -30,21 +30,23 @@ from ..recordings.reader import read_pass, received_span
 from ..system.files import printable_name
 from ..system.outputs import is_simulated
 from .chain import Outcome, ProcessingChain
-from .seam import goes_on, seam_bytes
+from .seam import is_continued, seam_bytes
 
 CHUNK_BYTES = 1 << 20
 _EMPTY = ByteBatch.of(b"")
 
 
 def station_names(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> tuple[str, ...]:
-    """Give a name for each station whose recordings are to be merged; none where recordings follow each other.
+    """Return the names of the stations whose recordings are to be merged; empty if recordings are read in sequence.
 
-    They are merged where `merge` asks for it, or where they are of several stations that the mission file names.
-    Raises ConfigError for a recording that is named twice, and for what cannot be merged.
+    They are merged if `merge` is set, or if they are of several stations of the mission file. Raises ConfigError for a
+    recording that is named twice, and for recordings that cannot be merged.
     """
     resolved = [path.resolve() for path in paths]
-    if twice := next((path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1), None):
-        raise ConfigError(f"{twice}: a recording is named twice")
+    if repeated := next(
+        (path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1), None
+    ):
+        raise ConfigError(f"{repeated}: a recording is named twice")
     stations = by_station(mission, paths)
     known = [name for name in stations if name in {station.name for station in mission.stations}]
     if len(stations) < 2 or not (merge or len(known) > 1):
@@ -59,33 +61,34 @@ def station_names(mission: Mission, paths: Sequence[Path], *, merge: bool = Fals
 
 
 def with_origin(mission: Mission, paths: Sequence[Path]) -> Mission:
-    """The mission of these recordings: its products say `simulated` where a simulator made one of them."""
+    """Return the mission for these recordings: its products are marked `simulated` if any recording is simulated."""
     simulated = mission.simulated or any(map(is_simulated, paths))
     return replace(mission, lineage={**mission.lineage, "simulated": simulated})
 
 
 def by_station(mission: Mission, paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Give the recordings of each station in the order given. One that the mission has no station for is its own."""
+    """Group recordings by station, in the given order. One that matches no [[station]] is a station of its own."""
     names = [path.name for path in paths]
     own_names = names if len(set(names)) == len(names) else list(map(str, paths))
     found: dict[str, list[Path]] = {}
     for path, own_name in zip(paths, own_names, strict=True):
-        station = next((one.name for one in mission.stations if fnmatch(path.name, one.files)), own_name)
+        matching = (station.name for station in mission.stations if fnmatch(path.name, station.files))
+        station = next(matching, own_name)
         found.setdefault(station, []).append(path)
     return found
 
 
 class Recordings:
-    """The batches of recordings, in order; of several stations that are merged, those of the station that is `wanted`.
+    """Iterates over the batches of recordings; if several stations are merged, over those of `next_station`.
 
-    Whoever decodes sets `wanted` after each batch, from `ProcessingChain.wanted_station`: the merger pulls, so that it
-    holds few frames. A station whose recordings end gives one empty batch that is `ended`.
+    The consumer sets `next_station` after each batch, from `ProcessingChain.next_station`: so few frames wait in the
+    merger. At the end of a station's recordings there is one empty batch with `ended`.
     """
 
     def __init__(self, stations: Sequence[Iterator[ByteBatch]], *, merged: bool) -> None:
         self._stations = dict(enumerate(stations))
         self._merged = merged
-        self.wanted: int | None = 0
+        self.next_station: int | None = 0
 
     def __iter__(self) -> Iterator[ByteBatch]:
         return self
@@ -93,7 +96,7 @@ class Recordings:
     def __next__(self) -> ByteBatch:
         if not self._stations:
             raise StopIteration
-        station = self.wanted if self.wanted in self._stations else next(iter(self._stations))
+        station = self.next_station if self.next_station in self._stations else next(iter(self._stations))
         batch = next(self._stations[station], None)
         if batch is None:
             del self._stations[station]
@@ -106,42 +109,42 @@ class Recordings:
 def recordings(
     mission: Mission, paths: Sequence[Path], *, merged: bool, chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Recordings]:
-    """Give recordings one after the other, each to be read to its end; those that are merged as one."""
+    """Yield the recordings in sequence, each to be read to its end; merged ones as a single item."""
     if merged:
         stations = by_station(mission, paths).values()
         batches = [itertools.chain.from_iterable(map(read_pass, own)) for own in stations]
         yield Recordings(batches, merged=True)
         return
-    ahead = _Ahead(paths, chunk_bytes)
+    look_ahead = _LookAhead(paths, chunk_bytes)
     tail = _Tail.of(mission)
     for number in range(len(paths)):
-        yield Recordings([_one_after_another(mission, ahead, number, tail)], merged=False)
+        yield Recordings([_read_consecutive(mission, look_ahead, number, tail)], merged=False)
 
 
 def decoded(
     chain: ProcessingChain, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[tuple[int, ByteBatch, Outcome]]:
-    """Take recordings through a chain: the number of the recording, the batch, what became of it. Does not flush."""
+    """Process recordings with a chain, without flush: yields the number of the recording, the batch, its outcome."""
     merged = chain.n_stations > 1
     for number, batches in enumerate(recordings(chain.mission, paths, merged=merged, chunk_bytes=chunk_bytes)):
         for batch in batches:
             yield number, batch, chain.process(batch)
-            batches.wanted = chain.wanted_station()
+            batches.next_station = chain.next_station()
 
 
 def outcomes(
     chain: ProcessingChain, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Outcome]:
-    """Take recordings through a chain to their end; `progress` is called with the bytes of each batch, after it."""
+    """Process recordings with a chain to their end. `progress` is called with the bytes of each batch, after it."""
     return (outcome for _, outcome in named_outcomes(chain, paths, progress, chunk_bytes))
 
 
 def named_outcomes(
     chain: ProcessingChain, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[tuple[str, Outcome]]:
-    """As `outcomes`, each with the name of the pass that it is of: the file name of the recording that it begins with.
+    """As `outcomes`, each with the name of its pass: the file name of the recording with which the pass begins.
 
-    Merged recordings are one pass, of all their names. Where two have the same file name, their paths are the names.
+    Merged recordings are one pass with all their names. If two have the same file name, their paths are used.
     """
     names = [printable_name(path) for path in paths]
     names = names if len(set(names)) == len(names) else [str(path) for path in paths]
@@ -154,9 +157,7 @@ def named_outcomes(
 
 
 def out_of_order(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:
-    """Say in a line which recording was received before the one named before it; empty where none was, and where they
-    are merged.
-    """
+    """Return a line if a recording was received before the one named before it; empty if not, or if they are merged."""
     if station_names(mission, paths, merge=merge):
         return ""
     spans = [(path, span) for path in paths if (span := received_span(path))]
@@ -167,8 +168,9 @@ def out_of_order(mission: Mission, paths: Sequence[Path], *, merge: bool = False
 
 
 def same_bytes(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:
-    """Say in a line which recording holds the bytes of one named before it; empty where none does, and where they are
-    merged. Packed recordings are compared as they are.
+    """Return a line if two recordings have the same bytes; empty if not, or if they are merged.
+
+    Compressed recordings are compared without decompression.
     """
     if station_names(mission, paths, merge=merge):
         return ""
@@ -179,56 +181,55 @@ def same_bytes(mission: Mission, paths: Sequence[Path], *, merge: bool = False) 
     return ""
 
 
-def _one_after_another(mission: Mission, ahead: _Ahead, number: int, tail: _Tail) -> Iterator[ByteBatch]:
-    """The batches of recording `number`, behind one that `begins` it where it is of another pass."""
+def _read_consecutive(mission: Mission, look_ahead: _LookAhead, number: int, tail: _Tail) -> Iterator[ByteBatch]:
+    """Yield the batches of recording `number`, after an empty one with `begins` if it is another pass."""
     is_first = True
-    while (batch := ahead.next_of(number)) is not None:
+    while (batch := look_ahead.next_of(number)) is not None:
         if is_first and len(batch.data):
             is_first = False
-            behind = ahead.look(batch, seam_bytes(mission)) if tail.n_bytes else batch.data
-            if tail.n_bytes and not goes_on(tail.mission, tail.octets(), tail.payload_behind(behind)):
+            behind = look_ahead.peek(batch, seam_bytes(mission)) if tail.n_bytes else batch.data
+            if tail.n_bytes and not is_continued(tail.mission, tail.octets(), tail.payload_of(behind)):
                 yield replace(_EMPTY, begins=True)
                 tail.clear()
-        if number < ahead.n_recordings - 1:
+        if number < look_ahead.n_recordings - 1:
             tail.add(batch.data)
         yield batch
 
 
-class _Ahead:
-    """The batches of several recordings, of which the next ones can be looked at before they are taken."""
+class _LookAhead:
+    """The batches of several recordings; the next ones can be inspected before they are consumed."""
 
     def __init__(self, paths: Sequence[Path], chunk_bytes: int) -> None:
         self.n_recordings = len(paths)
         self._batches = (
             (number, batch) for number, path in enumerate(paths) for batch in read_pass(path, chunk_bytes)
         )
-        self._seen: deque[tuple[int, ByteBatch]] = deque()
+        self._queued: deque[tuple[int, ByteBatch]] = deque()
 
     def next_of(self, number: int) -> ByteBatch | None:
-        """Take the next batch, if it is of recording `number`."""
-        if not self._seen and not self._read():
+        """Consume the next batch, if it is of recording `number`; else None."""
+        if not self._queued and not self._read():
             return None
-        return self._seen.popleft()[1] if self._seen[0][0] == number else None
+        return self._queued.popleft()[1] if self._queued[0][0] == number else None
 
-    def look(self, first: ByteBatch, n_bytes: int) -> NDArray[np.uint8]:
-        """Give the first `n_bytes` of a batch that was taken and of those behind it."""
-        while len(first.data) + sum(len(batch.data) for _, batch in self._seen) < n_bytes and self._read():
+    def peek(self, first: ByteBatch, n_bytes: int) -> NDArray[np.uint8]:
+        """Return the first `n_bytes` of a consumed batch and of those behind it."""
+        while len(first.data) + sum(len(batch.data) for _, batch in self._queued) < n_bytes and self._read():
             pass
-        return np.concatenate([first.data, *(batch.data for _, batch in self._seen)])[:n_bytes]
+        return np.concatenate([first.data, *(batch.data for _, batch in self._queued)])[:n_bytes]
 
     def _read(self) -> bool:
         found = next(self._batches, None)
         if found is not None:
-            self._seen.append(found)
+            self._queued.append(found)
         return found is not None
 
 
 @dataclass(slots=True)
 class _Tail:
-    """The last bytes of the transmission so far. They begin a whole number of frames behind its beginning, or, where
-    there are no frames, with a packet.
+    """The last bytes of the transmission so far, beginning with a frame, or with a packet if there are no frames.
 
-    `mission`: whose link has these bytes: those of a capture are its payloads, and `capture` unwraps them.
+    `mission`: of these bytes. The bytes of a capture are its payloads, which `capture` unwraps.
     """
 
     mission: Mission
@@ -238,7 +239,7 @@ class _Tail:
     _pieces: deque[NDArray[np.uint8]] = field(default_factory=deque)
     _stream: PacketStream | None = None
     _starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
-    """Where packets begin, in bytes of the transmission; of framing "packets" alone."""
+    """Positions of packets in the transmission, in bytes; only with framing "packets"."""
 
     @classmethod
     def of(cls, mission: Mission) -> _Tail:
@@ -248,8 +249,8 @@ class _Tail:
         inside = replace(link, container="none")
         return cls(replace(mission, link=inside), PcapReader(link.udp_port, unit_of(link)))
 
-    def payload_behind(self, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The bytes of the link in what follows; the tail stays as it is."""
+    def payload_of(self, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Unwrap the bytes that follow the tail, without changing the tail."""
         return octets if self.capture is None else deepcopy(self.capture).unwrap(ByteBatch.of(octets)).data
 
     def add(self, octets: NDArray[np.uint8]) -> None:
@@ -259,14 +260,14 @@ class _Tail:
             self._find_packets(octets)
         self._pieces.append(octets)
         self.n_bytes += len(octets)
-        wanted = 2 * seam_bytes(self.mission)
-        while self.n_bytes - len(self._pieces[0]) > wanted:
+        next_station = 2 * seam_bytes(self.mission)
+        while self.n_bytes - len(self._pieces[0]) > next_station:
             dropped = len(self._pieces.popleft())
             self.n_bytes -= dropped
             self._n_dropped += dropped
 
     def octets(self) -> NDArray[np.uint8]:
-        """Give at least as many bytes as are to be looked at, if there are so many."""
+        """Return at least `seam_bytes` bytes, if there are so many, beginning with a frame or packet."""
         first = self._first_unit(max(self.n_bytes - seam_bytes(self.mission), 0))
         if first:
             self._n_dropped += first
@@ -282,7 +283,7 @@ class _Tail:
             self.capture.flush()
 
     def _first_unit(self, place: int) -> int:
-        """Where a frame or a packet begins near a place, both counted from the first byte that is kept."""
+        """Position of a frame or packet near `place`, both relative to the first byte of the tail."""
         link = self.mission.link
         if link.framing == "packets":
             before = self._starts[self._starts <= self._n_dropped + place]

@@ -1,4 +1,4 @@
-"""Quarantine of a batch that cannot be decoded: its bytes go to a file, an event reports it."""
+"""Quarantine of a batch that cannot be decoded: its bytes are written to a file, and an event reports it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from ..model.errors import RunError
 from ..system.files import whole_file
 
 
-def set_aside(batch: ByteBatch, place: Callable[[], Path], error: Exception) -> Event:
-    """Write the bytes of the batch to the file that `place` gives; the event has the file, or the reason for none."""
+def write_quarantine(batch: ByteBatch, place: Callable[[], Path], error: Exception) -> Event:
+    """Write the bytes of a batch to the file `place()`. The returned event has its path, or why there is none."""
     try:
         path = place()
         with whole_file(path) as file:

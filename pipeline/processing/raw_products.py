@@ -1,7 +1,7 @@
-"""Raw counts of a container's packets in the form of products, for the history: one for each batch and APID.
+"""Raw counts of a container's packets as products for the history: one for each batch and APID.
 
-In: a batch decoded with raw counts. Out: products, each with the receive times and sequence counts of its packets.
-They are never published.
+In: a batch decoded with raw counts. Out: products, each with the receive times and sequence counts of its packets. They
+are not published.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .packet_rows import Fields
 
 
 def raw_products(batch: ColumnBatch, mission: Mission, stream: str) -> Iterator[tuple[Product, Fields]]:
-    """The raw counts of a batch as products of its container."""
+    """Yield the raw counts of a batch as products, with receive times and sequence counts of their packets."""
     context = product_context(mission, stream)
     generic = GenericProducts(context.descriptions)
     counts = replace(batch, columns=batch.raw, raw={}, units={})

@@ -58,10 +58,10 @@ class RecordedPass:
 
     def report(self) -> dict[str, Any]:
         """Give the pass report: bytes, frames, channels, packets."""
-        line = self._line(until="packets")
-        for _ in self._through(line):
+        chain = self._chain(until="packets")
+        for _ in self._through(chain):
             pass
-        return line.report()
+        return chain.report()
 
     def frames(self) -> Iterator[FrameBatch]:
         """Give the transfer frames of the wanted channels, batch by batch, in order of count within each channel.
@@ -71,13 +71,13 @@ class RecordedPass:
         >>> sum(len(batch.data) for batch in found.frames()) == found.report()["frames"]["clean"]
         True
         """
-        for outcome in self._through(self._line(until="packets")):
+        for outcome in self._through(self._chain(until="packets")):
             if outcome.frames is not None:
                 yield outcome.frames
 
     def packets(self) -> Iterator[PacketBatch]:
         """Give the whole space packets, batch by batch; idle ones are left out."""
-        for outcome in self._through(self._line(until="packets")):
+        for outcome in self._through(self._chain(until="packets")):
             yield outcome.packets
 
     def columns(self, *, raw: bool = False) -> Iterator[ColumnBatch]:
@@ -88,7 +88,7 @@ class RecordedPass:
         >>> {batch.container for batch in found.columns()} >= {"NAVIGATION", "GPR_HF"}
         True
         """
-        for outcome in self._through(self._line(until="columns", raw=raw)):
+        for outcome in self._through(self._chain(until="columns", raw=raw)):
             yield from outcome.columns
 
     def containers(self) -> dict[str, int]:
@@ -135,9 +135,9 @@ class RecordedPass:
                 raw=raw,
                 places=lambda node: gathered.placed if node.key == container else None,
             )
-        line = self._line(until="columns", decoder=decoder)
+        chain = self._chain(until="columns", decoder=decoder)
         rows, others = PassCounts(), set[str]()
-        for name, outcome in named_outcomes(line, self.paths, read.add, read.chunk_bytes):
+        for name, outcome in named_outcomes(chain, self.paths, read.add, read.chunk_bytes):
             for batch in outcome.columns:
                 if batch.container == container:
                     gathered.add(batch, read.growth)
@@ -242,7 +242,7 @@ class RecordedPass:
         finder = RowFinder(
             plan, node, self.mission.time_terms, lambda: read.growth, raw=raw, drop=drop, bound_bytes=bound
         )
-        chain = self._line(until="columns", decoder=finder)
+        chain = self._chain(until="columns", decoder=finder)
         for name, outcome in named_outcomes(chain, self.paths, read.add, chunk_bytes):
             for batch in outcome.columns:
                 rows.add(name, len(batch))
@@ -264,7 +264,7 @@ class RecordedPass:
 
     def products(self) -> Iterator[Product]:
         """Give the science products, in order."""
-        for outcome in self._through(self._line(stream_of(self.paths))):
+        for outcome in self._through(self._chain(stream_of(self.paths))):
             yield from outcome.products
 
     def product(self, name: str) -> xarray.Dataset:
@@ -310,15 +310,15 @@ class RecordedPass:
         [8, 7]
         """
         stream = stream_of(self.paths)
-        line, found = self._line(stream), ProductCollections(name)
-        for pass_name, outcome in named_outcomes(line, self.paths, lambda _: None):
+        chain, found = self._chain(stream), ProductCollections(name)
+        for pass_name, outcome in named_outcomes(chain, self.paths, lambda _: None):
             found.add(outcome.products, pass_name)
-        origin = origin_of(self.paths, line.mission, stream)
-        return found.datasets(replace(origin, frames=line.report()["frames"]))
+        origin = origin_of(self.paths, chain.mission, stream)
+        return found.datasets(replace(origin, frames=chain.report()["frames"]))
 
     def events(self) -> Iterator[Event]:
         """Give what an operator wants to hear of: gaps, limits, what instruments found."""
-        for outcome in self._through(self._line(stream_of(self.paths))):
+        for outcome in self._through(self._chain(stream_of(self.paths))):
             yield from outcome.events
 
     def _chunk_bytes(self, container: str) -> int:
@@ -327,10 +327,10 @@ class RecordedPass:
         fixed_bits = next((node.program.fixed_bits for node in nodes if node.key == container), None) or 0
         return min(max(IN_MEMORY_PACKETS * fixed_bits // 8, IN_MEMORY_CHUNK_BYTES), MOST_CHUNK_BYTES)
 
-    def _through(self, line: ProcessingChain) -> Iterator[Outcome]:
-        return outcomes(line, self.paths, lambda _: None)
+    def _through(self, chain: ProcessingChain) -> Iterator[Outcome]:
+        return outcomes(chain, self.paths, lambda _: None)
 
-    def _line(
+    def _chain(
         self,
         stream: str = "live",
         *,

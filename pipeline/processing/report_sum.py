@@ -1,4 +1,4 @@
-"""Adds pass reports of recordings that follow each other to one report of the same form."""
+"""Adds the pass reports of consecutive recordings to one report with the same keys."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_LISTED = 1000
-"""Gaps that a channel lists."""
+"""Most entries of a list in the report."""
 _FIRST = frozenset({"first_received_ns"})
 _LAST = frozenset({"last_received_ns", "clcw"})
 _IDENTITIES = (("scid", "vcid"), ("name",))
 
 
 def add_reports(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Add two reports key by key: counts are summed, channels matched by their ids, lists put one behind the other."""
+    """Add two reports key by key: counts are summed, channels matched by their ids, other lists concatenated."""
     keys = dict.fromkeys([*first, *second])
     if all(key.isdigit() for key in keys):  # APIDs, numbers of corrected symbols
         keys = dict.fromkeys(sorted(keys, key=int))

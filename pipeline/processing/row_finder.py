@@ -1,7 +1,7 @@
-"""Finds the packets of one container and keeps their bytes, for columns that are decoded where they are looked at.
+"""Finds the packets of one container and keeps their bytes, for columns that are decoded on access.
 
-In: records, in order, as a decoder gets them. Out: the packets, what is known of each row, and the forms of columns.
-Decoded here is only what tells rows (time, size) and columns whose type or width depends on the packets.
+In: records, in order, as a decoder receives them. Out: the packets, the row fields, and the array layout of each
+column. Only row fields (time, size) and columns whose type or width depends on the packets are decoded here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..archive.lazy_columns import ColumnForm, form_of
+from ..archive.lazy_columns import ColumnLayout, layout_of
 from ..archive.packet_columns import PacketColumns
 from ..archive.row_columns import ROW_FIELDS, Known
 from ..dictionary.compile.plan import Plan
@@ -34,9 +34,9 @@ PACKET_FIELDS = ("apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns"
 
 
 class RowFinder:
-    """Stands in a chain in the place of its decoder. `growth`: what is expected of the whole input for each row so far.
+    """Replaces the decoder in a processing chain. `growth()`: expected rows of the whole input for each row so far.
 
-    `bound_bytes`: of packets in memory; where they are more, all are in a temporary file.
+    `bound_bytes`: most bytes of packets in memory; beyond that all are in a temporary file.
     """
 
     def __init__(
@@ -59,15 +59,15 @@ class RowFinder:
         self._decoder = Decoder(plan, tuple(time_terms), raw=raw)
         varying = varying_columns(node)
         self._finder = columns_of(node, varying | {term.parameter for term in time_terms}, to_end=True)
-        self._n_seen = 0
+        self._n_records = 0
         self._first: ColumnBatch | None = None
-        self._forms: dict[str, ColumnForm] = {}
+        self._layouts: dict[str, ColumnLayout] = {}
         self._octets = _Octets(bound_bytes)
         self._rows: dict[str, GrowingArray] = {}
 
     def decode(self, records: PacketBatch) -> list[ColumnBatch]:
-        """Keep the packets of the container. Gives a batch without columns for each part of them."""
-        first, self._n_seen = self._n_seen, self._n_seen + len(records)
+        """Keep the packets of the container. Returns batches of their rows without columns."""
+        first, self._n_records = self._n_records, self._n_records + len(records)
         if not len(records):
             return []
         flat = np.ascontiguousarray(records.data)
@@ -78,25 +78,27 @@ class RowFinder:
                 continue
             fields = (getattr(records, name)[group.rows] for name in ("start", "length", *PACKET_FIELDS))
             packets = PacketBatch(flat, *fields)
-            for batch in sorted(self._decoder.parts_as(self._finder, packets), key=lambda one: int(one.order[0])):
-                self._keep(packets, batch, group.rows[batch.order] + first)
+            parts = self._decoder.parts_as(self._finder, packets)
+            for batch in sorted(parts, key=lambda part: int(part.order[0])):
+                self._add_rows(packets, batch, group.rows[batch.order] + first)
                 found.append(batch)
         self.set_aside.update(self._decoder.set_aside)
         self._decoder.set_aside.clear()
         return found
 
     def drain_events(self) -> tuple[Event, ...]:
-        """None: limits are not watched."""
+        """No events: limits are not checked."""
         return ()
 
-    def _keep(self, packets: PacketBatch, batch: ColumnBatch, order: NDArray[np.int64]) -> None:
+    def _add_rows(self, packets: PacketBatch, batch: ColumnBatch, order: NDArray[np.int64]) -> None:
         rows = batch.order
         if self._first is None:
             kept = [getattr(packets, name)[rows[:1]] for name in ("start", "length", *PACKET_FIELDS)]
-            for one in Decoder(self._plan, raw=self._raw).parts_as(self._node, PacketBatch(packets.data, *kept)):
-                self._first = one
-                self._note(one)
-        self._note(batch)
+            first = PacketBatch(packets.data, *kept)
+            for decoded in Decoder(self._plan, raw=self._raw).parts_as(self._node, first):
+                self._first = decoded
+                self._update_layouts(decoded)
+        self._update_layouts(batch)
         start, length = packets.start[rows], packets.length[rows]
         growth = self._growth()
         self._octets.append(ragged_gather(packets.data, start, length), growth)
@@ -105,13 +107,13 @@ class RowFinder:
         for name, values in fields.items():
             self._rows.setdefault(name, GrowingArray()).append(values, growth)
 
-    def _note(self, batch: ColumnBatch) -> None:
+    def _update_layouts(self, batch: ColumnBatch) -> None:
         for name, column in (batch.raw if self._raw else batch.columns).items():
             if name not in self._drop:
-                self._forms[name] = form_of(column, self._forms.get(name))
+                self._layouts[name] = layout_of(column, self._layouts.get(name))
 
     def columns(self, known: Known) -> PacketColumns:
-        """The columns of all packets that were found; there must be one."""
+        """Return the lazy columns of all packets found; there must be at least one."""
         assert self._first is not None
         rows = {name: growing.whole() for name, growing in self._rows.items()}
         data = self._octets.whole()
@@ -120,17 +122,17 @@ class RowFinder:
         )
         of_rows = {name: rows[name] for name in ROW_FIELDS}
         return PacketColumns(
-            self._plan, self._node, packets, of_rows, self._forms, known, self._raw, keeper=self._octets
+            self._plan, self._node, packets, of_rows, self._layouts, known, self._raw, keeper=self._octets
         )
 
     @property
     def units(self) -> dict[str, str]:
-        """Of calibrated columns."""
+        """Units of calibrated columns; empty for raw ones."""
         return {} if self._raw else dict(self._node.units)
 
 
 class _Octets:
-    """Bytes that grow: in memory up to a bound, beyond it in a file that is gone with this object."""
+    """Growing bytes: in memory up to a bound, beyond it in a temporary file that is deleted with this object."""
 
     def __init__(self, bound_bytes: int) -> None:
         self._bound_bytes = bound_bytes
@@ -139,7 +141,7 @@ class _Octets:
         self._path = Path()
 
     def append(self, octets: NDArray[np.uint8], growth: float) -> None:
-        """RunError where the disk is full. `growth` as of GrowingArray."""
+        """Append bytes. `growth`: as in GrowingArray. Raises RunError if the file cannot be written."""
         if self._file is None and self._memory.n_rows + len(octets) <= self._bound_bytes:
             most = self._bound_bytes / max(self._memory.n_rows + len(octets), 1)
             self._memory.append(octets, min(growth, most))
@@ -161,7 +163,7 @@ class _Octets:
         self._file.write(octets.data)
 
     def whole(self) -> NDArray[np.uint8]:
-        """All bytes; those of a file as the system's cache has them."""
+        """Return all bytes; those of a file are memory-mapped."""
         if self._file is None:
             return self._memory.whole()
         self._file.close()

@@ -1,14 +1,14 @@
-"""Decides by the bytes on both sides of a seam whether a recording goes on where the one before it ended.
+"""Decides from the bytes on both sides of a seam whether a recording continues the one before it.
 
 A recording that was cut in pieces must decode as the whole; recordings of different passes must not share a frame, a
-packet or a gap. The bytes before and behind the seam are decoded apart and together:
+packet or a gap. The bytes before and behind the seam are decoded separately and together. The recording continues if
 
-- a frame that passes its check lies across the seam: the recording goes on;
-- otherwise frame counts and sequence counts that follow on each other are evidence. Of unrelated recordings, a step
-  that misses at most `n` of `modulus` values has the probability (n + 1) / modulus; Fisher's method combines those of
-  all channels and APIDs. The result must be below MAX_CHANCE, and no channel may miss more than MAX_LOST frames. The
-  header of a frame or packet that the seam cuts stands before the seam: its count is no evidence of what is behind;
-- bytes behind the seam that hold nothing whole by themselves go on if the frame or packet that is cut needs just those.
+- a frame across the seam passes its check; or
+- frame counts and sequence counts continue across the seam. For unrelated recordings, a step that misses at most `n` of
+  `modulus` values has the probability (n + 1) / modulus; Fisher's method combines the steps of all channels and APIDs.
+  The result must be below MAX_CHANCE, and no channel may miss more than MAX_LOST frames. A frame or packet that is cut
+  by the seam has its header before the seam, so its count is no evidence; or
+- the bytes behind the seam hold nothing complete, and complete exactly the frame or packet that is cut.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..mission.loading import Mission
 from ..model.batches import ByteBatch
 
 SEAM_BYTES = 1 << 18
-"""Looked at on each side; more where frames are long."""
+"""Number of bytes that are decoded on each side; more if frames are long."""
 MAX_CHANCE = 1e-3
 MAX_LOST = 64
 _FRAMES_AT_LEAST = 16
@@ -41,18 +41,18 @@ Counts = dict[int, NDArray[np.int64]]
 
 
 def seam_bytes(mission: Mission) -> int:
-    """How many bytes to look at on each side of a seam."""
+    """Number of bytes to decode on each side of a seam."""
     return max(SEAM_BYTES, _FRAMES_AT_LEAST * record_bytes(mission.link))
 
 
-def goes_on(mission: Mission, before: Octets, behind: Octets) -> bool:
-    """Whether the bytes `behind` the seam are of the same transmission as those `before` it: both uint8[n].
+def is_continued(mission: Mission, before: Octets, behind: Octets) -> bool:
+    """Whether the bytes `behind` the seam continue the transmission `before` it: both uint8[n].
 
-    `before` begins with a frame where frames have no marker, and with a packet where there are no frames. Of captures
-    (pcap) both are payloads: which datagrams a file has is no evidence.
+    `before` must begin with a frame if frames have no marker, and with a packet if there are no frames. For captures
+    (pcap) both are payloads.
     """
     first, second, together = (_decoded(mission, *parts) for parts in ((before,), (behind,), (before, behind)))
-    if _has_good_frame_across(mission, first, second, together) or _completes(first, second, together):
+    if _has_checked_frame_across(mission, first, second, together) or _completes(first, second, together):
         return True
     begun = _decoded(mission, before, _nothing(mission))
     steps = list(_steps(begun.frames, together.frames, together.moduli))
@@ -66,7 +66,7 @@ def goes_on(mission: Mission, before: Octets, behind: Octets) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    """What some bytes hold: the link's report, and in order the counts of each channel and of each APID."""
+    """Decoded bytes: the link's report, and the counts of each channel and of each APID, in order."""
 
     report: dict[str, Any]
     frames: Counts
@@ -114,27 +114,27 @@ def _by_key(parts: Sequence[tuple[NDArray[np.int64], NDArray[Any]]]) -> Counts:
     return {int(one): count[key == one] for one in np.unique(key)}
 
 
-def _has_good_frame_across(mission: Mission, before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
-    """Whether a frame lies across the seam whose code or FECF says that it is one."""
+def _has_checked_frame_across(mission: Mission, before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
+    """Whether there is a frame across the seam that passes its code or FECF."""
     checked = mission.link.fecf or mission.link.reed_solomon is not None
     return checked and _gained(before, behind, together, "clean", "corrected") > 0
 
 
 def _completes(before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
-    """Whether the bytes behind the seam hold nothing by themselves, and all bytes are used together."""
+    """Whether the bytes behind the seam hold nothing complete, and together with those before all bytes are used."""
     is_more = together.n_frames > before.n_frames or together.n_packets > before.n_packets
     return is_more and not (behind.n_frames or behind.n_packets or together.report["bytes"]["skipped"])
 
 
 def _nothing(mission: Mission) -> Octets:
-    """Bytes that fill up a frame or packet that is cut, and in which none begins: of no version that there is."""
+    """Bytes that complete a cut frame or packet, and in which none begins, since they have no valid version."""
     link = mission.link
     n_bytes = 2 * record_bytes(link) if link.framing != "packets" else _LONGEST_PACKET + link.packet_prefix_bytes
     return np.full(n_bytes, 0xFF, np.uint8)
 
 
 def _is_aligned(mission: Mission, before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
-    """Whether a frame lies across the seam between two markers at its distance: the lock is kept."""
+    """Whether a frame lies across the seam between two markers at the right distance, so that the lock is kept."""
     if mission.link.framing != "cadu" or _gained(before, behind, together, "read") < 1:
         return False
     n_locks = [one.report["synchronizer"]["locks"] for one in (before, behind, together)]
@@ -142,15 +142,15 @@ def _is_aligned(mission: Mission, before: _Decoded, behind: _Decoded, together: 
 
 
 def _gained(before: _Decoded, behind: _Decoded, together: _Decoded, *kinds: str) -> int:
-    """Frames that there are only together."""
+    """Number of frames that exist only when both sides are decoded together."""
     n = [sum(one.report["frames"][kind] for kind in kinds) for one in (before, behind, together)]
     return int(n[2] - n[1] - n[0])
 
 
 def _steps(before: Counts, together: Counts, moduli: dict[int, int]) -> Iterator[tuple[int, int]]:
-    """Of each count that is on both sides of the seam: how many values are missing there, and its modulus.
+    """For each counter on both sides of the seam: number of values missing at the seam, and its modulus.
 
-    `before`: counts of what begins before the seam; the last of each may be wrong where its header is cut.
+    `before`: counts of what begins before the seam; the last of each may be wrong if its header is cut.
     """
     for key, counts in before.items():
         all_counts, n_before = together.get(key, counts), len(counts)
@@ -160,7 +160,7 @@ def _steps(before: Counts, together: Counts, moduli: dict[int, int]) -> Iterator
 
 
 def _fisher(probabilities: Sequence[float]) -> float:
-    """The probability that as many independent uniform values have as small a product (Fisher's method); 1 of none."""
+    """Probability that as many independent uniform values have a product as small (Fisher's method); 1 if empty."""
     x = -sum(map(math.log, probabilities))
     term = total = math.exp(-x) if probabilities else 1.0
     for k in range(1, len(probabilities)):

@@ -1,13 +1,12 @@
 """Decodes one run of a stream: the bytes of a pass in, the messages to publish out. Services and replays share it.
 
 In: `ByteBatch`es in order, from the first byte of a pass on. Out, for each: messages of products and events with their
-dedup keys, then the newest values that are due, and at most once in LINK_INTERVAL_S the counters of the link. The end
-of the run gives the last products, the last newest values, the counters and the pass report. A seek back begins
-another run.
+dedup keys, then the newest values that are due, and at most once in LINK_INTERVAL_S the counters of the link. At its
+end come the last products, the last newest values, the counters and the pass report. A seek back begins another run.
 
-Quarantine: this is the one place that catches Exception. A batch at which the chain raises is written to a file,
-counted and reported as an event, and the run goes on. OSError of the disk or of the system's limits is raised: nothing
-is wrong with the bytes, and they have to be decoded again.
+Quarantine: only this module catches Exception. If the chain raises at a batch, the batch is written to a file, counted
+and reported as an event, and the run continues. OSError of the disk or of system limits is raised: the bytes are not
+the cause, and must be decoded again.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from ..model.batches import NO_TIME, ByteBatch, Event, Message, Outgoing, Packet
 from ..recordings.disk import OF_THE_DISK
 from .chain import ProcessingChain
 from .latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
-from .quarantine import set_aside
+from .quarantine import write_quarantine
 
 LINK_INTERVAL_S = 1.0
 P = ParamSpec("P")
@@ -34,9 +33,9 @@ log = structlog.get_logger("decode")
 
 
 class StreamRun:
-    """Decodes one run. `pass_name`: of the recorded pass, for keys and report; empty: the report has none.
+    """Decodes one run. `pass_name`: name of the recorded pass in keys and report; empty: the report has none.
 
-    `quarantine` gives the file for the batch of a number, counted from 0. `log_ids` are added to what is logged.
+    `quarantine(number)`: path of the file for a batch, counted from 0. `log_ids`: added to each log entry.
     """
 
     def __init__(
@@ -56,23 +55,23 @@ class StreamRun:
         self._latest = Latest()
         self._reported_at = 0.0
         self._n_untimed: Counter[tuple[str, str]] = Counter()
-        """Products without onboard time so far, by instrument and product."""
+        """Number of products without onboard time so far, by instrument and product."""
         self._n_packets: Counter[tuple[int, int, int]] = Counter()
-        """Packets published so far, by spacecraft id, virtual channel and APID."""
+        """Number of packets published so far, by spacecraft id, virtual channel and APID."""
         self.n_batches = self.n_bytes = self.n_quarantined = 0
         self.received_ns = 0
-        """Receive time of the newest bytes; 0 while none is known."""
+        """Receive time of the newest bytes, ns since 1970 UTC; 0: unknown."""
         self.report: dict[str, Any] = {}
-        """The pass report when the counters were last given out."""
+        """The pass report at the time when the counters were last output."""
 
     @property
     def n_thinned(self) -> int:
-        """Newest values that newer ones replaced before they were sent."""
+        """Number of newest values that were replaced by newer ones before they were sent."""
         return self._latest.n_thinned
 
-    def wanted_station(self) -> int | None:
-        """As of ProcessingChain."""
-        return self._chain.wanted_station()
+    def next_station(self) -> int | None:
+        """As in ProcessingChain."""
+        return self._chain.next_station()
 
     def decode(
         self,
@@ -83,10 +82,10 @@ class StreamRun:
         events: Sequence[Event] = (),
         at_max_speed: bool = False,
     ) -> Iterator[tuple[list[Outgoing], bool]]:
-        """Give the messages of a batch, in one or two lists; with each whether it is the last of the batch.
+        """Yield the messages of a batch, in one or two lists, each with whether it is the last of the batch.
 
-        `ended`: nothing follows. `complete`: as of `ProcessingChain.process`. `events` are published with the batch.
-        `at_max_speed`: newest values are sent at the lower rate of `latest`. OSError as described above.
+        `ended`: the run ends with this batch. `complete`: as in `ProcessingChain.process`. `events`: published with the
+        batch. `at_max_speed`: newest values are sent at the lower rate of `latest`. Raises OSError as described above.
         """
         self.n_bytes += len(batch.data)
         if len(batch.mark_ns):
@@ -119,7 +118,7 @@ class StreamRun:
         if not len(batch.data):
             return Event("error", "quarantine", f"the end of the stream could not be processed: {error!r}")
         number = self.n_batches
-        return set_aside(batch, lambda: self._quarantine(number), error)
+        return write_quarantine(batch, lambda: self._quarantine(number), error)
 
     def _products(self, batch: ByteBatch, events: Sequence[Event], complete: bool) -> list[Outgoing]:
         if not len(batch.data) and not (batch.damage or batch.begins or batch.ended):
@@ -130,9 +129,9 @@ class StreamRun:
         return found if outcome.to_publish is None else self._packets(outcome.to_publish) + found
 
     def _newest(self, now_ns: int, ended: bool) -> list[Outgoing]:
-        """Newest values that are due; at the end of the run all, behind what the chain still has."""
+        """Newest values that are due; at the end of the run the last results of the chain, then all newest values."""
         if not ended:
-            return [Outgoing(message) for message in self._latest.take(now_ns)]
+            return [Outgoing(message) for message in self._latest.due_messages(now_ns)]
         last = self._chain.flush()
         self._latest.add(last.products)
         found = self._messages(last.products, last.events)
@@ -147,7 +146,7 @@ class StreamRun:
         return found
 
     def _packets(self, packets: PacketBatch) -> list[Outgoing]:
-        """A message for each packet. Keys are numbers within the APID of a channel: sequence counts wrap."""
+        """Make a message for each packet. Keys count within the APID of a channel, since sequence counts wrap."""
         found = []
         rows = zip(packets.start.tolist(), packets.length.tolist(), strict=True)
         names = zip(packets.scid.tolist(), packets.vcid.tolist(), packets.apid.tolist(), strict=True)
@@ -160,8 +159,10 @@ class StreamRun:
         return found
 
     def _key(self, product: Product) -> str:
-        """The product's id. Ids of products without onboard time repeat when sequence counts wrap: those are numbered
-        within their kind, after the name of the pass.
+        """Dedup key of a product: its id.
+
+        The ids of products without onboard time repeat when sequence counts wrap; their keys are the name of the pass,
+        the id, and a number within the kind.
         """
         if product.time.onboard_ns[0] != NO_TIME:
             return product.id
@@ -170,7 +171,7 @@ class StreamRun:
         return f"{self._pass_name}/{product.id}/{self._n_untimed[kind]}"
 
     def _counters(self, *, ended: bool) -> list[Outgoing]:
-        """Counters of the link and of packets, and at the end the pass report."""
+        """Messages of the counters of link and packets, and at the end of the pass report."""
         self._reported_at = self._clock()
         self.report = report = self._chain.report()
         messages = topics.link_messages(self._mission, self._stream, report)
@@ -182,5 +183,5 @@ class StreamRun:
 
 
 def _digest(message: Message) -> str:
-    """Key of an event: its topic and its text."""
+    """Dedup key of an event: a digest of its topic and payload."""
     return hashlib.blake2b(f"{message.topic}\0".encode() + message.payload, digest_size=12).hexdigest()

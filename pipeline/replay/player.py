@@ -41,7 +41,7 @@ class Player:
     `speed`: None is as fast as can be read. `rate_bits_per_s`: the rate of the link sets the pace, not the times of the
     recording. A recording with neither receive times nor onboard times (see `pace`) is played as fast as it can be
     read; `say` is called with a line that says so. `stations`: names of those whose recordings are merged; then
-    `wanted_station` has to be set after each batch, from what decodes it.
+    The consumer sets `next_station` after each batch, from the run that decodes it.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Player:
         self.position = 0
         """Bytes of the run that were given out."""
         self.stations = stations
-        self.wanted_station: int | None = 0
+        self.next_station: int | None = 0
         """Station whose bytes are read next."""
         self._mission, self._passes, self._hold = mission, passes, hold
         self._rate_bits_per_s, self._say = rate_bits_per_s, say
@@ -109,7 +109,7 @@ class Player:
         """Give the items, until the end; with `hold`, without end."""
         while True:
             self.position, self._time_ns, self._anchor, self._rewind = 0, 0, None, False
-            self.wanted_station = 0
+            self.next_station = 0
             yield BEGIN
             async for batch in self._run():
                 yield batch
@@ -168,7 +168,7 @@ class Player:
         ahead: asyncio.Future[ByteBatch | None] | None = None
         try:
             while True:
-                batches.wanted = self.wanted_station
+                batches.next_station = self.next_station
                 batch = await (ahead or asyncio.to_thread(next, batches, None))
                 if batch is None:
                     return

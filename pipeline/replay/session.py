@@ -124,7 +124,7 @@ class Replay:
             async for item in items:
                 await sent.send(await self._thread.run(self._decoded, item))
                 if self._run:
-                    self._player.wanted_station = self._run.wanted_station()
+                    self._player.next_station = self._run.next_station()
         await sent.close()
 
     def _decoded(self, item: PlayerItem) -> Sent:

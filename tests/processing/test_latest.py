@@ -39,7 +39,7 @@ def product() -> Any:
 def offer(latest: Latest, products: list[Product], now_ns: int) -> list[Message]:
     """The messages that are due once these products came, as `StreamRun` asks for them."""
     latest.add(products)
-    return latest.take(now_ns) if latest.is_due(now_ns) else []
+    return latest.due_messages(now_ns) if latest.is_due(now_ns) else []
 
 
 def values(messages: Any) -> list[float]:
@@ -98,7 +98,7 @@ def test_values_that_wait_are_told_when_there_is_room(product: Any) -> None:
     assert len(offer(latest, [product(1.0, "p", ("a", "b", "c"))], 0)) == 2
     assert not latest.is_due(SECOND // 10)
     assert latest.is_due(SECOND)
-    assert [message.topic.rsplit("/", 1)[1] for message in latest.take(SECOND)] == ["c"]
+    assert [message.topic.rsplit("/", 1)[1] for message in latest.due_messages(SECOND)] == ["c"]
 
 
 def test_the_last_value_is_always_told(product: Any) -> None:

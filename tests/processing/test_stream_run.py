@@ -84,7 +84,7 @@ async def test_a_replay_that_can_open_no_file_ends_with_an_error_and_leaves_no_b
 ):
     broken = Broken(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
     monkeypatch.setattr("downlink_pipeline.replay.session.ProcessingChain", lambda *_, **__: broken)
-    broken.wanted_station = lambda: 0
+    broken.next_station = lambda: 0
 
     async def publish(_messages):
         pass
@@ -103,7 +103,7 @@ async def test_a_merged_replay_reads_the_recording_that_the_merger_wants(mission
     items = player.play()
     await anext(items)
     for number in wanted:
-        player.wanted_station = number
+        player.next_station = number
         read.append((await anext(items)).station)
     await items.aclose()
     assert read == wanted
@@ -113,7 +113,7 @@ def test_merged_recordings_are_read_to_their_ends_whatever_is_wanted(mission, tm
     for name in "ab":
         (tmp_path / name).write_bytes(b"x" * 2500)
     (merged,) = recordings(mission, [tmp_path / "a", tmp_path / "b"], merged=True)
-    merged.wanted = 1
+    merged.next_station = 1
     batches = list(merged)
     assert [(b.station, len(b.data), b.ended) for b in batches] == [
         (1, 2500, False),
