@@ -125,3 +125,32 @@ def test_a_packet_that_is_lost_by_the_value_of_another_has_a_reason(document, pa
         ["  APID 1: 0 of 1; not: 1 by values of other packets", "  APID 2: 1 of 1: 1 HK"],
         1,
     )
+
+
+@pytest.mark.parametrize(
+    "criteria",
+    [
+        '<Comparison parameterRef="A" value="300"/>',
+        '<Comparison parameterRef="A" value="-1"/>',
+        "<ComparisonList>{}{}</ComparisonList>".format(
+            *(f'<Comparison parameterRef="A" value="{value}"/>' for value in (1, 2))
+        ),
+    ],
+)
+def test_criteria_that_no_packet_can_fulfil_are_told(document, criteria):
+    def child(name, base, restriction):
+        return f"""<SequenceContainer name="{name}"><EntryList/><BaseContainer containerRef="{base}">
+        <RestrictionCriteria>{restriction}</RestrictionCriteria></BaseContainer></SequenceContainer>"""
+
+    others = child("GOOD", "PACKET", '<Comparison parameterRef="A" value="255"/>')
+    plan = compile_plan(read_xtce(document("", {"A": "U8"}, "", others + child("BAD", "PACKET", criteria))))
+    (notice,) = map(str, plan.notices)
+    assert 'SequenceContainer "BAD": can never be reached: "A" never has the value' in notice
+
+
+def test_a_child_whose_criteria_contradict_those_of_its_base_is_told(document):
+    child = """<SequenceContainer name="{}"><EntryList/><BaseContainer containerRef="{}"><RestrictionCriteria>
+    <Comparison parameterRef="A" value="{}"/></RestrictionCriteria></BaseContainer></SequenceContainer>"""
+    more = child.format("ONE", "PACKET", 1) + child.format("TWO", "ONE", 2)
+    (notice,) = map(str, compile_plan(read_xtce(document("", {"A": "U8"}, "", more))).notices)
+    assert 'SequenceContainer "TWO": can never be reached' in notice
