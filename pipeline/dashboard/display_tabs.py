@@ -11,7 +11,7 @@ from bokeh.models import TabPanel
 from ..model.displays import Display
 from ..model.looks import Look
 from .display_look import DisplayLook
-from .panels import below
+from .panels import empty_place
 from .selection import Selection
 from .tabs import MadeTab
 
@@ -53,7 +53,7 @@ class DisplayTabs:
             number = self._numbers[key] = len(self._makers)
             self._shown[number] = one
             self._makers.append(self._maker(mission, one))
-            self._places.append(below())
+            self._places.append(empty_place())
             self._panels.append(TabPanel(title=one.title, child=self._places[number]))
         return self._numbers[key]
 

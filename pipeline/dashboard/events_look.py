@@ -48,8 +48,10 @@ class EventsLook:
         self.events = ColumnDataSource({name: [] for name in _COLUMNS}, name="all_events")
         self.picked = TextInput(name="picked_event", visible=False)
         self._table = Table(
-            "Events", self.events, _COLUMNS, {"at": "time, UTC"}, max_shown=MAX_SHOWN, key="key", picked=self.picked
-        )
+            "Events", self.events, _COLUMNS, {"at": "time, UTC"}, max_shown=MAX_SHOWN, key="key", picked=self.picked,
+            css=theme.EVENTS_CSS,
+        )  # fmt: skip
+        self._table.root.stylesheets = [*self._table.root.stylesheets, sheet(theme.TALL_CSS)]
         self._events: dict[str, Mapping[str, Any]] = {}
         self._known: tuple[Any, ...] = ()
         self._stream: Stream | None = None

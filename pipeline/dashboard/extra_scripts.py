@@ -14,6 +14,7 @@ from bokeh.models import CustomJS, TextInput
 from bokeh.resources import Resources
 from bokeh.server.views.static_handler import StaticHandler
 
+from .panels import UNMADE
 from .web_scripts import COMPONENTS
 
 
@@ -36,7 +37,7 @@ class ExtraScripts:
         self._waiting.pop(place, None)
         missing = needed_scripts(parts) - set(self.loaded.value.split())
         if not missing:
-            place.children = parts
+            place.update(children=list(parts), css_classes=[])
             return
         self._waiting[place] = missing, list(parts)
         self.wanted.value = " ".join(sorted({*self.wanted.value.split(), *missing}))
@@ -44,14 +45,14 @@ class ExtraScripts:
     def drop(self, place: Any) -> None:
         """Empty a place, of which nothing is to come any more."""
         self._waiting.pop(place, None)
-        place.children = []
+        place.update(children=[], css_classes=[UNMADE])
 
     def _came(self, _attr: str, _old: str, loaded: str) -> None:
         there = set(loaded.split())
         for place, (missing, parts) in list(self._waiting.items()):
             if missing <= there:
                 del self._waiting[place]
-                place.children = parts
+                place.update(children=parts, css_classes=[])
 
 
 def needed_scripts(parts: Sequence[Any]) -> set[str]:

@@ -57,11 +57,11 @@ class HistoryLook:
         self.figure.on_event(SelectionGeometry, self._selected)
         names = {"kind": "kind", "left": "from_ms", "right": "to_ms"}
         self._panel = Panel("What is stored when", self.figure, self.bands, names, "coverage.csv")
-        self._panel.root.stylesheets = [*self._panel.root.stylesheets, sheet(theme.COVERAGE_CSS)]
+        self._panel.root.stylesheets = [*self._panel.root.stylesheets, sheet(theme.TALL_CSS)]
         self.picked = TextInput(name="picked_kind", visible=False)
         self.kinds = ColumnDataSource({name: [] for name in _COLUMNS}, name="stored_kinds")
         self._table = Table("Kinds", self.kinds, _COLUMNS, max_shown=MAX_LANES, key="kind", picked=self.picked)
-        self._table.root.width, self._table.root.sizing_mode = 460, "stretch_height"
+        self._table.root.width, self._table.root.sizing_mode = 540, "stretch_height"
         self.picked.on_change("value", self._pick)
         self.passes = ColumnDataSource({name: [] for name in _PASSES}, name="stored_passes")
         self.picked_pass = TextInput(name="picked_stored_pass", visible=False)
@@ -80,7 +80,7 @@ class HistoryLook:
                 self._passes.root,
                 self.picked,
                 self.picked_pass,
-                width=460,
+                width=540,
                 sizing_mode="stretch_height",
             ),
         )

@@ -16,7 +16,7 @@ from . import theme
 from .admission import HiddenLooks
 from .display_tabs import DisplayTabs
 from .extra_scripts import ExtraScripts
-from .panels import below, beside
+from .panels import empty_place
 from .selection import Selection
 from .tabs import MadeTab
 from .theme import sheet
@@ -48,7 +48,7 @@ class LookTabs:
         """Looks that were taken from the page: they are made again when they are seen, not ahead of that."""
         self._empty: set[int] = set()
         """Looks of kinds of products that never came."""
-        self.places: list[Any] = [(beside if one.look.is_row else below)() for one in makers]
+        self.places: list[Any] = [empty_place(is_row=one.look.is_row) for one in makers]
         self._panels = [
             TabPanel(title=one.look.title, child=place) for one, place in zip(makers, self.places, strict=True)
         ]

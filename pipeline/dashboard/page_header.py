@@ -98,7 +98,7 @@ def _header_words(state: State, chosen: str, now_s: float) -> str:
         f"<b>downlink</b><span class='clock'>{clock(time.time())} UTC</span>",
         _broker_words(state),
         _stream_words(chosen, stream, now_s) if chosen else "<span class='muted'>no stream yet</span>",
-        _trouble_words(state),
+        _trouble_words(state, chosen.partition("/")[0]),
         onboard_words(stream),
     ]
     return " &nbsp; ".join(word for word in words if word)
@@ -138,8 +138,11 @@ def onboard_words(stream: Stream | None) -> str:
     return f"<span class='onboard'>{escape(' · '.join(words))}</span>"
 
 
-def _trouble_words(state: State) -> str:
-    services = ", ".join(f"{name.split('/')[-1]} {what}" for name, what in sorted(state.services.items())[:6])
+def _trouble_words(state: State, mission: str) -> str:
+    """How the services of a mission are (of all where none is chosen), and messages that could not be read."""
+    of_mission = (name for name in sorted(state.services) if not mission or name.startswith(f"{mission}/"))
+    states = {name.split("/")[-1]: state.services[name] for name in of_mission}
+    services = ", ".join(f"{name} {what}" for name, what in list(states.items())[:6])
     words = f"<span class='muted'>{escape(services)}</span>" if services else ""
     if state.n_unread:
         words += f" <span class='bad'>{state.n_unread} message{'s' * (state.n_unread > 1)} not understood</span>"

@@ -102,6 +102,17 @@ def below(*children: UIElement, **layout: Any) -> Any:
     return column(*children, **{"sizing_mode": "stretch_both", "stylesheets": [sheet(theme.NARROW_CSS)], **layout})
 
 
+UNMADE = "unmade"
+"""Class of the place of a look that is not made yet: it says so."""
+
+
+def empty_place(*, is_row: bool = False) -> Any:
+    """The place of a look that is not made yet."""
+    place = (beside if is_row else below)(css_classes=[UNMADE])
+    place.stylesheets = [*place.stylesheets, sheet(theme.UNMADE_CSS)]
+    return place
+
+
 def controls(*children: UIElement) -> Any:
     """A row of controls, in as many lines as it takes."""
     return row(*children, height=44, margin=(4, 0, 0, 6), stylesheets=[sheet(theme.CONTROLS_CSS)])

@@ -55,6 +55,7 @@ class ParametersLook:
             theme.TABLE_CSS + theme.PARAMETERS_CSS, sizing_mode="stretch_both", margin=0, name="parameters"
         )
         self._panel = Panel("Parameters", self._table.root, None, {}, "")
+        self._panel.root.stylesheets = [*self._panel.root.stylesheets, sheet(theme.TALL_CSS)]
         self._plot = ParameterPlot(self.selection)
         self._first = 0
         self._known: tuple[Any, ...] = ()

@@ -64,7 +64,9 @@ class PassLook:
         )
         self._passes.root.visible = False
         self.channels = ColumnDataSource({name: [] for name in ("channel", *_COUNTERS, "last")}, name="channels")
-        self.frames = ColumnDataSource({name: [] for name in ("time", "frames", "lost", "channel")}, name="frames")
+        self.frames = ColumnDataSource(
+            {name: [] for name in ("time", "frames", "lost", "channel", "colour")}, name="frames"
+        )
         self.lines = ColumnDataSource({"time": [], "frames": [], "channel": [], "colour": []}, name="frame lines")
         self.symbols = ColumnDataSource({"symbols": [], "codewords": [], "share": []}, name="symbols")
         columns = ("at", "clock", "severity", "text", "time", "frames", "size", "colour")
@@ -164,13 +166,16 @@ class PassLook:
             }
         )
         counts = [(name, c) for name, c in stream.counts if c.get("last_received_ns")]
+        names = dict.fromkeys(name for name, _ in counts)
+        colours = {name: theme.LINES[i % len(theme.LINES)] for i, name in enumerate(names)}
         self.frames.data = {
             "time": [milliseconds(c["last_received_ns"]) for _, c in counts],
             "frames": [c.get("frames") for _, c in counts],
             "lost": [c.get("lost_frames") for _, c in counts],
             "channel": [name for name, _ in counts],
+            "colour": [colours[name] for name, _ in counts],
         }
-        self.lines.data = _lines(counts)
+        self.lines.data = _lines(counts, colours)
         self._events.fill(
             _told([one for one in reversed(stream.events) if one["kind"] != ONBOARD_KIND], self.lines.data)
         )
@@ -210,8 +215,8 @@ class PassLook:
             detail,
         )
         gaps = sum(event["kind"] == "gap" for event in stream.events)
-        not_kept = "a history keeps no counts against time" if self._past else "nothing yet"
-        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", none=not_kept)
+        ends = "a history keeps the ends of each line" if self._past and stream.counts else ""
+        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", ends)
         frames = _frames(stream)
         bad = int(frames.get("uncorrectable") or 0)
         arrived_s = stream.frames_arrived_s or stream.report_arrived_s
@@ -231,7 +236,7 @@ class PassLook:
 
     def _timeline(self) -> Any:
         made = plot(RECEIVED, "frames read", is_time=True)
-        drawn = made.scatter("time", "frames", source=self.frames, color=theme.BLUE, size=5)
+        drawn = made.scatter("time", "frames", source=self.frames, color="colour", size=5)
         made.multi_line(
             "time", "frames", source=self.lines, line_color="colour", line_width=2, legend_field="channel"
         )
@@ -299,9 +304,9 @@ def _frames(stream: Stream) -> Mapping[str, Any]:
     return (stream.progress.frames if stream.progress else {}) or stream.report.get("frames") or {}
 
 
-def _lines(counts: list[tuple[str, dict[str, Any]]]) -> dict[str, list[Any]]:
-    """Of each channel its counts in order of time, from none at its first frame on."""
-    names = list(dict.fromkeys(name for name, _ in counts))
+def _lines(counts: list[tuple[str, dict[str, Any]]], colours: Mapping[str, str]) -> dict[str, list[Any]]:
+    """Of each channel its counts in order of time, from none at its first frame on. `colours`: by channel."""
+    names = list(colours)
     lines = []
     for name in names:
         of = sorted((c["last_received_ns"], c.get("frames") or 0) for other, c in counts if other == name)
@@ -314,7 +319,7 @@ def _lines(counts: list[tuple[str, dict[str, Any]]]) -> dict[str, list[Any]]:
         "time": [[milliseconds(ns) for ns, _ in line] for line in lines],
         "frames": [[n for _, n in line] for line in lines],
         "channel": names,
-        "colour": [theme.LINES[i % len(theme.LINES)] for i in range(len(names))],
+        "colour": list(colours.values()),
     }
 
 

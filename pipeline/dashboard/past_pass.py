@@ -22,7 +22,11 @@ def stream_of_pass(name: str, stored: StoredPass) -> Stream:
     if stored.report:
         take(made, "report", json.dumps(stored.report).encode())
     for counters in made.report.get("channels", ()):
-        made.channels[f"{counters.get('scid')}/{counters.get('vcid')}"] = counters
+        channel = (
+            str(counters.get("name") or f"{counters.get('scid')}/{counters.get('vcid')}").lower().replace(" ", "_")
+        )
+        made.channels[channel] = counters
+        made.counts.append((channel, counters))
     for event in stored.events:
         take(made, "event", json.dumps(event).encode())
     made.n_products = Counter(stored.rows)

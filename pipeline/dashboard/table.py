@@ -30,14 +30,15 @@ class Table:
         max_shown: int = MAX_SHOWN,
         key: str = "",
         picked: TextInput | None = None,
+        css: str = "",
     ) -> None:
         """`heads`: what stands over columns that are called otherwise. `picked`: gets the `key` column of a row that is
-        chosen.
+        chosen. `css`: of the table, beside that of all tables.
         """
         self._source, self._columns, self._heads = source, columns, heads or {}
         self._max_shown, self._key, self._picked = max_shown, key, picked
         self._body = Words(
-            theme.TABLE_CSS + (theme.PICK_CSS if picked else ""), sizing_mode="stretch_both", margin=0
+            theme.TABLE_CSS + (theme.PICK_CSS if picked else "") + css, sizing_mode="stretch_both", margin=0
         )
         self.panel = Panel(title, self._body.root, source, {name: name for name in columns}, f"{title.lower()}.csv")
         self.root = self.panel.root

@@ -127,6 +127,7 @@ WIDGET_CSS = """
   border-color: var(--dl-line) !important; font-size: 12px;
 }
 .bk-input { height: 26px !important; min-height: 0 !important; padding: 0 20px 0 8px !important; }
+select.bk-input { appearance: auto !important; background-image: none !important; padding: 0 4px !important; }
 .bk-btn { padding: 2px 6px !important; min-height: 0 !important; }
 .bk-btn.bk-active { background-color: var(--dl-line) !important; }
 .bk-btn.bk-btn-primary { border-color: var(--dl-text) !important; font-weight: bold; }
@@ -192,6 +193,11 @@ NARROW_CSS = f"""
 }}
 """
 """Of rows and columns: what they hold may be narrower than it was drawn first, and one below the other."""
+
+UNMADE_CSS = """
+:host(.unmade)::after { content: "being opened ..."; color: var(--dl-muted); font-size: 13px; padding: 12px; }
+"""
+"""Of the place of a look: with many viewers one waits for its turn."""
 
 TABLE_CSS = """
 :host { overflow: auto; color: var(--dl-text); font-size: 12px; }
@@ -303,22 +309,32 @@ TIME_CSS = f"""
 .muted {{ color: var(--dl-muted); }} .bad {{ color: var(--dl-bad); }}
 """
 
-COVERAGE_CSS = f"@media ({NARROW}) {{ :host {{ height: 720px !important; }} }}"
-"""Of the lanes of a history, which need their height."""
+TALL_CSS = f"@media ({NARROW}) {{ :host {{ height: 640px !important; }} }}"
+"""Of panels that need their height on a narrow page: the lanes of a history, a long list."""
+
+EVENTS_CSS = f"""
+@media ({NARROW}) {{
+  table, tbody, tr {{ display: block; }} tr:first-child {{ display: none; }}
+  tr {{ border-bottom: 1px solid var(--dl-line); padding: 3px 0; }}
+  td {{ display: inline-block; border: 0; padding: 0 8px 0 2px; min-width: 0; }} td.text {{ display: block; }}
+}}
+"""
+"""Of a list of events: on a narrow page the text of each stands below its time, clock, severity and source."""
 
 TIME_BAR_CSS = """
 :host { flex: none !important; flex-wrap: wrap; row-gap: 2px; height: auto !important; min-width: 0; }
 """
 """The bar of the time axis: what has no room beside the others goes below."""
 
-HEADER_ROW_CSS = (
-    f"@media ({NARROW}) {{ :host {{ flex: none !important; flex-wrap: wrap; height: auto !important; }} }}"
-)
+HEADER_ROW_CSS = f"""
+:host {{ flex: none !important; height: auto !important; min-height: 38px; }}
+@media ({NARROW}) {{ :host {{ flex-wrap: wrap; }} }}
+"""
 
 HEADER_CSS = f"""
-:host {{ color: var(--dl-text); font-size: 13px; line-height: 17px; max-height: 36px; overflow: hidden; }}
-@media ({NARROW}) {{ :host {{ max-height: none; flex: 1 0 100% !important; }} }}
-span {{ white-space: nowrap; }}
+:host {{ color: var(--dl-text); font-size: 13px; line-height: 17px; height: auto !important; }}
+span {{ white-space: nowrap; }} .onboard {{ white-space: normal; }}
+@media ({NARROW}) {{ :host {{ flex: 1 0 calc(100% - 14px) !important; }} span {{ white-space: normal; }} }}
 b {{ font-size: 16px; margin-right: 14px; }}
 .clock, .onboard {{ font-variant-numeric: tabular-nums; }}
 .good {{ color: var(--dl-good); }} .bad, .stale {{ color: var(--dl-bad); font-weight: bold; }}

@@ -115,7 +115,7 @@ class TimeBar:
     def show(self, root: Any, now_s: float) -> None:
         """Give the figures below a model the range and the mark of the moment that are chosen."""
         wanted, moment = self._selection.range_ms, self._selection.moment_ms
-        state = (wanted, moment, root.id, now_s // LOOK_AGAIN_S if wanted or moment else 0.0)
+        state = (wanted, moment, root.id, len(root.children), now_s // LOOK_AGAIN_S if wanted or moment else 0.0)
         if state == self._given_to:
             return
         self._given_to = state

@@ -32,6 +32,9 @@ LATEST = "latest point"
 ALL = "all"
 _LINES = ("wavelength", "peak", "name", "listed", "confidence", "size", "alpha")
 
+_LABEL_STEP_PX = 13
+"""Between the lines of names of bands, at the foot of the plot."""
+
 
 class SpectraLook:
     """Two spectra, one above the other; of LIBS one point, the latest where none is chosen."""
@@ -119,8 +122,7 @@ class _Libs:
             "wavelength", "peak", source=self.lines, marker="inverted_triangle", size="size", color=theme.GREEN,
             alpha="alpha", legend_label="line found, the fainter the less sure",
         )  # fmt: skip
-        made.legend.orientation, made.legend.location = "horizontal", "top_left"
-        made.legend.click_policy = "hide"
+        made.legend.location, made.legend.click_policy = "top_right", "hide"
         tips = [("line", "@name, listed at @listed{0.000} nm"), ("found at", "@wavelength{0.000} nm")]
         hover(made, [found], [*tips, ("confidence", "@confidence{0.00}"), ("peak of the mean", "@peak{0,0}")])
         hover(made, [mean], [("wavelength", "@wavelength{0.000} nm"), ("mean", "@mean{0,0.0}")])
@@ -181,27 +183,27 @@ class _Swir:
         )
         made = plot("wavelength in vacuum (nm)", "reflectance")
         made.y_range.only_visible = True
-        for name, first, last in BANDS_NM:
+        for i, (name, first, last) in enumerate(BANDS_NM):
             made.add_layout(
                 BoxAnnotation(left=first, right=last, fill_color=theme.VIOLET, fill_alpha=0.15, line_color=None)
             )
-            made.add_layout(Label(x=(first + last) / 2, y=4, y_units="screen", text=name, text_align="center"))
+            y = 4 + _LABEL_STEP_PX * (i % 3)  # where the figure is narrow, neighbours would touch each other
+            made.add_layout(Label(x=(first + last) / 2, y=y, y_units="screen", text=name, text_align="center"))
         drawn = made.multi_line(
             "wavelength", "reflectance", source=self.source, color="colour", line_dash="dash", legend_field="name"
         )
-        made.legend.location = "top_left"
-        made.legend.orientation = "horizontal"
+        made.legend.ncols = 2
+        made.add_layout(made.legend[0], "above")
         hover(made, [drawn], [("target", "@name"), ("wavelength", "$x{0.0} nm"), ("reflectance", "$y{0.0000}")])
         headers = {"wavelength": "wavelength_vacuum_nm", "reflectance": "reflectance"}
-        title = "SWIR reflectance (dashed: doubtful; shaded: where bands may lie)"
-        self.panel = Panel(title, made, self.source, headers, "swir.csv")
+        self.panel = Panel("SWIR reflectance", made, self.source, headers, "swir.csv")
 
     def refresh(self, ring: Ring | None, now_s: float) -> None:
         seen = (ring, ring and ring.mark)
         if seen != self._seen:
             self._seen = seen
             self.source.data = _targets(ring.rows()) if ring else {name: [] for name in self.source.data}
-        self.panel.tell_of(ring, now_s)
+        self.panel.tell_of(ring, now_s, "dashed: doubtful; shaded: where bands may lie")
 
 
 def _targets(rows: Rows) -> dict[str, Any]:
