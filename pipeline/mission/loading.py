@@ -158,6 +158,10 @@ def find_mission(name: str) -> tuple[Path, str]:
     for folder, given in named:  # reported as one without a mission.toml, where there is no other
         if _is_folder(folder):
             return folder, given
+    if name in package_names():
+        raise ConfigError(
+            f"mission package '{name}' has no mission.toml: give a folder whose mission.toml names its instruments"
+        )
     known = {path.parent.name for root in config_roots() for path in root.glob("*/mission.toml")}
     names = ", ".join(sorted(known | set(package_names())))
     raise ConfigError(

@@ -126,7 +126,7 @@ def load_place(module: str, place: str, what: str) -> Any:
     full = f"{module}.{inner}" if inner else module
     try:
         return getattr(import_module(full), name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{what} cannot be used: {place}: {_one_line(error)}") from error
 
 
@@ -146,7 +146,7 @@ def _installed(point: EntryPoint, path: tuple[str, ...]) -> InstalledPackage:  #
     what = f"mission package '{point.name}' of {_distribution(point)}"
     try:
         package = point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f"{what} cannot be used: {_one_line(error)}") from error
     if not isinstance(package, MissionPackage):
         raise ConfigError(f"{what} cannot be used: {point.value} is no MissionPackage")

@@ -68,6 +68,7 @@ BROKEN = {
     "something else": ("PACKAGE = 3\n", "is no MissionPackage"),
     "broken syntax": ("def\n", "SyntaxError"),
     "no such name": ("OTHER = 3\n", "AttributeError"),
+    "an exit": ("raise SystemExit(3)\n", "SystemExit: 3"),
 }
 
 
@@ -78,6 +79,11 @@ def test_a_broken_package_is_one_line_for_who_asks_for_it(how, install):
     line = refused("toy")
     assert line.startswith("mission package 'toy' of downlink-toy 1.0 cannot be used: ")
     assert text in line
+
+
+def test_a_package_of_instruments_alone_is_told_from_a_mission_that_is_not_there(install):
+    (install("downlink_toy") / "mission.toml").unlink()
+    assert refused("toy").startswith("mission package 'toy' has no mission.toml")
 
 
 def test_a_broken_package_hurts_no_other_mission(install, tmp_path):
