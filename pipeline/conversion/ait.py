@@ -1,18 +1,18 @@
 """Telemetry dictionaries of AIT (tlm.yaml) into the neutral definition.
 
-In: files of `!Packet` with `!Field`. Out: a container for each packet, its fields at their bytes; packets with a
-`ccsds` APID are chosen by it. Fields whose mask is one run of bits are bit fields. An equation of one field (dntoeu) is
-its calibration. What computes from several fields, and files that are included, are lost. Source: tlm.py and dtype.py
-of ait-core 3.1.
+In: files of `!Packet` with `!Field`, and what they include from beside or below them. Out: a container for each packet,
+its fields at their bytes; packets with a `ccsds` APID are chosen by it. Fields whose mask is one run of bits are bit
+fields. An equation of one field (dntoeu), also by functions of the packet, is its calibration. What computes from
+several fields is lost. Source: tlm.py and dtype.py of ait-core 3.1.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from ..dictionary.model.conditions import Comparison, Condition, Reference
@@ -27,12 +27,13 @@ from ..dictionary.model.parameter_types import (
     StringType,
     TimeType,
 )
+from ..mission.toml_lines import MAX_FILE_BYTES, read_limited
 from ..model.errors import ConfigError, Problem
-from . import expressions
+from .ait_equations import Equations
 from .expressions import Known
 from .losses import Converted, Losses, Source
 from .names import Names
-from .yaml_lines import List, Mapping, read_yaml
+from .yaml_lines import List, Mapping, Word, read_yaml
 
 NUMBER = re.compile(r"(?:(LSB|MSB)_)?([UIFD])(8|16|32|64)")
 ARRAY = re.compile(r"(\w+)\[(\d+)\]")
@@ -41,12 +42,15 @@ FORMS = {"U": "unsigned", "I": "twosComplement", "F": "IEEE754", "D": "IEEE754"}
 CODES = {"CMD16": "the command", "EVR16": "the event"}
 GPS_EPOCH_NS = 315_964_800 * 10**9
 """1980-01-06, seen from 1970-01-01."""
+NANOSECONDS = NumberEncoding(32)
+"""The second half of a TIME64."""
 TIMES = {"TIME32": (32, Fraction(10**9)), "TIME40": (40, Fraction(10**9, 256))}
 FIELD_WORDS = frozenset(
     {"name", "bytes", "type", "desc", "mask", "enum", "dntoeu", "units", "when", "title", "aliases"}
 )
-PACKET_WORDS = frozenset({"name", "desc", "fields", "ccsds", "title"})
+PACKET_WORDS = frozenset({"name", "desc", "fields", "ccsds", "title", "functions", "constants"})
 MAX_ELEMENTS = 1 << 20
+MAX_INCLUDED = 20
 
 
 @dataclass(slots=True)
@@ -59,34 +63,68 @@ class _Field:
     kind: ParameterType
     start: int
     n_bytes: int
+    losses: Losses
 
 
 def read_ait(sources: Sequence[Source]) -> Converted:
     """The definition. Raises ConfigError where a file holds no packets."""
     packets: list[tuple[Mapping, Losses]] = []
-    losses = [Losses(source.file) for source in sources]
+    losses: list[Losses] = []
     problems: list[Problem] = []
-    for source, lost in zip(sources, losses, strict=True):
+    for source in sources:
         content = read_yaml(source)
         if not isinstance(content, List):
             problems.append(Problem("is no list of packets", source.file))
             continue
-        for each in content:
+        losses.append(Losses(source.file))
+        for each, lost in _entries(content, losses[-1], losses):
             if isinstance(each, Mapping) and each.tag == "Packet" and isinstance(each.get("fields"), list):
                 packets.append((each, lost))
             else:
-                lost.add("entry", "", "is no !Packet with fields (an included file is not read)", content.line)
+                lost.add("entry", "", "is no !Packet with fields", getattr(each, "line", content.line))
     if not packets and not problems:
         problems.append(Problem("holds no !Packet", sources[0].file if sources else ""))
     if problems:
         raise ConfigError(problems)
-    dictionary = _Maker(len(packets) == 1).dictionary(packets, sources[0].file)
+    dictionary = _Maker(len(packets) == 1, losses).dictionary(packets, sources[0].file)
     return Converted(dictionary, tuple(loss for each in losses for loss in each))
 
 
+def _entries(listed: List, losses: Losses, every: list[Losses], depth: int = 0) -> Iterator[tuple[Any, Losses]]:
+    """The entries of a list, and those of files that it includes, with the losses of their file."""
+    for each in listed:
+        if isinstance(each, List):
+            yield from _entries(each, losses, every, depth)
+        elif isinstance(each, Word) and each.tag == "include":
+            content, why = _included(each, losses.file, depth)
+            if isinstance(content, List):
+                own = Losses(str(Path(losses.file).parent / each))
+                every.append(own)
+                yield from _entries(content, own, every, depth + 1)
+            else:
+                losses.add("include", each, why or "is no list", listed.line)
+        else:
+            yield each, losses
+
+
+def _included(reference: str, file: str, depth: int) -> tuple[Any, str]:
+    """The content of a file that another one includes; or why there is none."""
+    path = Path(file).parent / reference
+    if depth >= MAX_INCLUDED or Path(reference).is_absolute() or ".." in Path(reference).parts:
+        return None, "is not read: it does not stand beside or below the file, or includes itself"
+    try:
+        return read_yaml(Source(read_limited(path, MAX_FILE_BYTES), str(path))), ""
+    except ConfigError as error:
+        return None, f"cannot be read: {error.problems[0].text if error.problems else error}"
+    except OSError as error:
+        return None, f"cannot be read: {error.strerror}"
+
+
 class _Maker:
-    def __init__(self, is_only: bool) -> None:
+    def __init__(self, is_only: bool, losses: list[Losses]) -> None:
+        """`losses`: of each file; those of included fields are added."""
         self.is_only = is_only
+        self.losses = losses
         self.names = Names()
         self.parameters: dict[str, Parameter] = {}
         self.containers: dict[str, Container] = {}
@@ -101,11 +139,11 @@ class _Maker:
         for word in spec:
             if word not in PACKET_WORDS:
                 losses.add(str(word), name, "is not carried", spec.lines[word])
-        fields = list(_Fields(name, losses).read(spec["fields"]))
-        known = {each.name: _known(each) for each in fields}
+        fields = list(_Fields(name, losses, self.losses).read(spec["fields"]))
+        names = Equations({each.name: _known(each) for each in fields}, spec, losses)
         entries = []
         for each in fields:
-            self._parameter(each, known, losses)
+            self._parameter(each, names)
             location = Location(_first_bit(each), from_start=True)
             entries.append(ParameterEntry(each.key, Placement(location, line=each.spec.line)))
         ccsds = spec.get("ccsds")
@@ -122,25 +160,25 @@ class _Maker:
         self.containers[base] = Container(base, whole, abstract=True, line=spec.line)
         self.containers[name] = Container(name, (), base=base, criteria=criteria, line=spec.line)
 
-    def _parameter(self, field: _Field, known: dict[str, Known], losses: Losses) -> None:
-        spec, kind = field.spec, field.kind
+    def _parameter(self, field: _Field, names: Equations) -> None:
+        spec, kind, losses = field.spec, field.kind, field.losses
         where = field.key
         if isinstance(kind, NumberType) and "dntoeu" in spec:
-            kind = _calibrated(field, kind, known, losses)
+            kind = _calibrated(field, kind, names)
         elif isinstance(kind, NumberType) and isinstance(spec.get("enum"), Mapping) and not kind.encoding.is_float:
             kind = _labelled(spec["enum"], kind, where, losses)
         elif "enum" in spec or "dntoeu" in spec:
             losses.add("field", where, "an enum or equation of an array, text or time is not carried", spec.line)
-        validity = self._validity(spec, known, where, losses)
+        validity = self._validity(spec, names, where, losses)
         name = field.key.rpartition(".")[2]
         text = " ".join(str(spec.get("desc") or "").split())
         self.parameters[field.key] = Parameter(field.key, name, kind, spec.line, validity, description=text)
 
-    def _validity(self, spec: Mapping, known: dict[str, Known], where: str, losses: Losses) -> Condition | None:
+    def _validity(self, spec: Mapping, names: Equations, where: str, losses: Losses) -> Condition | None:
         if "when" not in spec:
             return None
-        parsed = expressions.parse(str(spec["when"]), lambda _: None)
-        found = _reader(known).condition(parsed) if parsed is not None else None
+        parsed = names.parsed(spec["when"])
+        found = names.reader().condition(parsed) if parsed is not None else None
         if found is None:
             losses.add(
                 "when", where, f'"{spec["when"]}" is not carried: the value is always given', spec.lines["when"]
@@ -151,18 +189,19 @@ class _Maker:
 class _Fields:
     """The fields of one packet, with their bytes."""
 
-    def __init__(self, packet: str, losses: Losses) -> None:
+    def __init__(self, packet: str, losses: Losses, every: list[Losses]) -> None:
+        """`losses`: of the file at hand; `every`: of all files."""
         self.packet = packet
         self.losses = losses
+        self.every = every
         self.names = Names()
 
-    def read(self, specs: Sequence[Any]) -> Iterator[_Field]:
+    def read(self, specs: List) -> Iterator[_Field]:
         start = stop = 0
-        for spec in specs:
+        for spec, losses in _entries(specs, self.losses, self.every):
+            self.losses = losses
             if not isinstance(spec, Mapping):
-                self.losses.add(
-                    "include", self.packet, "fields of another file are not read", getattr(specs, "line", 0)
-                )
+                self.losses.add("field", self.packet, f'"{spec}" is no !Field', specs.line)
                 continue
             name = str(spec.get("name", ""))
             given = spec.get("bytes")
@@ -173,9 +212,24 @@ class _Fields:
             for word in spec:
                 if word not in FIELD_WORDS:
                     self.losses.add(str(word), f"{self.packet}.{name}", "is not carried", spec.lines[word])
+            if spec.get("type") == "TIME64":
+                yield from self._seconds_and_nanoseconds(spec, name, start)
+                continue
             kind = self._type(spec, name, stop - start)
             if kind is not None:
-                yield _Field(spec, name, f"{self.packet}.{self.names.take(name)}", kind, start, stop - start)
+                yield self._field(spec, name, kind, start, stop - start)
+
+    def _field(self, spec: Mapping, name: str, kind: ParameterType, start: int, n_bytes: int) -> _Field:
+        key = f"{self.packet}.{self.names.take(name)}"
+        return _Field(spec, name, key, kind, start, n_bytes, self.losses)
+
+    def _seconds_and_nanoseconds(self, spec: Mapping, name: str, start: int) -> Iterator[_Field]:
+        """A TIME64: its seconds, and the time itself, which counts nanoseconds on from them."""
+        seconds = TimeType("", NumberEncoding(32), TIMES["TIME32"][1], Fraction(GPS_EPOCH_NS), absolute=True)
+        coarse = self._field(spec, f"{name}_seconds", seconds, start, 4)
+        yield coarse
+        time = TimeType("", NANOSECONDS, Fraction(1), absolute=True, offset_from=Reference(coarse.key))
+        yield self._field(spec, name, time, start + 4, 4)
 
     def _type(self, spec: Mapping, name: str, n_bytes: int) -> ParameterType | None:
         word = str(spec.get("type"))
@@ -280,27 +334,17 @@ def _known(field: _Field) -> Known:
     return Known(field.key)
 
 
-def _reader(known: dict[str, Known]) -> expressions.Reader:
-    """Names of fields, also as raw.NAME and packet.NAME."""
-
-    def resolve(path: tuple[str, ...]) -> Known | ast.expr | None:
-        rest = path[1:] if path[0] in {"raw", "packet"} and len(path) > 1 else path
-        return known.get(rest[0]) if len(rest) == 1 else None
-
-    return expressions.Reader(resolve, floors=False)
-
-
-def _calibrated(field: _Field, kind: NumberType, known: dict[str, Known], losses: Losses) -> NumberType:
+def _calibrated(field: _Field, kind: NumberType, names: Equations) -> NumberType:
     """dntoeu: a formula of the field itself."""
     spec = field.spec["dntoeu"]
     equation = str(spec.get("equation", "")) if isinstance(spec, Mapping) else ""
-    parsed = expressions.parse(equation, lambda _: None)
-    reader = _reader(known)
-    own = parsed is not None and reader.only(parsed) == known[field.name]
+    parsed, reader = names.parsed(equation), names.reader()
+    own = parsed is not None and reader.only(parsed) == names.known[field.name]
     formula = reader.formula(parsed) if parsed is not None and own else None
     line = field.spec.lines["dntoeu"]
     if not isinstance(spec, Mapping) or formula is None or "when" in spec:
-        losses.add("dntoeu", field.key, f'"{equation}" is no formula of the field alone: the count is given', line)
+        text = f'"{equation}" is no formula of the field alone: the count is given'
+        field.losses.add("dntoeu", field.key, text, line)
         return kind
     units = str(spec.get("units") or kind.unit)
     return replace(kind, encoding=replace(kind.encoding, calibrator=formula), real=True, unit=units)

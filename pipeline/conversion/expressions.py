@@ -6,9 +6,10 @@ In: text. Out: what a dictionary can say of it, or None. Expressions are parsed 
 from __future__ import annotations
 
 import ast
+import copy
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..dictionary.model.calibrators import THIS
@@ -19,6 +20,7 @@ MAX_TEXT = 2000
 MAX_VALUES_BITS = 12
 MAX_RANGES = 64
 MAX_POWER = 64
+MAX_CALLS = 20
 COMPARISONS: dict[type, str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -104,6 +106,36 @@ def renamed(node: ast.expr, rename: Callable[[tuple[str, ...]], tuple[str, ...]]
             return _named(rename(path)) if path is not None else super().generic_visit(node)
 
     found: ast.expr = Renaming().visit(node)
+    return found
+
+
+Functions = Mapping[str, tuple[tuple[str, ...], ast.expr]]
+"""By name the names of the arguments, and the body."""
+
+
+def expanded(node: ast.expr, functions: Functions, depth: int = 0) -> ast.expr:
+    """The expression with the bodies of functions in the place of their calls. Raises RecursionError for a circle."""
+    if depth > MAX_CALLS:
+        raise RecursionError
+
+    class Expanding(ast.NodeTransformer):
+        def visit_Call(self, call: ast.Call) -> ast.expr:
+            known = functions.get(call.func.id) if isinstance(call.func, ast.Name) else None
+            if known is None or call.keywords or len(call.args) != len(known[0]):
+                return call
+            given = dict(zip(known[0], (self.visit(each) for each in call.args), strict=True))
+            return _replaced(expanded(copy.deepcopy(known[1]), functions, depth + 1), given)
+
+    found: ast.expr = Expanding().visit(node)
+    return found
+
+
+def _replaced(node: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:
+    class Replacing(ast.NodeTransformer):
+        def visit_Name(self, name: ast.Name) -> ast.expr:
+            return given.get(name.id, name)
+
+    found: ast.expr = Replacing().visit(node)
     return found
 
 

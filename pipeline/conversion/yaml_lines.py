@@ -31,6 +31,12 @@ class List(list[Any]):
     tag = ""
 
 
+class Word(str):  # noqa: SLOT000 - has a tag
+    """A text with a tag of the format's own."""
+
+    tag = ""
+
+
 def read_yaml(source: Source) -> Any:
     """The content of the only document. Raises ConfigError where it is no YAML."""
     try:
@@ -66,8 +72,14 @@ class _Building:
             listed.line, listed.tag = line, _tag(node)
             return listed
         if not node.tag.startswith("tag:yaml.org,2002:"):
-            return node.value
+            return _word(node)
         return self.loader.construct_object(node)
+
+
+def _word(node: yaml.Node) -> Word:
+    found = Word(node.value)
+    found.tag = _tag(node)
+    return found
 
 
 def _tag(node: yaml.Node) -> str:

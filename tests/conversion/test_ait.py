@@ -87,7 +87,6 @@ def test_what_is_lost_is_listed_with_its_line(carried):
     - !Field {name: code, type: CMD16}
     - !Field {name: holes, type: U8, mask: 0x05}
     - !Field {name: both, type: U8, dntoeu: {equation: "both + temperature"}}
-    - !Field {name: stamp, type: TIME64}
   history: [temperature]
 """
     )
@@ -96,5 +95,54 @@ def test_what_is_lost_is_listed_with_its_line(carried):
     told = {(loss.kind, loss.name, lines[loss.line - 1].split()[0]) for loss in found.losses}
     assert told == {
         ("type", "OTHER.code", "-"), ("mask", "OTHER.holes", "-"), ("dntoeu", "OTHER.both", "-"),
-        ("type", "OTHER.stamp", "-"), ("history", "OTHER", "history:"),
+        ("history", "OTHER", "history:"),
     }  # fmt: skip
+
+
+INCLUDING = """
+- !Packet
+  name: P
+  ccsds: {apid: 5}
+  constants: {K: 2}
+  functions:
+    Scaled(dn): (dn - 2) / 4.0
+    Both(x, y): Scaled(x) * y
+  fields:
+    - !include header.yaml
+    - !Field {name: a, type: U8, dntoeu: {equation: Scaled(raw.a), units: A}}
+    - !Field {name: b, type: U8, dntoeu: {equation: "Both(raw.b, 3) + K"}}
+    - !Field {name: t, type: TIME64}
+    - !Field {name: z, type: U8}
+- !include other.yaml
+- !include missing.yaml
+- !include ../outside.yaml
+"""
+
+
+@pytest.fixture
+def including(carried, tmp_path):
+    (tmp_path / "header.yaml").write_text(HEADER)
+    (tmp_path / "other.yaml").write_text(
+        "- !Packet\n  name: Q\n  ccsds: {apid: 6}\n  fields: [!include header.yaml, !Field {name: q, type: I8}]\n"
+    )
+    return carried("tlm.yaml", INCLUDING)
+
+
+def test_included_fields_and_packets_stand_where_they_are_included(including):
+    first, second = including.rows(
+        [bytes.fromhex("0005 c000 000a 0a 06 00000002 1dcd6500 07"), bytes.fromhex("0006 c000 0000 ff")]
+    )
+    assert first[0] == "P"
+    # A count of 10 is 8 quarters; one of 6 is 4 quarters, thrice, and the constant.
+    assert (first[1]["a"], first[1]["b"], first[1]["z"]) == (2.0, 5.0, 7)
+    # two seconds and 500,000,000 ns after 1980-01-06
+    assert first[1]["t"] == (315_964_800 + 2) * 10**9 + 500_000_000
+    assert (second[0], second[1]["q"]) == ("Q", -1)
+
+
+def test_a_file_that_cannot_be_included_is_listed(including):
+    told = [(loss.kind, loss.name, loss.why.partition(":")[0]) for loss in including.losses]
+    assert told == [
+        ("include", "missing.yaml", "cannot be read"),
+        ("include", "../outside.yaml", "is not read"),
+    ]
