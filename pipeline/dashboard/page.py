@@ -34,7 +34,7 @@ from .stream import Stream
 from .tabs import MadeTab
 from .theme import sheet
 from .time_bar import TimeBar
-from .turns import Turns, in_turn
+from .turns import Turns, in_turn, is_destroyed
 
 TICK_MS = 500
 MAX_PLAIN, MAX_ARRAYS = 4, 2
@@ -191,7 +191,8 @@ class Page:
 
     def _soon(self) -> None:
         """Bring what was chosen to the page when it is its turn: many viewers may choose at once."""
-        self._document.add_next_tick_callback(without_document_lock(self._keep_up))
+        if not is_destroyed(self._document):  # rows of a history may be there after the viewer has left
+            self._document.add_next_tick_callback(without_document_lock(self._keep_up))
 
     def _chosen(self) -> None:
         """Another look, stream or parameter is chosen."""

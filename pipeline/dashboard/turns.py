@@ -50,10 +50,12 @@ class Turns:
 async def in_turn(document: Any, turns: Turns, work: Callable[[], None]) -> None:
     """Do the work on a document of Bokeh in its turn, then wait until the changes are written to the viewer's socket.
 
-    Does nothing if no viewer is connected, or if earlier changes are still being written. Call it without the lock of
-    the document: while a click waits for that lock, Bokeh reads no pong of its viewer; and a session does not expire
-    while its document is locked.
+    Does nothing if the document was destroyed, if no viewer is connected, or if earlier changes are still being
+    written. Call it without the lock of the document: while a click waits for that lock, Bokeh reads no pong of its
+    viewer; and a session does not expire while its document is locked.
     """
+    if is_destroyed(document):  # a callback that was due when its session was discarded
+        return
     context = document.session_context
     session = context.session if context else None
     if session is None:  # a document of no server
@@ -70,6 +72,11 @@ async def in_turn(document: Any, turns: Turns, work: Callable[[], None]) -> None
                         await done.wait()
         if sending:
             await sending
+
+
+def is_destroyed(document: Any) -> bool:
+    """Whether Bokeh discarded the session of a document: it takes roots and values of models away."""
+    return not hasattr(document, "roots")
 
 
 def _then(work: Callable[[], None], done: asyncio.Event) -> Callable[[], None]:

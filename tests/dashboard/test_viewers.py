@@ -161,3 +161,20 @@ def test_a_click_leaves_the_work_to_the_turn_of_its_page():
     assert sorted(page.looks.made) == [0]
     page.tick()
     assert sorted(page.looks.made) == [0, 2]
+
+
+async def test_a_page_whose_session_was_discarded_does_nothing_in_a_callback_that_was_due():
+    """Its models have no values any more: a tick raised, and a traceback was logged."""
+    document, n_ticks = Document(), []
+
+    class Counted(Page):
+        def tick(self) -> None:
+            super().tick()
+            n_ticks.append(1)
+
+    page = Counted(document, State(unpack_product, SHOWN), None)
+    document.on_change(print)
+    document.destroy(print)
+    page._soon()
+    await page._keep_up()
+    assert len(n_ticks) == 1  # as it was made
