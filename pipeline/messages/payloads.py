@@ -1,7 +1,7 @@
-"""A product becomes the bytes of its message: one msgpack map, as topics.py tells.
+"""Encodes a product as the payload of its message: one msgpack map, described in topics.py.
 
-In: what is told of the product, and its arrays. Out: exactly what msgpack makes of the whole map, put together from
-pieces: what stays the same from one product to the next is packed once, and large arrays are copied once, into place.
+In: the keys before the arrays, and the product. Out: the same bytes as msgpack gives for the whole map, joined from
+pieces: metadata that repeat from one product to the next are packed once, and large arrays are copied once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ..model.batches import DOUBTFUL, QUALITY_MEANINGS, Product, Quality
 from ..model.quantities import ArrayMetadata, Quantities
 
 ARRAY_KINDS = frozenset("biufcSUMm")
-"""Types of arrays that other languages read."""
+"""Kinds of NumPy types that readers in other languages support."""
 _COPIED_BYTES = 1 << 12
-"""An array larger than this goes into the payload from where it lies."""
+"""A larger array is joined into the payload from its own memory, without a copy before."""
 _PACKER_BYTES = 1 << 18
 MAX_HEADS = 512
-"""Types and shapes remembered: a product has few, and what is forgotten is made in 2 us."""
+"""Packed types and shapes that are cached: a product has few, and one is made in 2 us."""
 DType = np.dtype[Any]
 Shape = tuple[int, ...]
 Layout = tuple[DType | Shape, ...]
@@ -44,7 +44,7 @@ _own = local()
 
 
 def product_payload(front: Mapping[str, Any], product: Product) -> bytes:
-    """`front`: the keys that stand before its arrays. ValueError where an array has no form to tell it in."""
+    """The payload of a product. `front`: the keys before its arrays. ValueError for an array of an unsupported type."""
     pack = _packer().pack
     quantities = Quantities.of(product.arrays)
     names = tuple(quantities.arrays)
@@ -57,33 +57,33 @@ def product_payload(front: Mapping[str, Any], product: Product) -> bytes:
 
 
 def _packer() -> msgpack.Packer:
-    """One that has its memory already takes a seventh of the time, so each thread keeps one."""
+    """The packer of this thread: with its buffer allocated already, packing takes a seventh of the time."""
     if not hasattr(_own, "packer"):
         _own.packer = msgpack.Packer(default=plain, buf_size=_PACKER_BYTES)
     return _own.packer
 
 
-def _pack(told: Any) -> bytes:
-    packed: bytes = _packer().pack(told)
+def _pack(value: Any) -> bytes:
+    packed: bytes = _packer().pack(value)
     return packed
 
 
 @lru_cache(64)
 def _map_of(n: int) -> bytes:
-    """What msgpack puts before the keys and values of a map."""
+    """Header that msgpack writes before the keys and values of a map of n entries."""
     header: bytes = msgpack.Packer().pack_map_header(n)
     return header
 
 
-def _entries(told: Mapping[str, Any]) -> bytes:
-    """The keys and values of a map, without the bytes that say how many they are."""
-    return _pack(told)[len(_map_of(len(told))) :]
+def _entries(fields: Mapping[str, Any]) -> bytes:
+    """The packed keys and values of a map, without its header."""
+    return _pack(fields)[len(_map_of(len(fields))) :]
 
 
 class _ArrayMap:
-    """The arrays of one kind of product, and the quality of its rows, in its messages.
+    """The arrays of one kind of product, and the quality of its rows, as parts of its payloads.
 
-    Keeps what the last message had between its arrays: types and shapes are mostly the same in the next one.
+    Caches the bytes between the arrays of the last message: types and shapes are mostly the same in the next.
     """
 
     def __init__(self, metadata: ArrayMetadata, names: tuple[str, ...]) -> None:
@@ -92,8 +92,8 @@ class _ArrayMap:
         self._last: tuple[Layout | None, list[bytes], bool] = None, [], False
 
     def pieces(self, arrays: Sequence[NDArray[Any]]) -> list[bytes | memoryview]:
-        """From the key "arrays" to the last byte of the quality, which is the last array: in turn what stands before
-        an array, and its bytes. ValueError for an array whose type other languages cannot read.
+        """Give the parts of the payload from the key "arrays" to the quality, the last of `arrays`: alternately the
+        bytes before an array, and those of the array. ValueError for an array of an unsupported type.
         """
         layout = *map(_DTYPE, arrays), *map(_SHAPE, arrays)
         known, between, is_small = self._last
@@ -112,7 +112,7 @@ class _ArrayMap:
 
 
 def _around(metadata: ArrayMetadata, names: tuple[str, ...]) -> list[bytes]:
-    """What stands before each array, and before the quality, as far as it does not depend on types and shapes."""
+    """The bytes before each array, and before the quality, that do not depend on types and shapes."""
     front, around = _ARRAYS + _map_of(len(names)), []
     for name in names:
         around.append(front + _pack(name) + _map_of(6))
@@ -121,7 +121,7 @@ def _around(metadata: ArrayMetadata, names: tuple[str, ...]) -> list[bytes]:
 
 
 def _head(name: str, dtype: DType, shape: Shape) -> tuple[bytes, bool]:
-    """The bytes of a message before those of an array; whether these go into the payload as they are, by a copy."""
+    """The bytes before those of an array; and whether its `tobytes` gives these: it is small and little-endian."""
     form, as_it_is = _little(dtype)
     if not form:
         raise ValueError(f"array {name!r} of type {dtype} has no form that other languages read")
@@ -135,7 +135,7 @@ def _head_of(form: str, shape: Shape) -> bytes:
 
 
 def _bytes_follow(n: int) -> bytes:
-    """What msgpack puts before `n` bytes: bin 8, bin 16 or bin 32 of its specification."""
+    """Header that msgpack writes before `n` bytes: bin 8, bin 16 or bin 32 of its specification."""
     if n < 1 << 8:
         return struct.pack(">BB", 0xC4, n)
     return struct.pack(">BH", 0xC5, n) if n < 1 << 16 else struct.pack(">BI", 0xC6, n)
@@ -143,13 +143,13 @@ def _bytes_follow(n: int) -> bytes:
 
 @cache
 def _little(dtype: DType) -> tuple[str, bool]:
-    """The little-endian type, and whether it is this one; empty where other languages do not read it."""
+    """The little-endian type string, and whether the type is that already; empty for an unsupported type."""
     form = dtype.newbyteorder("<").str if dtype.kind in ARRAY_KINDS else ""
     return form, dtype.str == form
 
 
 def _octets(array: NDArray[Any]) -> bytes | memoryview:
-    """Little-endian, in C order, as a view where that spares a large copy."""
+    """The bytes of an array, little-endian in C order; a view of a large array where it has that layout."""
     form, as_it_is = _little(array.dtype)
     little = array if as_it_is else array.astype(form)
     if little.nbytes <= _COPIED_BYTES or not little.flags.c_contiguous:
@@ -158,7 +158,7 @@ def _octets(array: NDArray[Any]) -> bytes | memoryview:
 
 
 def plain(value: Any) -> Any:
-    """A NumPy value as one of Python; TypeError for what has no place in a message."""
+    """A NumPy value as one of Python, for msgpack and JSON; TypeError for any other type."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):

@@ -1,9 +1,9 @@
-"""Products, events and reports in; MQTT messages out: their topics and their payloads. No I/O.
+"""Topics and payloads: products, events and reports in, MQTT messages out. No I/O.
 
-A product is a msgpack map that explains itself: arrays are `{"dtype", "shape", "data", "unit", ...}` in
-little-endian C order, beside their times, quality bits and lineage. What people and dashboards read is flat JSON,
-where a number that is not finite becomes null. Names become topic levels by `slug`; the mission's and the stream's
-stand as they are and are therefore checked. Nothing is dropped in silence: what cannot be a message is an error.
+A product is a self-describing msgpack map: arrays are `{"dtype", "shape", "data", "unit", ...}` in little-endian C
+order, beside times, quality bits and lineage. Messages for people and dashboards are flat JSON, where a number that is
+not finite becomes null. Names become topic levels by `slug`; mission and stream are used unchanged and are therefore
+checked. Nothing is dropped silently: what cannot be a message is an error.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from .time_texts import iso_utc, time_map
 from .unpacking import unpack_bounded
 
 MAX_PAYLOAD_BYTES = (64 << 20) - 140_000
-"""Clients of ours read packets of 64 MiB at most; topic, properties and what services put around it need a part."""
+"""Our clients read packets of 64 MiB at most; topic, properties and the stage message around it need a part."""
 
 MAX_COMPONENTS = 16
-"""A `latest` vector has one topic for each component; more than these is a spectrum, which a product carries."""
+"""Limit of components of a `latest` vector, each with a topic; longer ones are spectra, for products only."""
 
 RESERVED_STREAMS = ("status", "stage")
-"""Levels below the mission that mean something else."""
+"""Levels below the mission that are no streams."""
 
 _MAX_DIMENSIONS, _MAX_LENGTH, _MAX_ITEM_BYTES = 8, 1 << 31, 1 << 16
 _FORM = re.compile(r"[<>|=]?[a-zA-Z?][0-9]{0,7}(\[[0-9]{0,4}[a-zA-Z]{1,2}\])?")
-"""A type as NumPy writes it: of one value, and not of several."""
+"""A type string of NumPy for single values, not for structures."""
 _AXES = {3: ("x", "y", "z")}
 _NOT_IN_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]+")
 _NO_SIGN_OF_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]")
@@ -50,7 +50,7 @@ def slug(name: str) -> str:
 
 
 def level(name: str) -> str:
-    """A name as one topic level, spelled as it is: only what has a meaning in a topic becomes "_", one for one."""
+    """A name as one topic level, unchanged except that each character with a meaning in topics becomes "_"."""
     return _NO_SIGN_OF_A_LEVEL.sub("_", name) or "unnamed"
 
 
@@ -62,7 +62,7 @@ def topic_root(mission: str, stream: str) -> str:
 
 
 def product_message(product: Product) -> Message:
-    """The whole product. RunError where it is larger than what our clients read."""
+    """Message of a whole product. RunError where it is larger than MAX_PAYLOAD_BYTES."""
     payload = product_payload(_front(product), product)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise RunError(
@@ -124,12 +124,12 @@ def latest_messages(product: Product, names: Iterable[str] | None = None) -> lis
 
 
 def packet_message(mission: str, stream: str, apid: int, octets: bytes) -> Message:
-    """A space packet as it came, header and all."""
+    """A whole space packet, with its header."""
     return Message(f"{topic_root(mission, stream)}/packet/{apid}", octets, content_type="application/octet-stream")
 
 
 def link_messages(mission: str, stream: str, report: Mapping[str, Any]) -> list[Message]:
-    """The counters of each channel of a pass report, retained; equal names are told apart by scid and vcid."""
+    """The counters of each channel of a pass report, retained; equal names are distinguished by scid and vcid."""
     root = f"{topic_root(mission, stream)}/link"
     channels = list(report.get("channels", ()))
     names = [slug(channel.get("name") or f"{channel['scid']}_{channel['vcid']}") for channel in channels]
@@ -159,7 +159,7 @@ def event_message(mission: str, stream: str, event: Event) -> Message:
 
 
 def status_message(mission: str, service: str, state: str) -> Message:
-    """What a service is doing ("online", "offline", ...), retained. It has no time, so it can be a last will."""
+    """State of a service ("online", "offline", ...), retained. Without a time, so that it can be a last will."""
     topic = f"{_level(mission, 'mission')}/status/{slug(service)}"
     return _json_message(topic, {"service": service, "state": state}, retain=True)
 
@@ -170,17 +170,17 @@ def report_message(mission: str, stream: str, report: Mapping[str, Any]) -> Mess
 
 
 def progress_message(mission: str, stream: str, progress: Mapping[str, Any]) -> Message:
-    """How far a replay is, retained."""
+    """Progress of a replay, retained."""
     return _json_message(f"{topic_root(mission, stream)}/progress", dict(progress), retain=True)
 
 
 def control_topic(mission: str, stream: str) -> str:
-    """Where a replay of a stream listens."""
+    """Topic on which a replay of a stream takes commands."""
     return f"{topic_root(mission, stream)}/control"
 
 
 def control_message(mission: str, stream: str, command: Mapping[str, Any]) -> Message:
-    """A command to a replay. Not retained: it is for who plays now."""
+    """A command to a running replay; not retained."""
     return _json_message(control_topic(mission, stream), dict(command))
 
 
@@ -201,7 +201,7 @@ def unpack_product(payload: bytes) -> dict[str, Any]:
 
 
 def _front(product: Product) -> dict[str, Any]:
-    """What stands before the arrays."""
+    """The keys before the arrays."""
     return {
         "id": product.id,
         "mission": product.mission,
@@ -265,7 +265,7 @@ def component_names(name: str, n: int) -> list[str]:
 
 
 def _json_value(value: Any) -> Any:
-    """A NumPy scalar for JSON: not finite is None, and a float32 has its own few digits, not a float64's many."""
+    """A NumPy scalar for JSON: None if it is not finite; a float32 with as many digits as it needs."""
     if isinstance(value, np.floating):
         return float(str(value)) if np.isfinite(value) else None
     if isinstance(value, np.datetime64):
@@ -278,13 +278,13 @@ def _json_value(value: Any) -> Any:
 def _json_message(topic: str, payload: Mapping[str, Any], *, retain: bool = False, about: str = "") -> Message:
     try:
         text = _JSON.encode(payload)
-    except (ValueError, TypeError):  # a float that JSON has no word for, or a key that is no text
+    except (ValueError, TypeError):  # a float that is not finite, or a key that is no text
         text = _JSON.encode(_finite(payload))
     return Message(topic, text.encode(), qos=1, retain=retain, content_type="application/json", about=about)
 
 
 def _finite(value: Any) -> Any:
-    """The same with None for each float that JSON has no word for."""
+    """The same with None for each float that is not finite."""
     if isinstance(value, str | int):
         return value
     if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""msgpack from anyone: what is unpacked takes no more memory than a small multiple of what came.
+"""Unpacks msgpack from untrusted senders within a small multiple of the payload's memory.
 
-A list of nothing is one byte of msgpack and 60 bytes of Python, so 64 MiB of them would be 4 GB. Large payloads of ours
-are few large blobs; whatever has more entries than MAX_ENTRIES is none of them, and is a ValueError before it is whole.
+An empty list is one byte of msgpack and 60 bytes of Python, so 64 MiB of them would be 4 GB. Large payloads of ours are
+few large blobs; one with more than MAX_ENTRIES entries is not ours: a ValueError, raised while it is unpacked.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 
 MAX_ENTRIES = 600_000
-"""Of all lists and maps together. An Out of 65 thousand messages has fewer."""
+"""Of all lists and maps together. An Output of 65 thousand messages has fewer."""
 UNCOUNTED_BYTES = 1 << 20
-"""What is smaller cannot become large, and is not counted, since that takes time."""
+"""A smaller payload is not counted: it cannot become large, and counting takes time."""
 
 
 def unpack_bounded(payload: bytes) -> Any:
@@ -33,7 +33,7 @@ def unpack_bounded(payload: bytes) -> Any:
 
 
 class _Count:
-    """Told of each list and map when it is whole."""
+    """Hook of msgpack, called with each list and map once it is complete: counts their entries."""
 
     def __init__(self) -> None:
         self._n = 0

@@ -1,4 +1,4 @@
-"""Where the broker is, read from a URL, the environment and a file; the password never shows in text."""
+"""The broker's address from a URL, the environment and a file. The password is in no text or log."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _always() -> str:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """A broker to connect to. `ended` tells why an embedded one will not come back; empty while there is hope."""
+    """A broker to connect to. `ended` gives why an embedded one is not restarted any more; empty while it is."""
 
     host: str
     port: int
@@ -37,17 +37,17 @@ class BrokerAddress:
     password: str | None = field(default=None, repr=False)
     tls: bool = False
     ca: Path | None = None
-    """The authority of the broker's certificate, where it is none of the system's."""
+    """The CA of the broker's certificate; None for those of the system."""
     cert: Path | None = None
     key: Path | None = None
-    """A certificate of our own to show."""
+    """Client certificate and its key; None for none."""
     mqtt_5: bool = True
-    """False where it is known to speak 3.1.1 only, which spares asking."""
+    """False where the broker is known to support 3.1.1 only."""
     ended: Callable[[], str] = field(default=_always, repr=False, compare=False)
 
     @property
     def alive(self) -> bool:
-        """False once a broker of ours has ended for good; of anyone else's broker nothing is known."""
+        """False once an embedded broker has ended for good; True of any other."""
         return not self.ended()
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class BrokerAddress:
 
 
 def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
-    """The address in a URL; ConfigError where it is none.
+    """Read the address from a URL; ConfigError where it is none.
 
     A user without a password has that of $DOWNLINK_BROKER_PASSWORD_FILE or $DOWNLINK_BROKER_PASSWORD. One in a URL
     that is not $DOWNLINK_BROKER is refused, since anyone on the machine can read a command line. TLS takes the files
@@ -86,7 +86,7 @@ def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
 
 
 def _check_clear(host: str, environ: Mapping[str, str], *, has_password: bool) -> None:
-    """ConfigError where TLS is evidently meant, or where a password would cross a network that anyone may read."""
+    """ConfigError where TLS files are set for a URL without TLS, or a password would cross a network in clear text."""
     named = [name for name in _TLS if environ.get(name)]
     if named:
         raise ConfigError(
@@ -103,7 +103,7 @@ def _check_clear(host: str, environ: Mapping[str, str], *, has_password: bool) -
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches it; names other than localhost are not taken for it."""
+    """Whether a host is this machine's loopback; of names only `localhost` is."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

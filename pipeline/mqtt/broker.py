@@ -1,4 +1,4 @@
-"""The broker to publish to: the one a person names, else one of our own for as long as the run lasts."""
+"""The broker to publish to: the one of the given URL, else an embedded one for as long as the run lasts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _log = structlog.get_logger("broker")
 async def broker(url: str | None) -> AsyncIterator[BrokerAddress]:
     """The address of the broker at `url`, or of an embedded one where that is None.
 
-    ConfigError for a URL that is none; RunError where no broker is installed or it does not start. A named broker
-    is not contacted here: that is the publisher's first act.
+    ConfigError for an invalid URL; RunError where no broker is installed or it does not start. A named broker is
+    contacted by the publisher, not here.
     """
     if url is not None:
         yield read_address(url, os.environ)

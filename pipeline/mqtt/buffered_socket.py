@@ -18,14 +18,14 @@ from .receive_limit import ReceiveLimiter
 
 _RECEIVE_BYTES = 1 << 16
 _MAX_UNSENT_BYTES = 1 << 20
-"""With so much unsent no further packet is taken."""
+"""With so much unsent no further packet of paho is accepted."""
 _SMALL_BYTES = 1 << 13
 _JOINED_BYTES = 1 << 16
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class BufferedSocket:
-    """As much of a socket as paho asks for (`paho.mqtt.client.SocketLike`), around one of the network."""
+    """What paho needs of a socket (`paho.mqtt.client.SocketLike`), around one of the network."""
 
     def __init__(self, sock: socket.socket, limiter: ReceiveLimiter) -> None:
         self._sock = sock
@@ -34,7 +34,7 @@ class BufferedSocket:
         self._unread = b""
         self._read_at = 0
         self._ended = False
-        """No more comes from the network, because of `_error` if there is one."""
+        """Whether the network's side has ended, by `_error` if that is set."""
         self._error: OSError | None = None
         self._unsent: deque[bytes | bytearray | memoryview] = deque()
         self._joining: bytearray | None = None
@@ -60,7 +60,7 @@ class BufferedSocket:
         return self._sock.fileno()
 
     def recv(self, n_bytes: int) -> bytes:
-        """What `fill` read: BlockingIOError where there is no more, b"" or an OSError at the end of the connection."""
+        """Bytes that `fill` has read: BlockingIOError where there are none, b"" or an OSError at the end."""
         octets = self._unread[self._read_at : self._read_at + n_bytes]
         if octets:
             self._read_at += len(octets)
@@ -72,7 +72,7 @@ class BufferedSocket:
         raise BlockingIOError
 
     def send(self, octets: bytes | bytearray) -> int:
-        """Take a packet as a whole; BlockingIOError where the network is behind."""
+        """Accept a packet of paho as a whole; BlockingIOError while too much is unsent (back-pressure)."""
         if self.n_unsent_bytes > _MAX_UNSENT_BYTES:
             raise BlockingIOError
         self.add(octets)
@@ -88,7 +88,7 @@ class BufferedSocket:
 
     @property
     def has_unread(self) -> bool:
-        """Whether `recv` has something: bytes, or the end."""
+        """Whether `recv` would return bytes, or the end."""
         return self.is_open and (self._read_at < len(self._unread) or self._ended)
 
     @property
@@ -96,7 +96,7 @@ class BufferedSocket:
         return self._sock.fileno() >= 0
 
     def fill(self) -> bool:
-        """Read once from the network; False where there was nothing, or no more. An error is for `recv` to raise."""
+        """Read once from the network; False where there was nothing, or it has ended. `recv` raises its error."""
         if self._ended:
             return False
         try:
@@ -116,7 +116,7 @@ class BufferedSocket:
 
     @property
     def n_pending_bytes(self) -> int:
-        """What TLS has read ahead, of which the event loop knows nothing."""
+        """Bytes that TLS has read ahead, which the event loop cannot know of."""
         return self._sock.pending() if self.is_open and isinstance(self._sock, ssl.SSLSocket) else 0
 
     def add(self, octets: bytes | bytearray) -> None:
@@ -133,7 +133,7 @@ class BufferedSocket:
         self.n_unsent_bytes += n_bytes
 
     def flush(self) -> None:
-        """Write until nothing is left or the network takes no more. OSError where the connection is broken."""
+        """Write until nothing is left or the network accepts no more. OSError where the connection is broken."""
         while self._unsent:
             front = self._unsent[0]
             if front is self._joining:

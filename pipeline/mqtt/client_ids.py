@@ -1,8 +1,8 @@
-"""Client ids that nobody can guess: an MQTT broker gives a connection and its session to whoever comes with the id.
+"""Client ids that cannot be guessed: a broker gives connection and session to any client that presents the id.
 
 A broker ends the connection of a client when another comes with its id (MQTT 5.0 3.1.4-3), and mosquitto 2.0 ties no
 id to a user. Each service therefore adds a code to its ids, made from a key of 128 bits in its state folder: the same
-after a restart, so that its session goes on, and unknown to all who cannot read that folder.
+after a restart, so that its session is resumed, and unknown to all who cannot read that folder.
 """
 
 from __future__ import annotations

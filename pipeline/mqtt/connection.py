@@ -30,7 +30,7 @@ __all__ = ["MQTT_3_1_1", "MQTT_5", "Connection"]
 _KEEPALIVE_CHECK_S = 1.0
 _GOODBYE_S = 1.0
 _END: Any = object()
-"""Behind the last message of a connection."""
+"""Queued behind the last message of a connection."""
 
 
 class Connection:
@@ -47,7 +47,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[str] = self._loop.create_future()
-        """Why the connection is gone."""
+        """Reason of the loss, once the connection is lost."""
         self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         """Subscriptions without an answer yet, by packet id."""
         self._queue: asyncio.Queue[ReceivedMessage] = asyncio.Queue()
@@ -93,7 +93,7 @@ class Connection:
         return self
 
     def _start(self) -> None:
-        """The TCP connection is there: from now on the event loop reads and writes it."""
+        """Let the event loop read and write the TCP connection, which is established."""
         self._socket = self._wrapper.wrapped
         assert self._socket is not None
         self._client.on_socket_register_write = self._on_register_write
@@ -103,7 +103,7 @@ class Connection:
         self._write()
 
     async def lost(self) -> None:
-        """Wait until the connection is gone, then raise ConnectionLostError."""
+        """Wait until the connection is lost, then raise ConnectionLostError."""
         await asyncio.wait([self._lost])
         raise ConnectionLostError(self._lost.result())
 
@@ -143,8 +143,9 @@ class Connection:
     async def listen(self, topics: Sequence[str]) -> None:
         """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one.
 
-        A broker sends what a session holds before its SUBACK. So messages must be taken up by `received` meanwhile, and
-        only silence counts as no answer: ConnectionLostError when nothing was read for `answer_s` seconds.
+        A broker sends the queued messages of a session before its SUBACK. So messages must be consumed by `received`
+        meanwhile, and only silence counts as no answer: ConnectionLostError when nothing was read for `answer_s`
+        seconds.
         """
         _, mid = self._client.subscribe([(topic, 1) for topic in topics])
         if mid is None:
@@ -173,15 +174,15 @@ class Connection:
                 raise ConnectionLostError(self._lost.result())
 
     def fail(self, error: Exception) -> None:
-        """End the wait of `received`, which then raises `error`."""
+        """Make `received` raise `error`."""
         self._failure = error
         self._queue.put_nowait(_END)
 
     async def received(self, n_in_work: int = 1) -> AsyncIterator[ReceivedMessage]:
-        """Messages; each is acknowledged when `n_in_work` later ones are asked for: none in work is forgotten."""
+        """Yield messages. Each is acknowledged once `n_in_work` later ones are requested."""
         in_work: deque[ReceivedMessage] = deque()
         while (message := await self._queue.get()) is not _END:
-            self._limiter.take_up(message)
+            self._limiter.release(message)
             if self._is_paused and self._limiter.has_room:
                 self._resume()
             yield message
@@ -194,7 +195,7 @@ class Connection:
 
     @property
     def n_waiting(self) -> int:
-        """Messages that are here and not taken up."""
+        """Messages that are received and not yet consumed."""
         return self._queue.qsize()
 
     def _acknowledge(self, packet_id: int) -> None:
@@ -316,13 +317,13 @@ class Connection:
             self._written.set()
 
     def _keep_alive(self) -> None:
-        """Have paho send a PINGREQ where the connection was idle for KEEPALIVE_S, and end it where no answer comes."""
+        """Let paho send a PINGREQ every KEEPALIVE_S, and end the connection where no answer comes."""
         self._client.loop_misc()
         if not self._lost.done():
             self._next_ping = self._loop.call_later(_KEEPALIVE_CHECK_S, self._keep_alive)
 
     def _end(self, reason: str) -> None:
-        """The connection is gone."""
+        """The connection is lost: note the reason, and end all waits."""
         if self._lost.done():
             return
         self._lost.set_result(reason)
@@ -336,7 +337,7 @@ class Connection:
         self._queue.put_nowait(_END)
 
     def _stop(self) -> None:
-        """Forget the socket in the event loop, before it is closed: its number may soon be another's."""
+        """Remove the socket from the event loop, before it is closed: its number may be reused at once."""
         if self._next_ping:
             self._next_ping.cancel()
         if self._socket and self._socket.is_open:
@@ -345,7 +346,7 @@ class Connection:
         self._waits_for_network = False
 
     def _abandon(self) -> None:
-        """Close the socket; paho by itself does so only after it wrote a DISCONNECT."""
+        """Close the socket; paho alone does so only after it has written a DISCONNECT."""
         self._stop()
         if self._wrapper.wrapped:
             self._wrapper.wrapped.abort()
@@ -359,13 +360,13 @@ class Connection:
 
 
 def _not_connected(error: Exception, hint: str) -> ConnectionLostError:
-    """Why there is no TCP or TLS connection, in words for a person."""
+    """The error for a failed TCP or TLS connection, in words for users."""
     reason = _reason(error)
     return ConnectionLostError(f"{reason}{hint}" if "reset by peer" in reason or "EOF" in reason else reason)
 
 
 def _hint(address: BrokerAddress) -> str:
-    """What may be wrong where a broker closes a connection without a word."""
+    """The likely cause where a broker closes a connection without a reason."""
     if not address.tls:
         return "; does it want TLS (mqtts://)?"
     return "; does it speak TLS, and take this certificate?" if address.cert else "; does it speak TLS?"
@@ -373,6 +374,6 @@ def _hint(address: BrokerAddress) -> str:
 
 def _reason(error: object) -> str:
     text = re.sub(r"^\[Errno -?\d+\] ", "", in_words(error)) or "closed"
-    if text == "Unspecified error":  # paho's word for an end without a word
+    if text == "Unspecified error":  # paho's text for a close without a reason
         return "it was closed (by the broker, by the network, or for another client of the same name)"
     return text[:1].lower() + text[1:]

@@ -1,8 +1,8 @@
-"""A broker of our own: a child process on a free loopback port, ready when it is given, gone when it is not needed.
+"""Embedded broker: a child process on a free loopback port, for as long as a run lasts.
 
-mosquitto where it is installed, else amqtt in a Python process. The child is in a session of its own, so the
-terminal's Ctrl-C does not reach it and the run can drain into it. One that dies is started again on the same port,
-a few times; after that `ended` says why it stays away.
+mosquitto where it is installed, else amqtt in a Python process. The child has a session of its own, so the terminal's
+Ctrl-C does not reach it and the run can drain into it. One that dies is restarted on the same port, a few times; after
+that `ended` gives the reason.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ log_dest stderr
 log_type error
 log_type warning
 """
-"""No queue limits: mosquitto drops in silence what is over them. The in-flight limit paces a slow subscriber."""
+"""No queue limits: mosquitto silently drops messages beyond them. The in-flight limit is the flow control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a start may take, and how often a broker that dies is started again."""
+    """`start_s`: timeout of a start. `n_restarts`: after a broker died, `pause_s` before each."""
 
     start_s: float = 10.0
     n_restarts: int = 5
@@ -64,7 +64,7 @@ class Patience:
 
 
 def find_program(path: str | None = None) -> Program:
-    """The best broker installed; RunError with what to install where there is none."""
+    """Find mosquitto, else amqtt. RunError, with what to install, where there is neither."""
     mosquitto = shutil.which("mosquitto", path=f"{path or os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if mosquitto:
         return Program("mosquitto", lambda port, folder: _mosquitto(mosquitto, port, folder))
@@ -77,7 +77,7 @@ def find_program(path: str | None = None) -> Program:
 
 
 class EmbeddedBroker:
-    """The child process and the task that looks after it."""
+    """The child process, and the task that restarts it."""
 
     def __init__(self, program: Program, patience: Patience | None = None) -> None:
         self.program = program
@@ -87,7 +87,7 @@ class EmbeddedBroker:
         self._why_ended = ""
 
     def ended(self) -> str:
-        """Why the broker will not come back; empty while it runs or is about to."""
+        """Why the broker is not restarted any more; empty while it runs or is restarted."""
         return self._why_ended
 
     async def __aenter__(self) -> Self:
@@ -108,7 +108,7 @@ class EmbeddedBroker:
         self._folder.cleanup()
 
     async def _start_on_free_port(self, n_tries: int = 3) -> None:
-        """A port that is free may be taken by another before the broker has it: then try the next."""
+        """Start; on another port where another process took the free one first."""
         for attempt in range(n_tries):
             self.port = _free_port()
             try:
@@ -139,14 +139,14 @@ class EmbeddedBroker:
             raise
 
     async def _wait_until_ready(self) -> None:
-        """Ready: it takes a connection, and it is the child that does and not another on the same port."""
+        """Wait until the child, and not another process on its port, accepts a connection."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.start_s):
                 while self._process.returncode is None:
                     if await _takes_connection(self.port) and self._process.returncode is None:
                         return
                     await asyncio.sleep(0.02)
-        raise RunError(f"the embedded broker ({self.program.name}) does not start: {self._last_words()}")
+        raise RunError(f"the embedded broker ({self.program.name}) does not start: {self._failure()}")
 
     async def _keep(self) -> None:
         for _ in range(self._patience.n_restarts):
@@ -161,11 +161,11 @@ class EmbeddedBroker:
         status = await self._process.wait()
         self._why_ended = f"the embedded broker ({self.program.name}) ends again and again, with status {status}"
 
-    def _last_words(self) -> str:
+    def _failure(self) -> str:
         lines = (Path(self._folder.name) / "stderr").read_text("utf-8", "replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
-        if said:
-            return said[-1]
+        written = [line.strip() for line in lines if line.strip()]
+        if written:
+            return written[-1]
         if self._process.returncode is not None:
             return f"it ended with status {self._process.returncode}"
         return f"no answer within {self._patience.start_s:g} s"
@@ -178,21 +178,21 @@ def _mosquitto(program: str, port: int, folder: Path) -> list[str]:
 
 
 def _amqtt(port: int, _folder: Path) -> list[str]:
-    """By its path, and without its folder among the places of import: that holds names such as `mqtt`."""
+    """Run it by its path, with -P: else its folder, which has modules named like libraries, is on sys.path."""
     return [sys.executable, "-P", str(Path(__file__).with_name("amqtt_child.py")), str(port)]
 
 
 def _die_with_parent() -> list[str]:
-    """Where Linux has the means, the broker does not outlive a run that was killed.
+    """Prefix of a command by which Linux ends the broker together with a killed run (PR_SET_PDEATHSIG).
 
-    A mosquitto that root starts does all the same: it gives up root, and the kernel forgets the wish with that.
+    It has no effect on a mosquitto that root starts: the kernel clears the setting when mosquitto gives up root.
     """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 
 
 async def _stop(process: asyncio.subprocess.Process, patience_s: float = 3.0) -> None:
-    """Ask, then insist; the process is reaped in any case."""
+    """SIGTERM, then SIGKILL after `patience_s`; the process is reaped."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if process.returncode is not None:
             return

@@ -1,7 +1,7 @@
-"""A message now and then, which is of use only at once: what a person tells a replay.
+"""Publishes single messages that are of use only at once: commands of a user to a replay.
 
-The connection is made with the first message, and kept. A message that cannot be delivered in a few seconds is
-dropped, and who sends it is told: it must not come when the person has long turned to something else.
+The connection is made with the first message, and kept. A message that is not acknowledged within PATIENCE_S is
+dropped with a RunError: a late command would surprise the user.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PATIENCE_S = 5.0
 
 
 class OneShotPublisher:
-    """Publishes from `async with` on; nothing is connected before it has to be."""
+    """Publishes from `async with` on. Connects with the first message."""
 
     def __init__(self, address: BrokerAddress) -> None:
         self._address = address
@@ -34,7 +34,7 @@ class OneShotPublisher:
         await self._stack.aclose()
 
     async def publish(self, message: Message) -> None:
-        """Return when the broker has it; RunError where that is not at once."""
+        """Return once the broker has acknowledged the message; RunError where it does not within PATIENCE_S."""
         async with self._opening:
             if self._publisher is None:
                 publisher = Publisher(self._address, remember_s=0.0, on_trouble=lambda _: None)

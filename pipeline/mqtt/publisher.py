@@ -22,7 +22,7 @@ from .address import BrokerAddress
 from .batch import Batch, Entry, PublishRefusedError
 from .connection import Connection
 from .receive_limit import MAX_PACKET_BYTES
-from .reconnect import Reconnector, Tell, Timing, log_trouble
+from .reconnect import Reconnector, Report, Timing, log_trouble
 from .resend import ResendBuffer
 from .send_window import SendWindow
 from .session import ConnectionLostError, SessionOptions
@@ -56,7 +56,7 @@ class Publisher:
         *,
         will: Message | None = None,
         birth: Message | None = None,
-        on_trouble: Tell = log_trouble,
+        on_trouble: Report = log_trouble,
         window: int = 100,
         remember_s: float = 60.0,
         remember_bytes: int = 32 << 20,
@@ -142,8 +142,8 @@ class Publisher:
         return batch
 
     async def _run(self, connection: Connection | None) -> Never:
-        """Serve one connection after the other, for ever."""
-        connection = connection or await self._reconnector.patient()
+        """Serve one connection after the other, until cancelled."""
+        connection = connection or await self._reconnector.retry()
         while True:
             reason = await self._serve(connection)
             complete = self._resend_buffer.complete
@@ -153,7 +153,7 @@ class Publisher:
                 self._on_return(complete)
 
     async def _serve(self, connection: Connection) -> str:
-        """Send over `connection` until it is lost, and close it; returns why."""
+        """Send over `connection` until it is lost, and close it. Returns the reason."""
         connection.acknowledged = self._acknowledge
         self._largest_packet_bytes = connection.maximum_packet_bytes
         if self._birth:
@@ -189,7 +189,7 @@ class Publisher:
         try:
             self._window.send(connection)
         except ConnectionLostError:
-            self._wake.set()  # the task finds out for itself, and ends the connection
+            self._wake.set()  # the task `send` meets the same error, and ends the connection
         connection.write_now()
 
     def _acknowledge(self, packet_id: int, refusal: str) -> None:
@@ -220,7 +220,7 @@ class Publisher:
             self._on_trouble(text)
 
     async def _repeat_birth(self) -> Never:
-        """Send the birth again while the broker refuses it: others take the service for away until they hear it."""
+        """Resend the birth while the broker refuses it: until it is published, others take the service for offline."""
         while True:
             await asyncio.sleep(self._timing.birth_s)
             if self._birth and self._birth_refusal:

@@ -3,7 +3,7 @@
 In: bytes of the connection, split anywhere. Out: messages, each with one copy of its payload; acknowledgements; all
 other packets as bytes for the client library. A message larger than MAX_PACKET_BYTES is not kept while it is read: it
 is acknowledged, dropped and logged. An MQTT 5 broker does not even send it, since the connection announces the bound.
-Beyond MAX_WAITING_BYTES the connection stops reading until some messages are taken up (back-pressure).
+Beyond MAX_WAITING_BYTES the connection stops reading until some messages are consumed (back-pressure).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import structlog
 from .packets import KIND_MASK, NOT_MQTT, PUBACK, PUBLISH, ReceivedMessage, decode_puback, decode_publish
 
 MAX_PACKET_BYTES = 64 << 20
-"""Over twice the largest that is made: an image of 4 million samples, a radargram of 1024 traces, a batch of 16 MiB."""
+"""Over twice the largest message of ours: an image of 4 million samples, a batch of 16 MiB."""
 MAX_WAITING_BYTES = 64 << 20
 
 _OVERHEAD_BYTES = 1000
-"""Of a message here, beside its payload."""
+"""Memory of a waiting message beside its payload."""
 _HEAD_BYTES = 2 + 65_535 + 2
-"""Topic and packet id: what is kept of a message that is dropped."""
+"""Topic and packet id: kept of a dropped message, to log and acknowledge it."""
 _log = structlog.get_logger("mqtt")
 
 
@@ -56,7 +56,7 @@ class ReceiveLimiter:
 
     @property
     def is_full(self) -> bool:
-        """Whether more waits here than should."""
+        """Whether more bytes wait than MAX_WAITING_BYTES."""
         return self._n_waiting_bytes > MAX_WAITING_BYTES
 
     @property
@@ -64,8 +64,8 @@ class ReceiveLimiter:
         """Whether half of the room is free, so that reading may go on."""
         return self._n_waiting_bytes < MAX_WAITING_BYTES // 2
 
-    def take_up(self, message: ReceivedMessage) -> None:
-        """A message that was delivered no longer waits."""
+    def release(self, message: ReceivedMessage) -> None:
+        """A delivered message is consumed: its bytes no longer count as waiting."""
         self._n_waiting_bytes -= len(message.payload) + _OVERHEAD_BYTES
 
     def receive(self, octets: memoryview) -> bytes:

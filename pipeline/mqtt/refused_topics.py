@@ -1,4 +1,4 @@
-"""Topics for which a broker ends the connection: not published on again for a while.
+"""Topics for which a broker ends the connection: paused before the next attempt.
 
 A broker may answer a refused message and then close the connection; mosquitto 2.0 with `max_queued_messages 0` does so
 for each message that its access list forbids. Without a pause every such message would cost a reconnect.
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 PAUSE_S = 10.0
-"""Without an attempt, after the connection was lost. Runs of a pass that is refused are retried with backoff anyway."""
+"""Pause of a refused topic after the connection was lost. Runs of a refused pass are retried with backoff besides."""
 MAX_TOPICS = 1024
 
 
 class RefusedTopics:
-    """Told what the broker `refused` and has `taken`, and that the connection is `lost`. `now`: seconds, monotonic."""
+    """Records refusals, acceptances and losses of the connection. `now`: monotonic clock in seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now

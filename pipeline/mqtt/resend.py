@@ -1,8 +1,8 @@
-"""What was published lately: a broker that restarts has forgotten messages that it had acknowledged.
+"""Resend buffer: messages that the broker has acknowledged lately, to be resent after a loss of connection.
 
-An acknowledgement is not a durable thing: a broker killed after it loses what it had not yet delivered or saved,
-and without persistence its retained messages too. So the publisher sends these again after each loss of connection;
-products carry ids and retained topics only their last value, which makes the second time harmless.
+An acknowledgement is not durable: a broker that is killed loses what it had not yet delivered or saved, and without
+persistence its retained messages, too. Products carry ids, and of retained topics only the last value counts, so a
+second delivery is harmless.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from ..model.batches import Message
 
 
 class ResendBuffer:
-    """The messages of the last `keep_s` seconds within `max_bytes`, and the last retained one of each topic.
+    """Keeps the messages of the last `keep_s` seconds within `max_bytes`, and the last retained one of each topic.
 
-    Seconds are counted back from the newest message, so that an outage, however long, makes nothing old.
+    Seconds are counted back from the newest message, so that no message expires during an outage.
     """
 
     def __init__(self, keep_s: float, max_bytes: int, clock: Callable[[], float]) -> None:
@@ -30,13 +30,13 @@ class ResendBuffer:
 
     @property
     def complete(self) -> bool:
-        """Whether all of the last `keep_s` is here: False where `max_bytes` did not allow it."""
+        """Whether all messages of the last `keep_s` are kept: False where `max_bytes` did not allow it."""
         if self._cut_short_at is None:
             return True
         return bool(self._recent) and self._recent[-1][0] - self._cut_short_at >= self._keep_s
 
     def keep(self, message: Message) -> None:
-        """Note an acknowledged message. Nothing is kept where `keep_s` is 0."""
+        """Keep an acknowledged message; no-op where `keep_s` is 0, and at QoS 0."""
         if not self._keep_s or not message.qos:
             return
         if message.retain:
@@ -49,7 +49,7 @@ class ResendBuffer:
         self._forget(self._clock() - self._keep_s)
 
     def messages(self) -> list[Message]:
-        """What to send again, in the order of its first time, the retained ones last."""
+        """The messages to resend in their first order, the retained ones last."""
         return [message for _, message in self._recent] + list(self._retained.values())
 
     def _forget(self, before: float) -> None:

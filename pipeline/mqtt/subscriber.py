@@ -1,4 +1,4 @@
-"""What a broker has on some topics, through its restarts: for `watch`, the dashboard and the stages."""
+"""Subscribes to topics of a broker and resubscribes after each loss: for `watch`, the dashboard and the stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from ..model.errors import RunError
 from .address import BrokerAddress
 from .connection import MQTT_3_1_1, Connection
-from .reconnect import Reconnector, Tell, Timing, log_trouble
+from .reconnect import Reconnector, Report, Timing, log_trouble
 from .session import ConnectionLostError, RefusedError, SessionOptions
 
 
@@ -19,21 +19,23 @@ async def subscribe(
     *,
     client_id: str = "",
     session_s: int = 0,
-    on_trouble: Tell = log_trouble,
+    on_trouble: Report = log_trouble,
     timing: Timing | None = None,
     n_in_work: int = 1,
     on_depth: Callable[[int], None] = lambda _n: None,
     on_listening: Callable[[], None] = lambda: None,
     retained: Sequence[str] = (),
 ) -> AsyncGenerator[tuple[str, bytes, bool], None]:
-    """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
+    """Yield (topic, payload, retained) of each message on `topics` (filters, QoS 1), without end.
 
-    A message is acknowledged when `n_in_work` later ones are asked for: what was in work when this process died comes
-    again, where `client_id` is a stable one and `session_s` lets the broker keep the session meanwhile. Without a
-    session, what is published while the connection is lost is missed, but for retained messages. RunError in one
-    line where the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at
-    once. `on_depth` is told with each message how many wait behind it. Of the filters `retained` only
-    what the broker has retained comes, each time that it is connected; a broker may refuse these.
+    A message is acknowledged once `n_in_work` later ones are requested. Messages without acknowledgement are delivered
+    again to the next process with this `client_id`, if the broker keeps its session (`session_s`). Without a session,
+    messages published while the connection is lost are missed, except retained ones. RunError in one line where the
+    broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at once.
+
+    `on_depth` is called with the number of messages that wait behind each. `on_listening` is called once the broker has
+    accepted a subscription. Of the filters `retained` only retained messages come, after each connect; the broker may
+    refuse these.
     """
     timing = timing or Timing()
     options = SessionOptions(
@@ -66,9 +68,9 @@ async def _listen(
     on_listening: Callable[[], None],
     retained: Sequence[str],
 ) -> None:
-    """Subscribe while messages are taken up; a failure ends the wait for messages."""
+    """Subscribe while messages are consumed; a failure is raised where messages are awaited."""
     try:
-        await connection.listen([_as_known(topic, connection) for topic in topics])
+        await connection.listen([_without_share(topic, connection) for topic in topics])
     except RefusedError as error:
         connection.fail(RunError(f"cannot subscribe at {address}: {error}"))
     except ConnectionLostError as error:
@@ -80,7 +82,7 @@ async def _listen(
 
 
 async def _ask_for_retained(connection: Connection, filters: Sequence[str]) -> None:
-    """Subscribe and unsubscribe: a broker queues what it has retained when it answers (MQTT 5, 3.8.4)."""
+    """Subscribe and unsubscribe: a broker queues retained messages when it answers SUBSCRIBE (MQTT 5, 3.8.4)."""
     try:
         await connection.listen(filters)
     except RefusedError:
@@ -91,7 +93,7 @@ async def _ask_for_retained(connection: Connection, filters: Sequence[str]) -> N
     connection.ignore(filters)
 
 
-def _as_known(topic: str, connection: Connection) -> str:
-    """A shared subscription is a plain one where the broker does not know of sharing."""
+def _without_share(topic: str, connection: Connection) -> str:
+    """The filter; without its share name for a broker of MQTT 3.1.1, which has no shared subscriptions."""
     shared = topic.startswith("$share/") and connection.protocol == MQTT_3_1_1
     return topic.split("/", 2)[2] if shared else topic

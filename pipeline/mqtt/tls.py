@@ -1,4 +1,4 @@
-"""TLS with a broker: whom to trust, what to show, and the check that a broker is one."""
+"""TLS with a broker: trusted CAs, client certificate, and the check that the certificate is of a broker."""
 
 from __future__ import annotations
 

@@ -99,8 +99,8 @@ def test_room_is_full_beyond_the_bound_and_free_again_at_half_of_it(monkeypatch)
     reader.receive(memoryview(LONG))
     assert reader.is_full
     for message in messages[:2]:
-        reader.take_up(message)
+        reader.release(message)
     assert not reader.is_full
     assert not reader.has_room
-    reader.take_up(messages[2])
+    reader.release(messages[2])
     assert reader.has_room
