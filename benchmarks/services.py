@@ -78,7 +78,7 @@ def xtce() -> str:
     for container, kind in fields.items():
         parameters |= {f"{container}_{i}": kind for i in range(N_FIELDS)}
     parameters["DATA"] = "BLOB"
-    told = "".join(f'<Parameter name="{name}" parameterTypeRef="{kind}"/>' for name, kind in parameters.items())
+    declared = "".join(f'<Parameter name="{name}" parameterTypeRef="{kind}"/>' for name, kind in parameters.items())
 
     def entries(names: list[str]) -> str:
         return "<EntryList>" + "".join(f'<ParameterRefEntry parameterRef="{n}"/>' for n in names) + "</EntryList>"
@@ -95,7 +95,7 @@ def xtce() -> str:
         )
     return (
         '<?xml version="1.0"?><SpaceSystem name="Bench" xmlns="http://www.omg.org/spec/XTCE/20180204">'
-        f"<TelemetryMetaData><ParameterTypeSet>{types}</ParameterTypeSet><ParameterSet>{told}</ParameterSet>"
+        f"<TelemetryMetaData><ParameterTypeSet>{types}</ParameterTypeSet><ParameterSet>{declared}</ParameterSet>"
         f"<ContainerSet>{containers}</ContainerSet></TelemetryMetaData></SpaceSystem>"
     )
 
@@ -278,7 +278,7 @@ async def latency(services: Services) -> list[float]:
     return sorted(found[100:])
 
 
-def told(found: list[float]) -> str:
+def summary(found: list[float]) -> str:
     p99 = found[int(0.99 * len(found))]
     return f"{statistics.median(found):5.2f} p50, {p99:.2f} p99, {found[-1]:.1f} max ({len(found)} packets)"
 
@@ -353,12 +353,12 @@ def main() -> None:
             with Services(folder, "frames", "udp", stages) as services:
                 idle = services.memory_mb()
                 ready = ", ".join(f"{stage} {s:.2f}" for stage, s in services.ready_s.items())
-                print(f"  {'+'.join(stages):24} {told(asyncio.run(latency(services)))}")
+                print(f"  {'+'.join(stages):24} {summary(asyncio.run(latency(services)))}")
                 product = services.product
                 mb = ", ".join(f"{stage} {value:.0f}" for stage, value in idle.items())
                 print(f"  {'':24} ready after s: {ready} (Yamcs 2.0); idle MB: {mb} (Yamcs 207)")
         with Relay(folder, product) as bare:
-            print(f"  {'a bare relay, no work':24} {told(asyncio.run(latency(bare)))}")
+            print(f"  {'a bare relay, no work':24} {summary(asyncio.run(latency(bare)))}")
         print("throughput over TCP, every value looked at by a Python subscriber, thousand packets/s")
         print("  Yamcs: 86 nothing stored, 19 with archives; 0.45 to its Python client")
         for stages in (("all",), three):

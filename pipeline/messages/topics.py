@@ -45,7 +45,7 @@ _NO_SIGN_OF_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]")
 
 
 def slug(name: str) -> str:
-    """A name as one topic level: lower case, "_" for space, control characters, "/", "+", "#" and what is no UTF-8."""
+    """A name as one topic level: lower case, "_" for space, control characters, "/", "+", "#" and invalid UTF-8."""
     return _NOT_IN_A_LEVEL.sub("_", name.strip().lower()).strip("_") or "unnamed"
 
 
@@ -215,14 +215,14 @@ def _front(product: Product) -> dict[str, Any]:
 
 
 def _with_values(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The entries of arrays with the array itself under "values", in place of what it is made of."""
+    """The entries of arrays with the array under "values", in place of "dtype", "shape" and "data"."""
     for entry in entries.values():
         entry["values"] = _array(entry.pop("dtype"), entry.pop("shape"), entry.pop("data"))
     return entries
 
 
 def _array(form: str, shape: list[int], data: bytes) -> NDArray[Any]:
-    """An array over the same bytes; what does not fit together is a ValueError."""
+    """An array as a view of the bytes; ValueError where type, shape and size contradict each other."""
     dtype = _readable(form)
     if len(shape) == 1 and shape[0] * dtype.itemsize == len(data) > 0:
         return np.frombuffer(data, dtype)

@@ -149,7 +149,7 @@ class BufferedSocket:
                 self._unsent[0] = memoryview(front)[n_bytes:]
 
     def abort(self) -> None:
-        """Close; what is unsent is lost."""
+        """Close without writing unsent bytes."""
         self._sock.close()
         self._unsent.clear()
         self._joining = None
@@ -157,7 +157,7 @@ class BufferedSocket:
 
 
 class SocketWrapper(ssl.SSLContext):
-    """What paho wraps its TCP socket with (`Client.tls_set_context`): a BufferedSocket, over TLS where `tls` is given.
+    """Wraps the TCP socket of paho (`Client.tls_set_context`): a BufferedSocket, over TLS where `tls` is given.
 
     The context that is its base is not used: paho has one place where its user may wrap a socket, and it is this.
     """

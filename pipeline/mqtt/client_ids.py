@@ -34,7 +34,7 @@ class ClientIds:
 
 
 def _key(folder: Path) -> bytes:
-    """What the folder has, else a new key. Several processes may come at once: the first one's counts."""
+    """The key in the folder, else a new one; of several processes at once that of the first."""
     path = folder / KEY_FILE
     try:
         folder.mkdir(parents=True, exist_ok=True)

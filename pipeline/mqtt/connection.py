@@ -136,7 +136,7 @@ class Connection:
         return packet_id
 
     def write_now(self) -> None:
-        """Write what `send` has buffered, as much of it as the network takes; the rest as soon as it takes more."""
+        """Write the messages that `send` has buffered, the rest as soon as the network accepts more."""
         if not (self._written.is_set() or self._waits_for_network):
             self._write()
 
@@ -160,7 +160,7 @@ class Connection:
                 raise RefusedError(code.value, str(code), topic)
 
     def ignore(self, topics: Sequence[str]) -> None:
-        """Unsubscribe from `topics`; what the broker has queued of them still comes."""
+        """Unsubscribe from `topics`. Messages that the broker has queued are still delivered."""
         self._client.unsubscribe(list(topics))
 
     async def _wait_for(self, answer: asyncio.Future[Any]) -> None:
@@ -209,7 +209,7 @@ class Connection:
         self._packet_ids.release(packet_id)
         self.acknowledged(packet_id, puback_reason(code) if code else "")
 
-    # What paho calls.
+    # Callbacks of paho.
 
     def _on_connect(
         self, _client: Client, _userdata: Any, _flags: Any, code: ReasonCode, properties: Properties | None
@@ -244,7 +244,7 @@ class Connection:
         if not (self._writes_soon or self._is_writing or self._waits_for_network):
             self._writes_soon = self._loop.call_soon(self._write)
 
-    # What the event loop calls.
+    # Callbacks of the event loop.
 
     def _read(self) -> None:
         """Read once; again soon where TLS has read ahead, of which the loop knows nothing."""
@@ -267,7 +267,7 @@ class Connection:
             return False
 
     def _read_by_client(self, sock: BufferedSocket) -> None:
-        """Let paho read its packets of what came."""
+        """Let paho read the packets that are its own."""
         try:
             while sock.has_unread:
                 self._client.loop_read()
@@ -282,7 +282,7 @@ class Connection:
             self._loop.call_soon(self._read)
 
     def _write(self) -> None:
-        """Write what is buffered; what the network does not take waits until it does."""
+        """Write all that is buffered; the rest as soon as the network accepts more."""
         if self._writes_soon:
             self._writes_soon.cancel()
             self._writes_soon = None

@@ -39,7 +39,7 @@ _FAILURE = 0x80
 """Reason codes from here on are failures."""
 
 SUBSCRIBER_RECEIVE_MAXIMUM = 100
-"""What an MQTT 5 broker may send us unacknowledged: it bounds what waits here."""
+"""Messages that an MQTT 5 broker may send without an acknowledgement: it bounds the waiting ones."""
 
 
 def prepare(

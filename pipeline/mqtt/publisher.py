@@ -31,7 +31,7 @@ from .subscriber import subscribe
 __all__ = ["PublishRefusedError", "Publisher", "Timing", "subscribe"]
 
 MAX_PAYLOAD_BYTES = MAX_PACKET_BYTES - 70_000
-"""What our own clients read; topic and properties need a part of a packet."""
+"""Largest payload that our own clients read; topic and properties are in the same packet."""
 _TICK_S = 0.1
 _MAX_REFUSALS = 100
 _LONGEST_PATIENCE_S = 60.0
@@ -182,7 +182,7 @@ class Publisher:
             self._connection = None
 
     def _send_now(self) -> None:
-        """Send what the window allows without a turn of the event loop."""
+        """Send as much as the window allows, without a turn of the event loop."""
         connection = self._connection
         if connection is None:
             return
@@ -257,7 +257,7 @@ def _is_topic(topic: str) -> bool:
 
 
 def _check(message: Message) -> None:
-    """ValueError or RunError for what a broker ends the connection for: it would be sent again and again."""
+    """ValueError or RunError for messages for which a broker ends the connection, and which would be resent."""
     if not _is_topic(message.topic):
         raise ValueError(f"{message.topic[:100]!r} is no topic to publish on")
     if len(message.payload) > MAX_PAYLOAD_BYTES:

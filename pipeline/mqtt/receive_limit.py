@@ -1,4 +1,4 @@
-"""Splits what a broker sends into packets, with a bound on each message and on all that wait here.
+"""Splits the stream from a broker into packets, with a bound on each message and on all that wait.
 
 In: bytes of the connection, split anywhere. Out: messages, each with one copy of its payload; acknowledgements; all
 other packets as bytes for the client library. A message larger than MAX_PACKET_BYTES is not kept while it is read: it
@@ -47,7 +47,7 @@ class ReceiveLimiter:
         self._head = bytearray()
         """Fixed header of the packet that is being read: its kind and its length in up to four digits."""
         self._body = bytearray()
-        """What is here of the packet that is being read; of one that is too large the first _HEAD_BYTES."""
+        """Received part of the packet at hand; of one that is too large the first _HEAD_BYTES."""
         self._n_body = self._n_left = 0
         """Length of that packet after its fixed header, and how much of it is still to come."""
         self._n_waiting_bytes = 0
@@ -69,7 +69,7 @@ class ReceiveLimiter:
         self._n_waiting_bytes -= len(message.payload) + _OVERHEAD_BYTES
 
     def receive(self, octets: memoryview) -> bytes:
-        """Parse the next bytes. Returns the packets for the client library. ConnectionError for what is no MQTT."""
+        """Parse the next bytes. Returns the packets for the client library. ConnectionError if they are no MQTT."""
         self.n_read_bytes += len(octets)
         others = bytearray()
         at = 0
@@ -86,7 +86,7 @@ class ReceiveLimiter:
         return bytes(others)
 
     def _begin(self, octets: memoryview, at: int, others: bytearray) -> int:
-        """The fixed header is here. Read the packet where it is whole, else keep what there is. Returns its end."""
+        """The fixed header is complete. Read the packet if it is complete, too, else keep its part. Returns its end."""
         n_body = sum((digit & 0x7F) << 7 * i for i, digit in enumerate(self._head[1:]))
         if n_body > MAX_PACKET_BYTES and self._head[0] & KIND_MASK != PUBLISH:
             raise ConnectionError(NOT_MQTT)
@@ -98,7 +98,7 @@ class ReceiveLimiter:
         return at + n_body
 
     def _continue(self, octets: memoryview, at: int, others: bytearray) -> int:
-        """Add to the packet that was begun, and read it where it is whole now. Returns the end of what was used."""
+        """Add to the packet at hand, and read it once it is complete. Returns the end of the bytes used."""
         end = min(at + self._n_left, len(octets))
         self._n_left -= end - at
         if self._n_body > MAX_PACKET_BYTES:

@@ -21,28 +21,28 @@ from .metrics import PublishMeters
 ROOT = "$SYS/broker/"
 TOPICS = ("clients/connected", "clients/disconnected", "heap/current", "publish/messages/dropped")
 STALE_S = 35.0
-"""Without a word for so long a broker counts as away; mosquitto speaks every 10 s."""
+"""Without a message for so long a broker counts as away; mosquitto publishes every 10 s."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _log = structlog.get_logger("broker")
 
 
 class BrokerWatch:
-    """Follows one broker for as long as the service runs; a broker that is away or refuses ends nothing."""
+    """Watches one broker for as long as the service runs, whether it answers or not."""
 
     def __init__(self, name: str, address: BrokerAddress, meters: PublishMeters) -> None:
         self._name = name
         self._address = address
         self._meters = meters
-        self._heard_s = -math.inf
+        self._message_at = -math.inf
         meters.broker_answers.labels(name).set_function(lambda: float(self.answers))
 
     @property
     def answers(self) -> bool:
-        """Whether the broker spoke lately."""
-        return time.monotonic() - self._heard_s < STALE_S
+        """Whether the broker published within STALE_S."""
+        return time.monotonic() - self._message_at < STALE_S
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Never a fault of the service that watches: what it does goes on."""
+        """Always well: a broker that does not answer is no fault of this service."""
         return True, {"answers": self.answers}
 
     async def run(self) -> None:
@@ -56,10 +56,10 @@ class BrokerWatch:
                     logged = str(error.rc)
                     _log.warning("a broker cannot be watched", broker=self._name, reason=logged.lower())
             except aiomqtt.MqttError:
-                logged = ""  # `answers` says it
+                logged = ""  # shown by `answers`
             await backoff.wait()
 
-    async def _follow(self, heard: Callable[[], None]) -> Never:
+    async def _follow(self, on_message: Callable[[], None]) -> Never:
         """Read `$SYS` until the connection is lost, which is an MqttError. MQTT 3.1.1, which every broker speaks."""
         address = self._address
         async with aiomqtt.Client(
@@ -73,8 +73,8 @@ class BrokerWatch:
             async for message in client.messages:
                 value = _number(message.payload)
                 if value is not None:
-                    heard()
-                    self._heard_s = time.monotonic()
+                    on_message()
+                    self._message_at = time.monotonic()
                     self._set(message.topic.value.removeprefix(ROOT), value)
         raise aiomqtt.MqttError("the connection was closed")
 

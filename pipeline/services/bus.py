@@ -1,8 +1,8 @@
 """Carries stage messages between the services: MQTT topics under `<mission>/stage/`, or calls inside one process.
 
 A service gives its bus one function, `take` (`serve`), and gets its messages one at a time through it. Back-pressure:
-what `send` gives is done once the broker has acknowledged, or the receiver has taken up the messages. A topic that the
-broker refuses is reported in `trouble`; a refused subscription is retried with backoff.
+the future that `send` returns is done once the broker has acknowledged the messages, or their receiver handles them. A
+topic that the broker refuses is reported in `trouble`; a refused subscription is retried with backoff.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .protocol import KINDS, Chunk, Offer, Output, Presence, StageMessage, pack,
 
 SHARE = "$share/decode"
 _HEADER_BYTES = 4096
-"""Topic, properties and the map around the content of a stage message."""
+"""Bound of topic, properties and the map around the content of a stage message."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _REFUSED_S = 180.0
 """A refusal counts for so long without another attempt on its topic: refused runs begin again within 120 s."""
@@ -55,7 +55,7 @@ class Bus(Protocol):
     def n_waiting(self) -> int: ...
 
     def send(self, messages: Iterable[StageMessage], worker: str = "") -> asyncio.Future[bool]:
-        """Send at once, each message before the next is asked for.
+        """Send at once, each message before the next is taken from `messages`.
 
         Done with True once the broker, or the receiver in this process, has them all; with False where the broker
         refused one (see `trouble`). A refused message is not retried here: its run makes no progress, and ingest begins
@@ -66,8 +66,8 @@ class Bus(Protocol):
     async def serve(self, take: Take) -> None:
         """Call `take` with each message that comes for this service, until cancelled.
 
-        `take` handles a message at once and returns None, or returns an awaitable: the next message comes when that is
-        done.
+        `take` handles a message at once and returns None, or returns an awaitable: the next message is delivered when
+        that is done.
         """
         ...
 
@@ -92,7 +92,7 @@ class MqttBus:
     """`listen(on_depth, on_listening)` subscribes for the service: `on_depth` gets the number of waiting messages.
 
     Payloads that are no stage message are counted in `n_malformed` and dropped. A subscription that the broker refuses
-    is retried with backoff; the service goes on with what needs no messages (ingest records).
+    is retried with backoff; meanwhile ingest still records.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class MqttBus:
         self._publisher = publisher
         self._listen = listen
         self._now = now
-        self._unheard = ""
+        self._subscription_refused = ""
         """Why the subscription is refused; empty while it is accepted."""
         self._refused: dict[str, tuple[str, float]] = {}
         """Topics whose newest message was refused: the reason, and when."""
@@ -119,7 +119,7 @@ class MqttBus:
     def trouble(self) -> str:
         since = self._now() - _REFUSED_S
         refused = [f"the broker refuses {topic}: {why}" for topic, (why, at) in self._refused.items() if at > since]
-        return "; ".join([*refused, *filter(None, [self._unheard])])
+        return "; ".join([*refused, *filter(None, [self._subscription_refused])])
 
     @property
     def largest_bytes(self) -> int:
@@ -152,7 +152,7 @@ class MqttBus:
         return not refused
 
     async def serve(self, take: Take) -> None:
-        """Each message is acknowledged to the broker two messages later: one may be at work while another is sent."""
+        """As of Bus. A message is acknowledged two messages later: one may be handled while another is sent."""
         async with aclosing(self._received()) as messages:
             async for message in messages:
                 rest = take(message)
@@ -169,9 +169,9 @@ class MqttBus:
                         if message := self._unpacked(topic, payload):
                             yield message
             except RunError as error:
-                if self._unheard != str(error):
+                if self._subscription_refused != str(error):
                     _log.error("the broker refuses the service", reason=str(error))
-                self._unheard = str(error)
+                self._subscription_refused = str(error)
             await backoff.wait()
 
     def _unpacked(self, topic: str, payload: bytes) -> StageMessage | None:
@@ -186,7 +186,7 @@ class MqttBus:
             return None
 
     def _subscribed(self) -> None:
-        self._unheard = ""
+        self._subscription_refused = ""
 
     def _note(self, n_waiting: int) -> None:
         self.n_waiting = n_waiting
@@ -211,7 +211,7 @@ class _Inbox:
         self._take: Take | None = None
         """None while nobody serves, or a message is handled."""
         self._rest: Awaitable[object] | None = None
-        """What remains to be awaited of the message that is handled."""
+        """Awaitable for the rest of the message that is handled."""
         self._waiting: deque[tuple[StageMessage, asyncio.Future[bool]]] = deque()
         self._wake = asyncio.Event()
 
@@ -274,7 +274,7 @@ class LocalBus:
             kind: [inboxes[name] for name in _RECEIVERS.get(kind, ("ingest",)) if name in inboxes] for kind in KINDS
         }
         self._taken: asyncio.Future[bool] | None = None
-        """What `send` gives where all is taken: done."""
+        """Done future, returned by `send` where no receiver is busy."""
         self.n_malformed = 0
         self.trouble = ""
         self.largest_bytes = MAX_PACKET_BYTES
@@ -285,7 +285,7 @@ class LocalBus:
 
     @staticmethod
     def of(*services: str) -> dict[str, LocalBus]:
-        """Buses that hear each other."""
+        """Make buses for these services, connected with each other."""
         inboxes = {service: _Inbox() for service in services}
         return {service: LocalBus(inboxes, service) for service in services}
 
@@ -312,7 +312,7 @@ async def _all_of(taken: Iterable[asyncio.Future[bool]]) -> bool:
 
 
 def _presence(payload: bytes) -> Presence:
-    """ValueError for what is no status message."""
+    """The presence in a status message; ValueError if it is none."""
     status = json.loads(payload)
     if not isinstance(status, dict) or not isinstance(status.get("state"), str):
         raise ValueError("not a status message")  # noqa: TRY004 - of the payload, not of an argument

@@ -45,7 +45,7 @@ class Decode:
         await self._bus.serve(self._take)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """State for `/health`; always well: what the broker refuses is in the bus's `trouble`."""
+        """State for `/health`; always well: refusals of the broker are in `trouble` of the bus."""
         return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
 
     def _take(self, message: StageMessage) -> Awaitable[object] | None:
@@ -83,6 +83,6 @@ class Decode:
         meters.seconds.observe(self._worker.took_s)
         if station not in self._stations:
             self._stations.add(station)
-            meters.thinned.labels(station).set_function(partial(self._worker.n_replaced, station))
+            meters.replaced.labels(station).set_function(partial(self._worker.n_replaced, station))
         if report := self._worker.last_report.pop(station, None):
             meters.report(station, report)

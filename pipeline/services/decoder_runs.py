@@ -68,7 +68,7 @@ class Worker:
         """In runs that have ended, as the next."""
         self._n_replaced: Counter[str] = Counter()
         self.largest_message_bytes = 1 << 62
-        """What the broker takes of an Output's content at most; set by the service."""
+        """Largest content of an Output that the broker takes; set by the service."""
         self.took_s = 0.0
         """Seconds in which the outputs of the last chunk were made, without those in which they were sent."""
         self.last_report: dict[str, dict[str, Any]] = {}
@@ -89,7 +89,7 @@ class Worker:
         return self._n_replaced[station] + sum(going)
 
     def decode(self, chunk: Chunk) -> Iterator[Output | Nack]:
-        """Decode a chunk: gives what to send to publish, products first, then what is retained. Iterate to the end.
+        """Decode a chunk. Yields outputs for publish, products first, then retained messages. Iterate to the end.
 
         Where the system takes no more open files, or a disk fails (a library is loaded when first used), the run is
         dropped with a Nack, and ingest sends it again with backoff: nothing is wrong with its bytes.

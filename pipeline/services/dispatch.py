@@ -1,11 +1,11 @@
 """Dispatches one recorded pass to the other services: sends it in order, counts what is confirmed, retries.
 
 In: messages from decode and publish, and the time. Out: messages to send. A run is one try at the pass, from its first
-byte on; only confirmations of the present run count. Flow control: at most `Pace.window_bytes` of a run are
-unconfirmed. Whatever goes wrong (a Nack, a message that the broker lost, silence) begins a new run, in which publish
-drops what is published already (dedup). Runs that get no further than those before begin with exponential backoff,
-which a service that restarts cuts short.
-While publish is away no run begins, since the broker would have to keep all of its outputs.
+byte on; only acknowledgements of the present run count. Flow control: at most `Pace.window_bytes` of a run are
+unconfirmed. Any failure (a Nack, a message that the broker lost, silence) begins a new run, in which publish drops
+messages that are published already (dedup). Runs without progress beyond those before begin with exponential backoff,
+which the restart of a service cuts short. While publish is offline no run begins, since the broker would have to keep
+all of its outputs.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from ..system.backoff import Backoff
 from .protocol import Ack, Chunk, Claim, Nack, Offer, Restarted, RunId, StageMessage
 
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
-_LONGEST_PATIENCE_S = 120.0
+_LONGEST_SILENCE_S = 120.0
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 120.0
 _AFTER_RESTART_S = 5.0
-"""Longest pause once a service says that it restarted: the runs before failed for want of it, and it is back."""
+"""Longest pause after a service has restarted: runs failed without it, and it is back."""
 STALL_S = 20.0
 """Without any progress while bytes wait: then the pass is stalled."""
-_ASKED_S = 5.0
+_CALLED_S = 5.0
 """Without a call of `send` for so long the pass counts as waiting (for its turn, or for the broker), not as stalled."""
 
 
 class Reader(Protocol):
-    """Reads a pass in order; None while there is no more."""
+    """Reads a pass in order; `read` returns None at the end of what is recorded."""
 
     def read(self, n_bytes: int) -> ByteBatch | None: ...
     def close(self) -> None: ...
@@ -46,9 +46,9 @@ class Pace:
     """Flow control and timeouts. Sizes in bytes, times in seconds.
 
     `window_bytes`: at most so many bytes of a run are unconfirmed. `n_at_once`: chunks of one call of `send`.
-    `offer_s`: until an offer is repeated. `silence_s`: without a confirmation until the run is given up; doubled each
-    time. `close_after_s`: from the confirmation of the end until the pass is closed. Until then it may have to be sent
-    again, since the broker may have lost what it took last.
+    `offer_s`: until an offer is repeated. `silence_s`: without an acknowledgement until the run is given up; doubled
+    each time. `close_after_s`: from the acknowledgement of the end until the pass is closed. Until then it may have to
+    be resent, since the broker may lose messages that it has acknowledged.
     """
 
     chunk_bytes: int = 2 << 20
@@ -58,7 +58,7 @@ class Pace:
     silence_s: float = 5.0
     close_after_s: float = 75.0
     confirmed_by: tuple[str, ...] = ("publish",)
-    """Services that must have what became of bytes before these count as confirmed."""
+    """Services that must acknowledge bytes before these count as confirmed."""
 
 
 class Dispatch:
@@ -70,38 +70,38 @@ class Dispatch:
         self._open_reader = open_reader
         self._pace = pace
         self._reader: Reader | None = None
-        self._patience_s = pace.silence_s
+        self._silence_s = pace.silence_s
         self.n_runs = 0
         self.n_best = 0
-        """Largest number of bytes that any run had confirmed."""
+        """Most bytes that any run has had confirmed."""
         self._id = RunId(station, name, "none")
         self._worker = ""
-        self._offer_at = self._heard_at = 0.0
+        self._offer_at = self._active_at = 0.0
         self._seq = self.n_sent = self.n_confirmed = 0
         self._place = 0
-        """Place in the recording of the next byte to send; missing bytes count, too."""
+        """Offset in the recording of the next byte to send; missing bytes count, too."""
         self._end_sent = False
         self._all_done_at: float | None = None
-        self._n_fruitless = 0
+        self._n_without_progress = 0
         self._backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
-        self._progress_at = self._asked_at = -math.inf
-        self._why_anew = ""
-        """Why the run before failed; empty after progress."""
+        self._progress_at = self._called_at = -math.inf
+        self._failure = ""
+        """Why the last run failed; empty after progress."""
         self._acks: dict[str, Ack] = {}
-        """What each service has confirmed of the present run."""
+        """The joined acknowledgements of each service for the present run."""
         self._refused = False
-        """Whether the broker refused a message of the present run: then the pass is not closed, although confirmed."""
+        """Whether the broker refused a message of the present run: then the pass is not closed although confirmed."""
         self.unread = ""
         """Why the recording cannot be opened now; it is retried."""
         self._begin_run(0.0)
 
     @property
     def finished(self) -> bool:
-        """Whether everything is confirmed. It may have to be sent again until it is closed."""
+        """Whether everything is confirmed. Until it is closed it may have to be resent."""
         return self._all_done_at is not None
 
     def is_closed(self, now: float) -> bool:
-        """Whether all is confirmed, and so long that no broker can lose it any more."""
+        """Whether all is confirmed for so long that a broker cannot lose it any more."""
         return self._all_done_at is not None and now >= self._all_done_at + self._pace.close_after_s
 
     def committed(self, now: float) -> Committed:
@@ -109,12 +109,12 @@ class Dispatch:
 
     @property
     def n_unconfirmed(self) -> int:
-        """Bytes of the present run that are out."""
+        """Bytes of the present run that are sent and not confirmed."""
         return self.n_sent - self.n_confirmed
 
     @property
     def worker(self) -> str:
-        """Who decodes it; empty while nobody does."""
+        """Name of the decode worker; empty while there is none."""
         return self._worker
 
     def send(
@@ -127,20 +127,20 @@ class Dispatch:
         max_bytes: int = 1 << 62,
         publish_away: bool = False,
     ) -> list[StageMessage]:
-        """Give the messages to send now. `max_bytes`: of the recording in one message. `publish_away`: begin no run.
+        """Return the messages to send now. `max_bytes`: of the recording in one message. `publish_away`: begin no run.
 
         `ended`: the recording of the pass is complete. `complete_at`: bytes recorded, where they are whole frames; else
         -1. `n_recorded`: bytes recorded, where that is known without a look at the disk.
         """
         if self._all_done_at is not None:
             return []
-        if publish_away or now - self._asked_at > _ASKED_S:
+        if publish_away or now - self._called_at > _CALLED_S:
             self._progress_at = now
-        self._asked_at = now
+        self._called_at = now
         if publish_away:
-            self._heard_at = now
-        if self._worker and now - self._heard_at > self._patience_s and self._waits:
-            self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
+            self._active_at = now
+        if self._worker and now - self._active_at > self._silence_s and self._waits:
+            self._silence_s = min(2 * self._silence_s, _LONGEST_SILENCE_S)
             self._begin_run(now)
         if not self._worker:
             if now < self._offer_at or publish_away:
@@ -148,17 +148,19 @@ class Dispatch:
             self._offer_at = now + self._pace.offer_s
             return [Offer(self._id)]
         chunk_bytes = min(self._pace.chunk_bytes, max_bytes)
-        return self._raws(now, ended=ended, complete_at=complete_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes)
+        return self._chunks(
+            now, ended=ended, complete_at=complete_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes
+        )
 
     def stalled(self, now: float) -> str:
-        """Give the reason why nothing was confirmed for STALL_S although bytes wait; empty while the pass goes on."""
+        """Why nothing was confirmed for STALL_S although bytes wait; empty while there is progress."""
         silent_s = now - self._progress_at
-        if self.finished or silent_s < STALL_S or now - self._asked_at > _ASKED_S:
+        if self.finished or silent_s < STALL_S or now - self._called_at > _CALLED_S:
             return ""
         if self.unread:
             why = f"the recording cannot be read: {self.unread}"
-        elif self._why_anew:
-            why = self._why_anew
+        elif self._failure:
+            why = self._failure
         elif not self._worker:
             why = "no decode worker takes it"
         else:
@@ -177,7 +179,7 @@ class Dispatch:
     def take(self, message: StageMessage, now: float) -> None:
         """Handle a message from decode or publish. Ignored if it belongs to an earlier run."""
         if isinstance(message, Restarted):
-            if self._worker or self.finished:  # a run that nobody has taken yet is new to publish, too
+            if self._worker or self.finished:  # a run without a worker is unknown to publish, too
                 self._begin_run(now)
             self._offer_at = min(self._offer_at, now + _AFTER_RESTART_S)
             return
@@ -185,18 +187,18 @@ class Dispatch:
             return
         if isinstance(message, Nack):
             if not self.finished:
-                self._why_anew = message.why
+                self._failure = message.why
                 self._begin_run(now)
         elif isinstance(message, Claim):
             self._worker = self._worker or message.worker
-            self._heard_at = now
+            self._active_at = now
         elif message.n_bytes <= self.n_sent and (joined := self._join(message, now)):
             self._confirm(joined, now)
 
     def reopen(self) -> None:
-        """The pass goes on after its end. Begins a new run if the end was sent."""
+        """The ended pass is resumed. Begins a new run if its end was sent."""
         if self._end_sent or self.finished:
-            self._n_fruitless = 0
+            self._n_without_progress = 0
             self._backoff.reset()
             self._begin_run(0.0)
 
@@ -211,27 +213,27 @@ class Dispatch:
         return self._seq > 0 and (self.n_confirmed < self.n_sent or self._end_sent)
 
     def _begin_run(self, now: float) -> None:
-        """Begin again from the first byte: at once, or with backoff where the runs before made no progress."""
+        """Begin a run from the first byte: at once, or with backoff where the runs before made no progress."""
         self.close()
         self.n_runs += 1
-        self._offer_at = now + self._backoff.next_s() if self._n_fruitless > 1 else 0.0
-        self._n_fruitless = min(self._n_fruitless + 1, 16)
+        self._offer_at = now + self._backoff.next_s() if self._n_without_progress > 1 else 0.0
+        self._n_without_progress = min(self._n_without_progress + 1, 16)
         self._acks = {}
         self._refused = False
         self._id = RunId(self._station, self._name, secrets.token_hex(6))
         self._worker = ""
-        self._heard_at = 0.0
+        self._active_at = 0.0
         self._seq = self.n_sent = self.n_confirmed = self._place = 0
         self._end_sent = False
         self._all_done_at = None
 
     def _join(self, done: Ack, now: float) -> Ack | None:
-        """What all services have confirmed, with this; None while one of them has confirmed nothing."""
+        """The acknowledgements of all services joined, with this one; None while one of them is missing."""
         if done.by not in self._pace.confirmed_by:
             return None
         before = self._acks.get(done.by, replace(done, n_bytes=0, ended=False, refused=""))
         if done.n_bytes > before.n_bytes or done.ended:
-            self._heard_at = now
+            self._active_at = now
         n_bytes, ended = max(done.n_bytes, before.n_bytes), done.ended or before.ended
         refused = done.refused or before.refused
         self._acks[done.by] = replace(done, n_bytes=n_bytes, ended=ended, refused=refused)
@@ -245,17 +247,17 @@ class Dispatch:
 
     def _confirm(self, done: Ack, now: float) -> None:
         if done.n_bytes > self.n_confirmed or done.ended:
-            self._heard_at = now
-            if self._n_fruitless < 3 and not done.refused:
+            self._active_at = now
+            if self._n_without_progress < 3 and not done.refused:
                 self._progress(now)
-            self._patience_s = self._pace.silence_s
+            self._silence_s = self._pace.silence_s
         self.n_confirmed = max(self.n_confirmed, done.n_bytes)
         self._refused |= bool(done.refused)
         if self._refused:
-            self._why_anew = f"the broker refuses {done.refused}" if done.refused else self._why_anew
+            self._failure = f"the broker refuses {done.refused}" if done.refused else self._failure
             return
         if done.n_bytes > self.n_best or done.ended:
-            self._n_fruitless = 0
+            self._n_without_progress = 0
             self._backoff.reset()
             self._progress(now)
         self.n_best = max(self.n_best, done.n_bytes)
@@ -264,13 +266,13 @@ class Dispatch:
             self.close()
 
     def _progress(self, now: float) -> None:
-        self._progress_at, self._why_anew = now, ""
+        self._progress_at, self._failure = now, ""
 
-    def _raws(
+    def _chunks(
         self, now: float, *, ended: bool, complete_at: int, n_recorded: int | None, chunk_bytes: int
     ) -> list[StageMessage]:
         if not self._waits:
-            self._heard_at = now
+            self._active_at = now
         out: list[StageMessage] = []
         while len(out) < self._pace.n_at_once and not self._end_sent and self._place != n_recorded:
             if self.n_sent - self.n_confirmed >= self._pace.window_bytes:
@@ -278,7 +280,9 @@ class Dispatch:
             left = chunk_bytes if n_recorded is None else n_recorded - self._place
             try:
                 self._reader = self._reader or self._open_reader()
-                batch = self._reader.read(min(left + 1, chunk_bytes))  # one more shows that it is all
+                batch = self._reader.read(
+                    min(left + 1, chunk_bytes)
+                )  # one byte more shows that there is no further one
             except OSError as error:
                 self.unread = error.strerror or str(error)
                 break

@@ -21,7 +21,7 @@ Health = Callable[[], tuple[bool, Mapping[str, Any]]]
 
 @asynccontextmanager
 async def watched(host: str, port: int, health: Health, metrics: Callable[[], bytes]) -> AsyncIterator[int]:
-    """Serve while the block runs; gives the port. RunError where it cannot listen.
+    """Serve while the block runs; yields the port. RunError where it cannot listen.
 
     Where MAX_CONNECTIONS are open, a new one closes the oldest: connections that never send a request cannot keep a
     probe out.
@@ -64,9 +64,9 @@ def _answer(request: bytes, health: Health, metrics: Callable[[], bytes]) -> byt
     if path == b"/metrics":
         return _response("200 OK", "text/plain; version=0.0.4; charset=utf-8", metrics())
     if path == b"/health":
-        well, told = health()
+        well, state = health()
         status = "200 OK" if well else "503 Service Unavailable"
-        return _response(status, "application/json", json.dumps({"ok": well, **told}).encode() + b"\n")
+        return _response(status, "application/json", json.dumps({"ok": well, **state}).encode() + b"\n")
     return _response("404 Not Found", "text/plain", b"/health or /metrics\n")
 
 

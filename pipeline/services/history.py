@@ -1,8 +1,8 @@
-"""The history as a service: what decode made is kept as rows, and ingest hears how far that has come.
+"""The history as a service: stores the products of outputs as rows, and acknowledges them to ingest.
 
-In: outputs, as publish gets them. Out: rows on disk within FLUSH_S, then an Ack for each run; a Nack where an output is
-missing before this one. Products that are there already are dropped by their key, so a run may begin again.
-A full disk stops it: nothing more is taken, `/health` says why, and what waits is written as soon as the disk takes it.
+In: the same outputs as publish. Out: rows on disk within FLUSH_S, then an Ack for each run; a Nack where an output is
+missing before this one. Products that are stored already are dropped by their key (dedup), so a run may begin again.
+On a full disk it accepts no more outputs (back-pressure), `/health` has the reason, and the write is retried.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from .protocol import Ack, Nack, Output, Restarted, RunId, StageMessage, ids
 
 FLUSH_S = 0.4
 """Between two commits of rows, while rows come."""
-AGAIN_S = 1.0
-"""Between tries to write what the disk did not take."""
+RETRY_S = 1.0
+"""Between retries of a failed write."""
 MAX_WAITING_BYTES = 64 << 20
-"""Of messages that are not written; beyond it none is taken."""
+"""Limit of messages that are not written; beyond it no output is accepted (back-pressure)."""
 MAINTAIN_S = 20.0
 PRUNE_S = 3600.0
 MAX_RUNS = 256
@@ -61,16 +61,16 @@ class History:
         self._waiting: list[Output] = []
         self._n_bytes = 0
         self._since: float | None = None
-        """When the oldest output came that is not written."""
-        self._losses: dict[str, Nack] = {}
+        """When the oldest unwritten output was received."""
+        self._nacks: dict[str, Nack] = {}
         self._wake, self._room = asyncio.Event(), asyncio.Event()
-        self._again = True
+        self._announces = True
         meters.lag.set_function(self._lag_s)
         self.trouble = ""
         """Why rows cannot be written; empty while they can."""
 
     async def run(self) -> None:
-        """Until cancelled. What is not written then is not confirmed, so it comes again."""
+        """Run until cancelled. Unwritten outputs are not acknowledged, so ingest sends them again."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._bus.serve(self._take), name="take")
@@ -80,33 +80,33 @@ class History:
             self._recorder.close()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well while the disk takes rows. `lag_s`: age of what is not written; `waiting_bytes`: its size."""
+        """Well while rows can be written. `lag_s`: age of the oldest unwritten product; `waiting_bytes`: of all."""
         state: dict[str, Any] = {"waiting_bytes": self._n_bytes, "lag_s": round(self._lag_s(), 2)}
         return not self.trouble, state | ({"disk": self.trouble} if self.trouble else {})
 
     def _lag_s(self) -> float:
-        """Seconds since the oldest product came whose rows are not written."""
+        """Seconds since the oldest product was received whose rows are not written."""
         return time.monotonic() - self._since if self._since is not None else 0.0
 
     def _take(self, message: StageMessage) -> Awaitable[None] | None:
-        """Note an output, at once if there is room for it, else when there is."""
+        """Accept an output: at once if there is room for it, else later."""
         if not isinstance(message, Output):
             return None
         if self._n_bytes > MAX_WAITING_BYTES:
-            return self._note_later(message)
-        self._note(message)
+            return self._add_later(message)
+        self._add_output(message)
         return None
 
-    async def _note_later(self, message: Output) -> None:
+    async def _add_later(self, message: Output) -> None:
         while self._n_bytes > MAX_WAITING_BYTES:
             self._room.clear()
             await self._room.wait()
-        self._note(message)
+        self._add_output(message)
 
-    def _note(self, message: Output) -> None:
+    def _add_output(self, message: Output) -> None:
         expected = self._next.get(message.id, 0)
         if message.seq > expected:
-            self._note_loss(message)
+            self._nack(message)
         elif message.seq == expected:
             self._next.pop(message.id, None)
             self._next[message.id] = message.seq + 1
@@ -117,25 +117,23 @@ class History:
             self._since = self._since if self._since is not None else time.monotonic()
             self._wake.set()
 
-    def _note_loss(self, out: Output) -> None:
-        """An output is missing before this one: the run is to begin again. It is said once of each run."""
-        if out.id.run not in self._losses:
+    def _nack(self, out: Output) -> None:
+        """An output is missing before this one: the run has to begin again. One Nack for each run."""
+        if out.id.run not in self._nacks:
             _log.warning("lost the run", **ids(out))
-            self._losses[out.id.run] = Nack(
-                out.id, f"history: output {out.seq} came, and what is before it did not"
-            )
+            self._nacks[out.id.run] = Nack(out.id, f"history: output {out.seq} came, and what is before it did not")
             self._wake.set()
 
     async def _write(self) -> None:
-        told: set[str] = set()
+        nacked: set[str] = set()
         while True:
-            if self._again:
-                self._again = False
+            if self._announces:
+                self._announces = False
                 await self._bus.send([Restarted(BY)])
             await self._wake.wait()
             self._wake.clear()
-            lost = [one for run, one in self._losses.items() if run not in told]
-            told = set(self._losses)
+            lost = [one for run, one in self._nacks.items() if run not in nacked]
+            nacked = set(self._nacks)
             if lost:
                 await self._bus.send(lost)
             await asyncio.sleep(FLUSH_S)
@@ -146,7 +144,7 @@ class History:
                 await self._bus.send(list(_acks(outs).values()))
 
     async def _until_stored(self, outs: Sequence[Output], began: float) -> None:
-        """Write rows, again and again while the disk takes none."""
+        """Write rows; retried while the disk fails."""
         while True:
             try:
                 n_rows = await self._thread.run(self._store, outs)
@@ -155,11 +153,11 @@ class History:
                     _log.error("rows cannot be written; tried again", reason=str(error))
                 self.trouble = str(error)
                 self._meters.failed.set(1)
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(RETRY_S)
             else:
                 break
         if self.trouble:
-            _log.warning("the disk takes rows again")
+            _log.warning("rows can be written again")
         self.trouble = ""
         self._since = time.monotonic() if self._waiting else None
         self._n_bytes -= sum(len(one.message.payload) for out in outs for one in out.messages)
@@ -169,13 +167,13 @@ class History:
         self._meters.seconds.observe(time.monotonic() - began)
 
     def _store(self, outs: Sequence[Output]) -> int:
-        """In a thread: rows of the products of outputs, and the reports of passes that ended."""
+        """Store rows of the products of outputs, and the reports of passes that ended. In a thread."""
         reports = []
         for out in outs:
             for one in out.messages:
                 topic = one.message.topic.split("/")
                 if topic[2:3] == ["product"]:
-                    self._add(one.message.payload, one.key, out)
+                    self._add_product(one.message.payload, one.key, out)
                 elif topic[2:] == ["report"]:
                     reports.append((topic[1], out.id.name, one.message.payload))
                 elif topic[2:3] == ["event"]:
@@ -185,11 +183,11 @@ class History:
             self._recorder.end_pass(stream, name, _json(payload))
         return n_rows
 
-    def _add(self, payload: bytes, key: str, out: Output) -> None:
+    def _add_product(self, payload: bytes, key: str, out: Output) -> None:
         try:
             product = product_of(payload)
         except ValueError as error:
-            _log.error("not kept", reason=str(error), **ids(out))
+            _log.error("not stored", reason=str(error), **ids(out))
             return
         self._recorder.add(product, key or product.id, out.id.name)
 
@@ -217,13 +215,13 @@ class History:
 
 
 def _acks(outs: Sequence[Output]) -> dict[RunId, Ack]:
-    """The last of each run."""
+    """An Ack for the last output of each run."""
     return {out.id: Ack(out.id, out.n_bytes, out.ended, by=BY) for out in outs}
 
 
 def _json(payload: bytes) -> Mapping[str, Any]:
     try:
-        told = json.loads(payload)
+        nacked = json.loads(payload)
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return nacked if isinstance(nacked, dict) else {}

@@ -1,10 +1,10 @@
 """The ingest stage: records the bytes of all stations on disk, and sends them to decode until publish confirms them.
 
-    source -> recorder        a task for each station: nothing is sent that is not recorded
-    recording -> bus          one task for all passes, with flow control by what is confirmed (`dispatch`)
+    source -> recorder        a task for each station: nothing is sent before it is recorded
+    recording -> bus          one task for all passes, with flow control by acknowledgements (`dispatch`)
 
 A pass begins with its first byte. It ends when its sender ends it, or after `gap_s` without a byte. While the disk
-takes no bytes, the station is not read (back-pressure); the write is retried each second, logged and in `/health`.
+fails, the station is not read (back-pressure); the write is retried each second, logged and in `/health`.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ..stations.tcp import Arrival, Source
 from ..stations.udp import UdpListener
 from .bus import Bus
 from .metrics import IngestMeters
-from .odd_datagrams import OddWatch, odd_in_words
+from .odd_datagrams import OddWatch, odd_datagrams_health
 from .protocol import Offer, Presence, Restarted, StageMessage
 from .station_recorder import PassInFlight, StationRecorder
 
 MAX_ACTIVE = 4
-"""Passes of a backlog that are dispatched at once, beside those that are open."""
+"""Passes of a backlog that are dispatched at once, besides open ones."""
 HOUSEKEEPING_S = 0.5
 _log = structlog.get_logger("ingest")
 
 
 class Ingest:
-    """All stations. `gap_s`: silence that ends a pass."""
+    """The ingest stage. `gap_s`: seconds without a byte that end a pass. `fsync_s`: interval of syncs, or None."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Ingest:
         self._fsync_s = fsync_s
         self._wake = asyncio.Event()
         self._sent: asyncio.Future[bool] | None = None
-        """Done once the messages sent last are taken up."""
+        """Done once the receiver handles the messages sent last."""
         self._publish_away = False
 
     async def run(self) -> None:
@@ -64,7 +64,7 @@ class Ingest:
                     group.create_task(self._record(station, source), name=f"record {name}")
                 group.create_task(self._send(), name="send")
                 group.create_task(self._bus.serve(self._take), name="listen")
-                group.create_task(self._keep_house(), name="housekeeping")
+                group.create_task(self._housekeeping(), name="housekeeping")
                 if self._fsync_s:
                     group.create_task(self._sync(self._fsync_s), name="fsync")
         finally:
@@ -72,19 +72,19 @@ class Ingest:
                 station.recorder.close()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well while every disk takes bytes, no recording is damaged, publish is there, and no pass is stalled."""
+        """Well while every disk works, no recording is damaged, publish is online, and no pass is stalled."""
         stations = {
             name: {
                 "lag_bytes": station.lag()[0],
                 "disk_full": station.disk_full,
                 "reason": station.recorder.reason,
-                "untidy": station.untidy,
+                "untidy": station.checkpoint_failure,
                 "unsettled": len(station.passes),
                 "damaged": [one.folder.name for one in station.passes if one.n_damaged],
                 "stalled": station.stalled(time.monotonic()),
                 "unread": next((one.dispatch.unread for one in station.passes if one.dispatch.unread), ""),
             }
-            | odd_in_words(source)
+            | odd_datagrams_health(source)
             for name, (station, source) in self._stations.items()
         }
         stopped = any(
@@ -103,18 +103,18 @@ class Ingest:
                 await asyncio.sleep(1.0)
                 left = self._take_arrival(station, left)
             if arrival.name:
-                await self._tell_recorded(station, source, arrival)
+                await self._report_recorded(station, source, arrival)
 
     def _take_arrival(self, station: StationRecorder, arrival: Arrival) -> Arrival | None:
-        """Record an arrival and send it if nothing waits; gives the part that the disk did not take."""
+        """Record an arrival and send it if nothing waits. Returns the part that the disk refused, or None."""
         left = station.record(arrival)
-        self._pass_on(station)
+        self._send_now(station)
         n_left = sum(map(len, left.pieces)) if left else 0
         self._recorded[station.name].inc(sum(map(len, arrival.pieces)) - n_left)
         return left
 
-    async def _tell_recorded(self, station: StationRecorder, source: Source, arrival: Arrival) -> None:
-        """Report to the sender how much is recorded; retried each second where the folder cannot be read."""
+    async def _report_recorded(self, station: StationRecorder, source: Source, arrival: Arrival) -> None:
+        """Acknowledge recorded bytes to the sender; retried each second where the folder cannot be read."""
         while True:
             try:
                 n_bytes = station.n_recorded(arrival)
@@ -125,10 +125,10 @@ class Ingest:
                 source.recorded(n_bytes)
                 return
 
-    def _pass_on(self, station: StationRecorder) -> None:
-        """Send what is recorded if what was sent before is taken up; else wake the task that sends.
+    def _send_now(self, station: StationRecorder) -> None:
+        """Send recorded bytes if the messages before are received; else wake the task that sends.
 
-        So under load, or over a broker, what is recorded meanwhile goes in one message.
+        So under load, or over a broker, bytes recorded meanwhile are sent in one message.
         """
         if not station.passes or not self._has_sent():
             self._wake.set()
@@ -141,7 +141,7 @@ class Ingest:
             self._wake.set()
 
     def _has_sent(self) -> bool:
-        """Whether what was sent last is taken up. Raises what sending it raised."""
+        """Whether the messages sent last are received. Raises what sending them raised."""
         return self._sent is None or (self._sent.done() and (self._sent.result() or True))
 
     async def _send(self) -> None:
@@ -153,7 +153,7 @@ class Ingest:
                         await self._wake.wait()
 
     async def _send_what_is_due(self) -> int:
-        """Send all due messages; gives their number."""
+        """Send all due messages. Returns their number."""
         n_sent = 0
         if self._sent:
             await self._sent
@@ -166,7 +166,7 @@ class Ingest:
         return n_sent
 
     def _due(self, station: StationRecorder, one: PassInFlight) -> list[StageMessage]:
-        """Give the messages of a pass that are due now."""
+        """The messages of a pass that are due now."""
         complete_at = -1 if one.ended else station.complete_at
         n_recorded = None if one.ended else station.recorder.n_bytes
         messages = one.dispatch.send(
@@ -189,7 +189,7 @@ class Ingest:
         return station.with_events(messages)
 
     def _active(self) -> list[tuple[StationRecorder, PassInFlight]]:
-        """The open passes, and the MAX_ACTIVE oldest of those that have ended."""
+        """The open passes, and the MAX_ACTIVE oldest of the ended ones that are not confirmed."""
         recorders = [station for station, _ in self._stations.values()]
         going = [(station, one) for station in recorders for one in station.passes if not one.dispatch.finished]
         backlog = [pair for pair in going if pair[1].ended][:MAX_ACTIVE]
@@ -198,7 +198,7 @@ class Ingest:
     def _take(self, message: StageMessage) -> None:
         now = time.monotonic()
         if isinstance(message, Restarted):
-            _log.warning("a service begins anew: unsettled passes are sent again", by=message.service)
+            _log.warning("a service has started: passes that are not closed are sent again", by=message.service)
         elif isinstance(message, Presence):
             self._note_presence(online=message.online)
         for station, _ in self._stations.values():
@@ -207,14 +207,14 @@ class Ingest:
         self._wake.set()
 
     def _note_presence(self, *, online: bool) -> None:
-        """Note whether publish is online. While it is away passes are recorded and no run begins (`dispatch`)."""
+        """Note whether publish is online. While it is offline passes are recorded, and no run begins (`dispatch`)."""
         if online == self._publish_away:
             text = "publish is back" if online else "publish is away: passes are recorded and wait for it"
             _log.warning(text)
         self._publish_away = not online
         self._meters.publish_away.set(self._publish_away)
 
-    async def _keep_house(self) -> None:
+    async def _housekeeping(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             for station, source in self._stations.values():
@@ -238,15 +238,15 @@ class Ingest:
         self._meters.lag_seconds.labels(station.name).set(lag_s)
         n_out = sum(one.dispatch.n_unconfirmed for one in station.passes)
         self._meters.unconfirmed.labels(station.name).set(n_out)
-        self._meters.unsettled.labels(station.name).set(len(station.passes))
+        self._meters.open_passes.labels(station.name).set(len(station.passes))
         self._meters.runs.labels(station.name).set(sum(one.dispatch.n_runs for one in station.passes))
         self._meters.disk_full.labels(station.name).set(station.disk_full or bool(station.recorder.broken))
-        self._meters.untidy.labels(station.name).set(bool(station.untidy))
+        self._meters.checkpoint_failed.labels(station.name).set(bool(station.checkpoint_failure))
         self._meters.stalled.labels(station.name).set(len(station.stalled(time.monotonic())))
         self._meters.damaged.labels(station.name).set(station.n_damaged)
         if isinstance(source, UdpListener):
             self._meters.odd.labels(station.name).set(source.n_odd)
-            station.events.extend(self._odd[station.name].look(source))
+            station.events.extend(self._odd[station.name].report(source))
         n_lost = source.n_lost
         if n_lost > station.n_lost:
             _log.warning("datagrams are lost", station=station.name, lost=n_lost)

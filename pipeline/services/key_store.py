@@ -37,12 +37,12 @@ Row = tuple[bytes, int]
 
 
 class KeyStore:
-    """The file `path`, for this process alone. A file of earlier versions is taken over."""
+    """The file `path`, locked by this process. Keys of a file of earlier versions are imported."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.trouble = ""
-        """Why the file could not be read or written the last time; empty where it could."""
+        """Why the last read or write failed; empty if it did not."""
         self._whole: dict[bytes, int] = {}
         """Of a file that was removed."""
         old = _old_keys(path)
@@ -58,15 +58,15 @@ class KeyStore:
         return any(when_ms < before_ms for _, when_ms in rows)
 
     def newest(self, n: int) -> list[Row]:
-        """At most `n` keys, the oldest of them first. Those that are damaged are dropped, and told."""
+        """At most `n` keys, the oldest of them first. Damaged ones are dropped and logged."""
         return list(self._rows("select digest, when_ms, crc from keys order by when_ms desc limit ?", (n,)))[::-1]
 
     def write(self, rows: Sequence[Row]) -> bool:
         """Add keys, all or none; whether the disk took them."""
-        told = [(digest, when_ms, _checksum(digest, when_ms)) for digest, when_ms in rows]
-        if told and not self._change("insert or replace into keys values (?, ?, ?)", told):
+        signed = [(digest, when_ms, _checksum(digest, when_ms)) for digest, when_ms in rows]
+        if signed and not self._change("insert or replace into keys values (?, ?, ?)", signed):
             return False
-        self.n += len(told)
+        self.n += len(signed)
         if self.n > MAX_ON_DISK + MAX_ON_DISK // 20:
             self._forget_oldest()
         return True
@@ -83,7 +83,7 @@ class KeyStore:
             self._database.close()
 
     def _open(self) -> sqlite3.Connection:
-        """The database; a new one where there is none, or it is none."""
+        """Open the database; recreate a file that is no database of keys."""
         for _ in range(2):
             database = sqlite3.connect(self._path, isolation_level="IMMEDIATE", check_same_thread=False)
             try:
@@ -101,7 +101,7 @@ class KeyStore:
         raise OSError(5, f"{self._path} cannot be made")
 
     def _remove(self, database: sqlite3.Connection, error: Exception) -> None:
-        """Remove the file, and remember what of it is whole."""
+        """Remove the file, and keep its undamaged rows in memory."""
         with suppress(sqlite3.Error):
             database.close()
         for ending in ("", "-wal", "-shm", "-journal"):
@@ -115,7 +115,7 @@ class KeyStore:
         )
 
     def _renew(self, error: Exception) -> None:
-        """Make the file anew; tried again with the next statement where the disk does not take that."""
+        """Recreate the file; retried with the next statement where the disk fails."""
         try:
             self._remove(self._database, error)
             self._database = self._open()
@@ -158,7 +158,7 @@ class KeyStore:
         return True
 
     def _fail(self, doing: str, error: Exception) -> None:
-        """Remember why, and log it where it is new."""
+        """Set `trouble`; logged where it is new."""
         trouble = f"the published keys cannot be {doing}"
         if not self.trouble.startswith(trouble):
             _log.error(trouble, reason=str(error))

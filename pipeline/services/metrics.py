@@ -11,7 +11,7 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 
 
 class Meters:
-    """What every service counts, in a register of its own or, where they are one process, in a common one."""
+    """Meters of every service, in a register of its own or, in one process, in that of `other`."""
 
     malformed: Counter
     incoming: Gauge
@@ -27,8 +27,8 @@ class Meters:
             self.outgoing, self.connected, self.trouble = other.outgoing, other.connected, other.trouble
             self.certificate = other.certificate
             return
-        self.malformed = self._counter("malformed_messages", "stage messages that were none", "stage")
-        self.incoming = self._gauge("incoming_messages", "stage messages that wait to be taken up", "stage")
+        self.malformed = self._counter("malformed_messages", "payloads that were no stage message", "stage")
+        self.incoming = self._gauge("incoming_messages", "stage messages that wait to be handled", "stage")
         self.outgoing = self._gauge("outgoing_messages", "messages that the broker has not acknowledged")
         self.connected = self._gauge("broker_connected", "1 while there is a connection to the broker")
         self.trouble = self._gauge(
@@ -37,7 +37,7 @@ class Meters:
         self.certificate = self._gauge("certificate_seconds", "until the first certificate in use ends")
 
     def text(self) -> bytes:
-        """In the form that Prometheus reads."""
+        """All meters in the text format of Prometheus."""
         return generate_latest(self._register)
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
@@ -61,16 +61,16 @@ class IngestMeters(Meters):
         self.lag_bytes = self._gauge("lag_bytes", "recorded and not confirmed as published", "station")
         self.lag_seconds = self._gauge("lag_seconds", "age of the oldest byte that is not confirmed", "station")
         self.unconfirmed = self._gauge("unconfirmed_bytes", "sent to decode and not confirmed", "station")
-        self.unsettled = self._gauge("unsettled_passes", "passes that may still be sent again", "station")
-        self.runs = self._gauge("runs", "tries at the passes that are unsettled", "station")
+        self.open_passes = self._gauge("unsettled_passes", "passes that may still be sent again", "station")
+        self.runs = self._gauge("runs", "tries at the passes that may still be sent again", "station")
         self.refused = self._gauge("refused_connections", "TLS handshakes that failed at a listener", "station")
-        self.damaged = self._gauge("damaged_passes", "passes whose recording is damaged, never settled", "station")
-        self.stalled = self._gauge(
-            "stalled_passes", "passes of which nothing gets on although bytes wait", "station"
-        )
+        self.damaged = self._gauge("damaged_passes", "passes whose recording is damaged, never closed", "station")
+        self.stalled = self._gauge("stalled_passes", "passes without progress although bytes wait", "station")
         self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
-        self.untidy = self._gauge("positions_failed", "1 while positions of passes cannot be written", "station")
-        self.publish_away = self._gauge("publish_away", "1 while publish is not there: no pass is sent meanwhile")
+        self.checkpoint_failed = self._gauge(
+            "positions_failed", "1 while positions of passes cannot be written", "station"
+        )
+        self.publish_away = self._gauge("publish_away", "1 while publish is offline: no pass is sent meanwhile")
 
 
 class DecodeMeters(Meters):
@@ -78,12 +78,12 @@ class DecodeMeters(Meters):
 
     def __init__(self, other: Meters | None = None) -> None:
         super().__init__(other)
-        self.batches = self._counter("decoded_batches", "batches through the line")
-        self.octets = self._counter("decoded_bytes", "bytes through the line")
-        self.seconds = self._histogram("decode_seconds", "time of a batch in the line")
-        self.runs = self._gauge("held_runs", "passes whose state is held")
-        self.quarantined = self._gauge("quarantined_batches", "batches that broke the line")
-        self.thinned = self._gauge(
+        self.batches = self._counter("decoded_batches", "batches through the chain")
+        self.octets = self._counter("decoded_bytes", "bytes through the chain")
+        self.seconds = self._histogram("decode_seconds", "time of a batch in the chain")
+        self.runs = self._gauge("held_runs", "runs whose state is in memory")
+        self.quarantined = self._gauge("quarantined_batches", "batches that broke the chain")
+        self.replaced = self._gauge(
             "latest_thinned", "newest values that gave way to newer ones before they were sent", "station"
         )
         self.frames = self._gauge("frames", "frames of the newest run, by fate", "station", "fate")
@@ -92,7 +92,7 @@ class DecodeMeters(Meters):
         self.packets = self._gauge("packets", "packets of the newest run", "station")
 
     def report(self, station: str, report: Mapping[str, Any]) -> None:
-        """The books of a run."""
+        """Set the gauges of a station by the pass report of its newest run."""
         for fate, n in report["frames"].items():
             if isinstance(n, int):
                 self.frames.labels(station, fate).set(n)
@@ -124,7 +124,9 @@ class PublishMeters(Meters):
             "keys_failed", "1 while the keys of what is published cannot be kept on disk"
         )
         self.refused_topics = self._gauge("refused_topics", "topics whose newest message the broker refused")
-        self.broker_answers = self._gauge("broker_answers", "1 while a watched broker speaks of itself", "broker")
+        self.broker_answers = self._gauge(
+            "broker_answers", "1 while a watched broker publishes its $SYS topics", "broker"
+        )
         self.broker_clients = self._gauge("broker_clients", "of a watched broker", "broker", "state")
         self.broker_heap = self._gauge("broker_heap_bytes", "memory of a watched broker", "broker")
         self.broker_dropped = self._gauge("broker_dropped_messages", "that a watched broker dropped", "broker")

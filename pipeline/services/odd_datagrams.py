@@ -19,8 +19,8 @@ QUIET_S = 60.0
 _log = structlog.get_logger("ingest")
 
 
-def odd_in_words(source: object) -> dict[str, Any]:
-    """The sizes that came and the one expected, for /health; empty where all were as expected."""
+def odd_datagrams_health(source: object) -> dict[str, Any]:
+    """The received sizes and the expected one, for /health; empty where all are as expected."""
     if not isinstance(source, UdpListener) or not source.n_odd:
         return {}
     sizes = {str(size): {"n": one.n, "unused": one.n_unused} for size, one in source.odd.items()}
@@ -28,27 +28,27 @@ def odd_in_words(source: object) -> dict[str, Any]:
 
 
 class OddWatch:
-    """Of one station."""
+    """Reports the odd datagrams of one station. `clock`: monotonic, in seconds."""
 
     def __init__(self, station: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._station, self._clock = station, clock
-        self._told: dict[int, tuple[int, float]] = {}
-        """How many of a size had come when they were last told of, and when that was."""
+        self._reported: dict[int, tuple[int, float]] = {}
+        """By size: the count when it was last reported, and when that was."""
 
-    def look(self, source: UdpListener) -> list[Event]:
-        """Log what is new since the last look; the same as events."""
+    def report(self, source: UdpListener) -> list[Event]:
+        """Log sizes that are new, or due again. Returns the same as events."""
         now, events = self._clock(), []
         for size, one in source.odd.items():
-            n_before, at = self._told.get(size, (0, -QUIET_S))
+            n_before, at = self._reported.get(size, (0, -QUIET_S))
             if one.n > n_before and now - at >= QUIET_S:
-                self._told[size] = one.n, now
+                self._reported[size] = one.n, now
                 events.append(_event(size, source.block_bytes, one))
                 _log.warning(events[-1].text, station=self._station, n=one.n, unused=one.n_unused)
         return events
 
 
 def _event(size: int, expected: int, one: OddSize) -> Event:
-    """What comes, what is expected, and what becomes of it."""
+    """Event with the received and the expected size, and how such datagrams are used."""
     what = "recorded and not used" if one.n_unused else "recorded, and the frames inside are looked for"
     text = f"datagrams of {size} bytes come, {expected} are expected: {what}"
     details = {"size_bytes": size, "expected_bytes": expected, "n": one.n, "unused": one.n_unused}

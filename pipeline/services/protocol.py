@@ -36,7 +36,7 @@ _MAX_DAMAGE = 4096
 
 
 class RunId(NamedTuple):
-    """Which try at which pass of which station."""
+    """A run: one try at one pass of one station."""
 
     station: str
     name: str
@@ -45,14 +45,14 @@ class RunId(NamedTuple):
 
 @carrier
 class Offer:
-    """A run that wants a worker."""
+    """Ingest offers a run to the decode workers."""
 
     id: RunId
 
 
 @carrier
 class Claim:
-    """A worker that takes it."""
+    """A decode worker takes the offered run."""
 
     id: RunId
     worker: str
@@ -62,8 +62,8 @@ class Claim:
 class Chunk:
     """Bytes of a pass, `seq` counted from 0 within the run.
 
-    `complete`: whole frames, each with a receive time of its own, and all that was received by now; `ended`:
-    nothing follows. `events`: of the station, to be published with what becomes of the bytes.
+    `complete`: whole frames, each with a receive time of its own, and all that was received by now. `ended`: nothing
+    follows. `events`: of the station, to be published with the products of the bytes.
     """
 
     id: RunId
@@ -76,7 +76,7 @@ class Chunk:
 
 @carrier
 class Output:
-    """What became of the run up to `n_bytes`; `seq` counts the run's Outputs. `received_ns`: of its newest byte.
+    """Messages made of the run up to `n_bytes`; `seq` counts the run's Outputs. `received_ns`: of its newest byte.
 
     `refused`: why some output could not be sent to publish at all; empty where all were.
     """
@@ -94,7 +94,7 @@ class Output:
 class Ack:
     """All of the run up to `n_bytes` is published. `refused`: why some of it is not; then the pass is not closed.
 
-    `by`: the service that says so: publish, or the history, which has the rows on disk.
+    `by`: the service that acknowledges: publish, or the history, which has the rows on disk.
     """
 
     id: RunId
@@ -106,7 +106,7 @@ class Ack:
 
 @carrier
 class Nack:
-    """Something of the run did not come: it has to begin again."""
+    """A message of the run is missing: it has to begin again. `why`: the reason."""
 
     id: RunId
     why: str
@@ -114,14 +114,14 @@ class Nack:
 
 @carrier
 class Restarted:
-    """A publish service that began anew: what it published lately may be lost with the broker. Or a history."""
+    """`service`, publish or history, has started: what the broker took lately of publish may be lost."""
 
     service: str
 
 
 @carrier
 class Presence:
-    """Whether publish is there, as its status topic says (its last will included). Never sent by a service itself."""
+    """Whether publish is online, by its status topic (its last will included). Never sent as a stage message."""
 
     online: bool
 
@@ -140,19 +140,19 @@ KINDS: dict[type, str] = {
 
 
 def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
-    """Where a message goes; `worker` for what concerns one of them."""
+    """Topic of a stage message. `worker`: of messages for one decode worker."""
     kind = KINDS[type(message)]
     return f"{mission}/stage/{kind}/{worker}" if worker else f"{mission}/stage/{kind}"
 
 
 def ids(message: Chunk | Output) -> dict[str, Any]:
-    """Fields of a log line that say where a message belongs."""
+    """Fields of log lines about a message: station, pass, run and number."""
     station, name, run = message.id
     return {"station": station, "pass_": name, "run": run, "batch": message.seq}
 
 
 def pack(message: StageMessage) -> bytes:
-    """The payload."""
+    """Encode a stage message as its payload."""
     if isinstance(message, Presence):
         raise TypeError("presence has a topic of its own, status")
     fields: dict[str, Any] = {"kind": KINDS[type(message)]}
@@ -186,21 +186,21 @@ def pack(message: StageMessage) -> bytes:
 
 
 def _damage(batch: ByteBatch) -> dict[str, Any]:
-    """What is missing or damaged before the bytes; nothing where all is well."""
+    """The fields of missing or damaged bytes before a chunk; empty where there are none."""
     if not batch.missing and not batch.damage:
         return {}
     return {"missing": batch.missing, "damage": batch.damage[:_MAX_DAMAGE]}
 
 
 def _n_bytes(message: StageMessage) -> int:
-    """About as much as it will be, so that memory is asked for once."""
+    """Estimated size of the payload, so that its buffer is allocated once."""
     if isinstance(message, Chunk):
         return len(message.batch.data) + 16 * len(message.batch.mark_ns)
     return sum(len(one.message.payload) + 400 for one in message.messages) if isinstance(message, Output) else 0
 
 
 def unpack(payload: bytes) -> StageMessage:
-    """The message in a payload; ValueError in one line where there is none. Arrays are views into the payload."""
+    """Decode a payload; ValueError in one line if it is no stage message. Arrays are views into the payload."""
     try:
         fields = unpack_bounded(payload)
         return _READERS[fields["kind"]](fields)

@@ -1,7 +1,7 @@
 """The publish stage as a service: publishes each output of decode once, and acknowledges to ingest.
 
-Its first message is Restarted: the broker may have lost what was published last, so ingest sends passes that are not
-closed again, and the keys drop what is known to be published for good (dedup).
+Its first message is Restarted: the broker may have lost messages published lately, so ingest resends all passes that
+are not closed, and dedup by the published keys drops what is durable already.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ..mqtt.publisher import PublishRefusedError
 from .bus import Bus
 from .metrics import PublishMeters
 from .protocol import Ack, Nack, Output, Restarted, RunId, StageMessage, ids
-from .published_keys import AGAIN_S, Deduplicator, PublishedKeys
+from .published_keys import RETRY_S, Deduplicator, PublishedKeys
 
 ANSWER_S = 0.05
-HELLO_AGAIN_S = 11.0
-"""Before a refused Restarted is retried: longer than a refused topic is paused."""
-_LOST_KEPT = _REFUSED_KEPT = 256
+RESTARTED_AGAIN_S = 11.0
+"""Before a refused Restarted is retried; longer than the pause of a refused topic."""
+_NACKED_KEPT = _REFUSED_KEPT = 256
 _log = structlog.get_logger("publish")
 
 
@@ -48,28 +48,28 @@ class Publish:
         self._bus = bus
         self._meters = meters
         self._remember_s = remember_s
-        self._done: dict[RunId, Ack] = {}
+        self._acks: dict[RunId, Ack] = {}
         self._refused: dict[str, str] = {}
         """Topics whose newest message the broker refused, and why."""
-        self._lost: dict[str, None] = {}
-        self._losses: list[Nack] = []
+        self._nacked: dict[str, None] = {}
+        self._nacks: list[Nack] = []
         self._wake = asyncio.Event()
-        self._again = True
+        self._announces = True
         self._publishing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Until cancelled. While one output is published, the next is read."""
+        """Run until cancelled. While one output is published, the next is received."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._bus.serve(self._take), name="take")
-            group.create_task(self._answer(), name="answer")
+            group.create_task(self._acknowledge(), name="answer")
 
-    def begin_anew(self) -> None:
-        """The broker came back, and not all of the last `remember_s` could be resent: ask for the passes again."""
+    def restart(self) -> None:
+        """After a loss of connection not all of the last `remember_s` could be resent: request the passes again."""
         self._keys.forget_since(int((time.time() - self._remember_s) * 1000))
-        self._greet()
+        self._announce()
 
-    def _greet(self) -> None:
-        self._again = True
+    def _announce(self) -> None:
+        self._announces = True
         self._wake.set()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
@@ -99,21 +99,23 @@ class Publish:
         checked = self._dedup.check(output)
         if isinstance(checked, list):
             began = time.perf_counter()
-            waited = self._await(output, checked, self._publish(checked), began)
+            waited = self._commit_when_sent(output, checked, self._publish(checked), began)
             self._publishing = asyncio.create_task(waited, name="publish one")
         elif isinstance(checked, Nack):
-            self._note_loss(checked, output)
+            self._note_nack(checked, output)
 
-    def _note_loss(self, lost: Nack, out: Output) -> None:
-        if lost.id.run not in self._lost:
+    def _note_nack(self, lost: Nack, out: Output) -> None:
+        if lost.id.run not in self._nacked:
             _log.warning("lost the run", why=lost.why, **ids(out))
-            self._losses.append(lost)
+            self._nacks.append(lost)
             self._wake.set()
-        self._lost[lost.id.run] = None
-        if len(self._lost) > _LOST_KEPT:
-            del self._lost[next(iter(self._lost))]
+        self._nacked[lost.id.run] = None
+        if len(self._nacked) > _NACKED_KEPT:
+            del self._nacked[next(iter(self._nacked))]
 
-    async def _await(self, out: Output, messages: Sequence[Message], sent: Awaitable[None], began: float) -> None:
+    async def _commit_when_sent(
+        self, out: Output, messages: Sequence[Message], sent: Awaitable[None], began: float
+    ) -> None:
         """Wait until the broker has answered for all messages, and commit the keys of those that it took.
 
         Ingest does not close a pass of which the broker refused a message: it sends the run again, with backoff.
@@ -132,7 +134,7 @@ class Publish:
             self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))
         reason = f"{refused[0][0].topic}: {refused[0][1]}" if refused else ""
         now_ms = time.time_ns() // 1_000_000
-        self._done[out.id] = self._dedup.commit(out, now_ms, [message for message, _ in refused], reason)
+        self._acks[out.id] = self._dedup.commit(out, now_ms, [message for message, _ in refused], reason)
         self._wake.set()
 
     def _note_refusals(
@@ -154,30 +156,30 @@ class Publish:
         self._meters.refused.inc(len(reasons))
         self._meters.refused_topics.set(len(self._refused))
 
-    async def _answer(self) -> None:
+    async def _acknowledge(self) -> None:
         """Send acknowledgements: the newest of each run, at most one in ANSWER_S.
 
-        Then just after the broker has confirmed something, when the next bytes are least likely to wait for this work.
+        That is just after an acknowledgement by the broker, when the next bytes are least likely to wait for this work.
         """
         while True:
-            if self._again:
-                self._again = False
+            if self._announces:
+                self._announces = False
                 if not await self._bus.send([Restarted("publish")]):
-                    asyncio.get_running_loop().call_later(HELLO_AGAIN_S, self._greet)
+                    asyncio.get_running_loop().call_later(RESTARTED_AGAIN_S, self._announce)
             self._wake.clear()
-            done, self._done = self._done, {}
-            losses, self._losses = self._losses, []
+            done, self._acks = self._acks, {}
+            losses, self._nacks = self._nacks, []
             self._keys.write()
             self._meters.keys_failed.set(bool(self._keys.trouble))
             if done or losses:
                 await self._bus.send([*losses, *done.values()])
                 await asyncio.sleep(ANSWER_S)
                 await self._woken_within(ANSWER_S)
-            elif not self._again:
-                await self._woken_within(AGAIN_S if self._keys.is_behind else None)
+            elif not self._announces:
+                await self._woken_within(RETRY_S if self._keys.is_behind else None)
 
     async def _woken_within(self, seconds: float | None) -> None:
-        """Wait for what is to be answered from now on; no longer than that."""
+        """Wait for the next message to acknowledge, at most so long."""
         self._wake.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

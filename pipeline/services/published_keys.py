@@ -2,7 +2,7 @@
 
 In: `Output`s. Out: the messages that are not published yet, then an `Ack`; a `Nack` if an output before this one is
 missing. After a restart the keys of the last `remember_s` are dropped: the broker may have lost those messages, and the
-memory of what to resend is gone.
+resend buffer is gone.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .protocol import Ack, Nack, Output, RunId
 MAX_KEYS = 200_000
 """Keys in memory."""
 MAX_RUNS = 256
-AGAIN_S = 1.0
-"""Between tries to write what the disk did not take."""
+RETRY_S = 1.0
+"""Between retries of a failed write."""
 NEVER_MS = (1 << 63) - 1
 _LOOKED_AT = 64
-"""Newest keys for the time of the last one: some may be damaged."""
+"""Number of newest keys that are read for the time of the last: some may be damaged."""
 
 
 class PublishedKeys:
@@ -38,7 +38,7 @@ class PublishedKeys:
         self._remember_ms = int(remember_s * 1000)
         self._newest: dict[bytes, int] = {}
         self._are_all = True
-        """Whether memory has all keys that are on disk."""
+        """Whether all keys on disk are in memory, too."""
         self._unwritten: dict[bytes, int] = {}
         self._forgotten_ms = NEVER_MS
         """Keys on disk of this time and later no longer count, and could not be deleted yet."""
@@ -98,7 +98,7 @@ class PublishedKeys:
             self._are_all = False
 
     def write(self) -> None:
-        """Write added keys to disk. On failure the newest MAX_KEYS of them are kept and retried each AGAIN_S.
+        """Write added keys to disk. On failure the newest MAX_KEYS of them are kept and retried each RETRY_S.
 
         A restart before they are written costs duplicates, not data.
         """
@@ -109,7 +109,7 @@ class PublishedKeys:
         if self._forgotten_ms == NEVER_MS and self._store.write(list(self._unwritten.items())):
             self._unwritten = {}
         if self.is_behind:
-            self._write_at = time.monotonic() + AGAIN_S
+            self._write_at = time.monotonic() + RETRY_S
             self._unwritten = dict(list(self._unwritten.items())[-MAX_KEYS:])
 
     def forget_since(self, since_ms: int) -> None:
@@ -136,7 +136,7 @@ class Deduplicator:
         self.n_dropped = 0
 
     def check(self, out: Output) -> Nack | Ack | list[Message]:
-        """Give the messages to publish (then `commit` them); Ack if the Output came twice; Nack if one is missing."""
+        """The messages to publish (then `commit` them); an Ack for a repeated Output; a Nack if one is missing."""
         expected = self._next.get(out.id, 0)
         if out.seq > expected:
             return Nack(out.id, f"output {out.seq} came, and what is before it did not")
@@ -151,7 +151,7 @@ class Deduplicator:
         return fresh
 
     def commit(self, out: Output, now_ms: int, refused: Collection[Message] = (), reason: str = "") -> Ack:
-        """Commit the messages of `out` as published, except the `refused` ones, which come again in a later run."""
+        """Commit the messages of `out` as published, except the `refused` ones, which a later run sends again."""
         left = {id(message) for message in refused}
         sent = [one.key for one in out.messages if one.key and id(one.message) not in left]
         self._keys.add([key for key in dict.fromkeys(sent) if key not in self._keys], now_ms)

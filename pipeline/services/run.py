@@ -66,7 +66,7 @@ async def publish(common: CommonSettings, folder: Path) -> None:
 
     def returned(complete: bool) -> None:
         if later and not complete:
-            later[0].begin_anew()
+            later[0].restart()
 
     with own_folder(folder), PublishedKeys(folder / "published.keys", common.remember_s) as keys:
         ids = ClientIds(folder)
@@ -113,7 +113,7 @@ async def everything(
 
     def returned(complete: bool) -> None:
         if later and not complete:
-            later[0].begin_anew()
+            later[0].restart()
 
     check_listeners(common, settings.stations)
     with (

@@ -1,7 +1,7 @@
-"""Records one station, and keeps its passes until they are closed: published, confirmed, and past being lost.
+"""Records one station, and keeps its passes in flight until they are closed: confirmed, and beyond any resend.
 
 In: `Arrival`s of a source. Out: bytes on disk (`recordings.log`); for each pass a `Dispatch` and, on disk, its
-checkpoint: how far publish has confirmed it. Bytes that the disk does not take go back to the caller, who retries.
+checkpoint: how far publish has confirmed it. Bytes that the disk refuses are returned to the caller, who retries.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ from ..stations.tcp import Arrival
 from .dispatch import Dispatch, Pace
 from .protocol import MAX_EVENTS, Chunk, StageMessage
 
-_AGAIN = "~"  # between a pass's name and its number where the name comes again
+_AGAIN = "~"  # between a pass's name and its number where the name is in use
 _log = structlog.get_logger("ingest")
 
 
 @dataclass(slots=True)
 class PassInFlight:
-    """A pass that is not closed: its folder, and its dispatch to the other services."""
+    """A pass that is not closed: its recording, and its dispatch to the other services."""
 
     folder: PassFolder
     dispatch: Dispatch
     ended: bool
-    came: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=4096))
-    """Bytes of the pass after each record, and when it was written."""
+    recorded_at: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=4096))
+    """Bytes of the pass after each write, and the time of the write (seconds since 1970)."""
     committed: int = 0
     logged_run: str = ""
     """The newest run that was logged."""
     reader: PassReader | None = None
     """Of the present run."""
     n_damaged: int = 0
-    """Places where bytes are missing that were recorded: such a pass is never closed."""
+    """Places where recorded bytes are missing: such a pass is never closed."""
 
-    def look_for_damage(self) -> int:
-        """Give the number of damaged places found since the last look."""
+    def count_new_damage(self) -> int:
+        """Number of damaged places found since the last call."""
         n_before = self.n_damaged
         self.n_damaged = max(n_before, self.reader.n_damaged if self.reader else 0)
         return self.n_damaged - n_before
 
 
 class StationRecorder:
-    """One station: its recorder, and its passes that are not closed.
+    """One station: its recorder, and its passes in flight.
 
-    `marks_connections`: blocks of the link carry no sync marker, so a frame or packet cut by a lost connection cannot
-    be distinguished from the bytes of the next one: the recording then has a gap where a connection begins.
+    `marks_connections`: the link has no sync marker, so a frame or packet cut by a lost connection cannot be
+    distinguished from the bytes of the next connection: the recording then has a gap where a connection begins.
     """
 
     def __init__(
@@ -70,39 +70,39 @@ class StationRecorder:
         self._pace = pace
         self._retention = Retention(policy.keep_bytes, policy.keep_s)
         self.disk_full = False
-        self.untidy = ""
-        """Why positions cannot be written, or old passes not deleted; empty where they are."""
+        self.checkpoint_failure = ""
+        """Why checkpoints cannot be written, or old passes not deleted; empty where they can."""
         self._whole_frames = False
         self.n_odd = self.n_lost = 0
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
-        """Of the station, to be published with the bytes that are sent next."""
+        """Events of the station, to be published with the next chunk."""
         self._last_byte_at = time.monotonic()
         now_open = recorder.open
-        earlier = self._same(now_open.name.split(_AGAIN)[0]) if now_open else []
+        earlier = self._of_name(now_open.name.split(_AGAIN)[0]) if now_open else []
         self._n_earlier = sum(one.n_bytes() for one in earlier) - recorder.n_bytes
-        """Of earlier passes of the open one's name."""
-        self.passes = [self._on_its_way(one) for one in recorder.passes() if not one.committed.closed]
+        """Bytes of earlier passes with the name of the open one."""
+        self.passes = [self._in_flight(one) for one in recorder.passes() if not one.committed.closed]
 
     def position_of(self, name: str) -> int:
-        """Bytes recorded of all passes of a name, which then survive a loss of power."""
+        """Sync, then give the bytes of all passes of a name that survive a loss of power."""
         if self._is_open(name):
             with suppress(OSError):
                 self.recorder.sync()
         return self.n_durable_of(name)
 
     def n_durable_of(self, name: str) -> int:
-        """How many bytes of all passes of a name survive a loss of power."""
+        """Bytes of all passes of a name that survive a loss of power."""
         if self._is_open(name):
             return self._n_earlier + self.recorder.n_durable
-        return sum(one.n_bytes() for one in self._same(name))
+        return sum(one.n_bytes() for one in self._of_name(name))
 
     @property
     def open_name(self) -> str:
-        """What the sender calls the open pass; empty where none is open."""
+        """The sender's name of the open pass; empty where none is open."""
         return self.recorder.open.name.split(_AGAIN)[0] if self.recorder.open else ""
 
     def n_recorded(self, arrival: Arrival) -> int:
-        """Bytes recorded of the pass that an arrival is of, which survive a loss of power."""
+        """Bytes of the pass of an arrival that survive a loss of power."""
         if not arrival.resumes:
             return self.n_durable_of(arrival.name)
         now_open = self.recorder.open
@@ -111,25 +111,25 @@ class StationRecorder:
         return sum(one.n_bytes() for one in self._named(arrival.name))
 
     def recorded(self) -> list[PassFolder]:
-        """All passes of the station, the newest first; but not one that the disk failed to keep."""
+        """All passes of the station, the newest first; without the open one if its disk has failed."""
         with suppress(OSError):
             self.recorder.sync()
         passes = self.recorder.passes()[::-1]
         return [one for one in passes if not (self.recorder.broken and one.name == self._open_folder_name)]
 
     def begin(self, name: str) -> PassFolder:
-        """End the open pass and begin another; with a number where the name is taken. OSError on a full disk."""
+        """End the open pass and begin another, with a number behind a name in use. OSError where the disk fails."""
         self._end_or_raise()
         self._n_earlier = self.position_of(name) if name else 0
-        folder = self.recorder.begin(time.time_ns(), self._free(name) if name else "")
-        self.passes.append(self._on_its_way(folder))
+        folder = self.recorder.begin(time.time_ns(), self._free_name(name) if name else "")
+        self.passes.append(self._in_flight(folder))
         self._whole_frames = True
         self._last_byte_at = time.monotonic()
         _log.info("a pass begins", station=self.name, pass_=folder.name)
         return folder
 
     def resume(self, folder: PassFolder) -> None:
-        """Open a recorded pass again: it is decoded again from its beginning once more bytes of it come."""
+        """Reopen a recorded pass: with its next bytes it is decoded again from its beginning."""
         now_open = self.recorder.open
         self._last_byte_at = time.monotonic()
         if now_open and now_open.name == folder.name:
@@ -141,12 +141,12 @@ class StationRecorder:
             self.passes.remove(one)
             one.ended = False
             one.dispatch.reopen()
-        self.passes.append(one or self._on_its_way(folder))
+        self.passes.append(one or self._in_flight(folder))
         self._whole_frames, self._n_earlier = False, 0
         _log.info("a pass is resumed", station=self.name, pass_=folder.name, bytes=self.recorder.n_bytes)
 
     def record(self, arrival: Arrival) -> Arrival | None:
-        """Write an arrival. Returns the part that the disk did not take, for a retry; None where it took all."""
+        """Write an arrival. Returns the part that the disk refused, for a retry; None where all is written."""
         self._last_byte_at = time.monotonic()
         try:
             if arrival.pieces or arrival.odd_datagrams or (arrival.name and not arrival.ended):
@@ -159,13 +159,13 @@ class StationRecorder:
                     self.recorder.gap(UNKNOWN, "a new connection: bytes may be missing before it")
                 arrival = replace(arrival, reconnected=False)
         except OSError as error:
-            return self._full(arrival, 0, error.strerror or str(error))
+            return self._refused_by_disk(arrival, 0, error.strerror or str(error))
         n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0
         if n_done and self.passes and self.recorder.open:
-            self.passes[-1].came.append((self.recorder.n_bytes, time.time()))
+            self.passes[-1].recorded_at.append((self.recorder.n_bytes, time.time()))
             self._whole_frames &= arrival.whole_frames
         if n_done < len(arrival.pieces):
-            return self._full(arrival, n_done, self.recorder.reason)
+            return self._refused_by_disk(arrival, n_done, self.recorder.reason)
         if arrival.ended and self._is_open_one(arrival) and not self.end():
             return replace(arrival, pieces=[], received_ns=[])
         if self.disk_full and not self.recorder.broken:
@@ -179,7 +179,7 @@ class StationRecorder:
         return not arrival.resumes or now_open is None or now_open.name == arrival.name
 
     def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
-        """Give the messages with the waiting events in the first Chunk among them."""
+        """Return the messages, with the waiting events in the first Chunk among them."""
         if not self.events:
             return messages
         place = next((i for i, one in enumerate(messages) if isinstance(one, Chunk)), None)
@@ -192,45 +192,45 @@ class StationRecorder:
 
     @property
     def complete_at(self) -> int:
-        """Bytes of the open pass, where all of it came as single frames; else -1."""
+        """Bytes of the open pass, if all of it was received as single frames; else -1."""
         return self.recorder.n_bytes if self._whole_frames and self.recorder.open else -1
 
     def end(self) -> bool:
-        """End the open pass. False where the disk does not take that."""
+        """End the open pass. False where the disk fails."""
         now_open, n_bytes = self.recorder.open, self.recorder.n_bytes
         if now_open is None:
             return True
         try:
             self.recorder.end()
         except OSError as error:
-            self._full(Arrival([], []), 0, error.strerror or str(error))
+            self._refused_by_disk(Arrival([], []), 0, error.strerror or str(error))
             return False
         _log.info("the pass ended", station=self.name, pass_=now_open.name, bytes=n_bytes)
         self.passes[-1].ended = True
         return True
 
     def end_after(self, gap_s: float) -> None:
-        """End the open pass where the link was silent that long."""
+        """End the open pass after `gap_s` seconds without a byte."""
         if self.recorder.open and not self.disk_full and time.monotonic() - self._last_byte_at > gap_s:
             self.end()
 
     async def commit(self, now: float) -> None:
-        """Write the checkpoints and drop passes that are closed. `untidy` is the reason where the disk refuses that.
+        """Write the checkpoints and drop closed passes. Where the disk fails, `checkpoint_failure` is the reason.
 
-        In a thread, since a disk may take its time and the link does not wait.
+        In a thread: a disk may be slow, and the link does not wait for it.
         """
         try:
             await self._write_positions(now)
         except (RunError, OSError) as error:
-            if not self.untidy:
+            if not self.checkpoint_failure:
                 _log.error("positions cannot be written; tried again", station=self.name, reason=str(error))
-            self.untidy = str(error)
+            self.checkpoint_failure = str(error)
         else:
-            self.untidy = ""
+            self.checkpoint_failure = ""
 
     async def _write_positions(self, now: float) -> None:
         for one in list(self.passes):
-            if one.look_for_damage():
+            if one.count_new_damage():
                 _log.error("the recording is damaged", station=self.name, pass_=one.folder.name, n=one.n_damaged)
             committed = one.dispatch.committed(now)
             if one.n_damaged:
@@ -241,12 +241,12 @@ class StationRecorder:
             if committed.closed:
                 one.dispatch.close()
                 self.passes.remove(one)
-        for name in await asyncio.to_thread(self._forget_old):
+        for name in await asyncio.to_thread(self._delete_expired):
             _log.info("a committed pass is deleted", station=self.name, pass_=name)
 
     @property
     def n_damaged(self) -> int:
-        """Damaged passes."""
+        """Number of damaged passes in flight."""
         return sum(one.n_damaged > 0 for one in self.passes)
 
     def stalled(self, now: float) -> dict[str, str]:
@@ -259,15 +259,15 @@ class StationRecorder:
         n_bytes, oldest = 0, time.time()
         for one in self.passes:
             confirmed = max(one.dispatch.n_best, 0)
-            while one.came and one.came[0][0] <= confirmed:
-                one.came.popleft()
+            while one.recorded_at and one.recorded_at[0][0] <= confirmed:
+                one.recorded_at.popleft()
             try:
                 n_recorded = self.recorder.n_bytes if not one.ended else one.folder.n_bytes()
-            except OSError:  # it cannot be looked at now; `unread` tells
+            except OSError:  # reported by `unread`
                 n_recorded = confirmed
             n_recorded -= one.reader.n_missing if one.reader else 0
             n_bytes += max(n_recorded - confirmed, 0)
-            oldest = min(oldest, one.came[0][1]) if one.came else oldest
+            oldest = min(oldest, one.recorded_at[0][1]) if one.recorded_at else oldest
         return n_bytes, time.time() - oldest
 
     def _be_open(self, arrival: Arrival) -> None:
@@ -279,13 +279,13 @@ class StationRecorder:
         elif now_open is None or (name and not self._is_open(name)):
             self.begin(name)
 
-    def _free(self, name: str) -> str:
-        """The name, or where passes have it with the number after the largest of theirs."""
-        numbers = [int(one.name.partition(_AGAIN)[2] or 1) for one in self._same(name)]
+    def _free_name(self, name: str) -> str:
+        """The name; where passes have it already, with the next number behind it."""
+        numbers = [int(one.name.partition(_AGAIN)[2] or 1) for one in self._of_name(name)]
         return f"{name}{_AGAIN}{max(numbers) + 1}" if numbers else name
 
     def _named(self, name: str) -> list[PassFolder]:
-        """The pass whose folder has this name, if there is one."""
+        """The pass with this folder name, in a list; empty where there is none."""
         return [one for one in self.recorder.passes() if one.name == name]
 
     @property
@@ -299,29 +299,29 @@ class StationRecorder:
     def _is_open(self, name: str) -> bool:
         return bool(name) and self.open_name == name
 
-    def _forget_old(self) -> list[str]:
-        """Delete what is beyond the limits."""
+    def _delete_expired(self) -> list[str]:
+        """Delete passes beyond the limits of the policy. Returns their names."""
         if self._policy.keep_bytes is None and self._policy.keep_s is None:
             return []
         gone = self._retention.delete_expired(self.recorder.passes(), time.time_ns())
         self.recorder.deleted(sum(n_bytes for _, n_bytes in gone))
         return [name for name, _ in gone]
 
-    def _same(self, name: str) -> list[PassFolder]:
+    def _of_name(self, name: str) -> list[PassFolder]:
         return [one for one in self.recorder.passes() if one.name.split(_AGAIN)[0] == name]
 
-    def _full(self, arrival: Arrival, n_done: int, reason: str) -> Arrival:
+    def _refused_by_disk(self, arrival: Arrival, n_done: int, reason: str) -> Arrival:
         if not self.disk_full:
             _log.error("the disk takes no more: the station waits", station=self.name, reason=reason)
         self.disk_full = True
         return replace(arrival, pieces=arrival.pieces[n_done:], received_ns=arrival.received_ns[n_done:])
 
-    def _on_its_way(self, folder: PassFolder) -> PassInFlight:
+    def _in_flight(self, folder: PassFolder) -> PassInFlight:
         def open_reader() -> PassReader:
-            on_its_way.look_for_damage()
-            on_its_way.reader = PassReader(folder, lambda: self.recorder.newest)
-            return on_its_way.reader
+            in_flight.count_new_damage()
+            in_flight.reader = PassReader(folder, lambda: self.recorder.newest)
+            return in_flight.reader
 
         dispatch = Dispatch(self.name, folder.name, open_reader, self._pace)
-        on_its_way = PassInFlight(folder, dispatch, folder.ended)
-        return on_its_way
+        in_flight = PassInFlight(folder, dispatch, folder.ended)
+        return in_flight

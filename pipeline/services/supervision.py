@@ -26,7 +26,7 @@ _log = structlog.get_logger("service")
 
 
 class Part(Protocol):
-    """A stage, or a watch, that runs until it is cancelled."""
+    """A stage, or the watch of a broker: runs until it is cancelled. `health`: whether it is well, and its state."""
 
     async def run(self) -> None: ...
     def health(self) -> tuple[bool, dict[str, Any]]: ...
@@ -41,7 +41,10 @@ async def serve(
     parts: Mapping[str, Part],
     certificates: Sequence[Path | None] = (),
 ) -> None:
-    """Run until SIGTERM or Ctrl-C, watched. `certificates`: in use beside those for the broker."""
+    """Run `parts` until SIGTERM or Ctrl-C, with /health and /metrics. `certificates`: beside those for the broker.
+
+    Raises the error of the first part that fails.
+    """
     in_use = [common.address.cert, common.address.ca, *certificates]
     n_counted = dict.fromkeys(buses, 0)
 
@@ -100,7 +103,7 @@ def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 def _first(error: Exception) -> Exception:
-    """The failure to report out of a group: one with a cause for the user, where there is one."""
+    """The error of a group to report: one that is meant for users, where there is one."""
     if not isinstance(error, ExceptionGroup):
         return error
     inner = [_first(one) for one in error.exceptions]

@@ -104,7 +104,7 @@ def _source(station: Station, recorder: StationRecorder, mission: Mission, folde
 
 
 def _datagram_bytes(mission: Mission) -> int:
-    """Of a frame as it is sent, with what its sender puts around it; 0 where datagrams may have any length."""
+    """Length of a frame as it is sent, with prefix and suffix; 0 where datagrams may have any length."""
     return record_bytes(mission.link) if mission.link.container == "none" else 0
 
 

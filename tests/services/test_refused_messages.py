@@ -85,7 +85,7 @@ async def running(stage, until):
 
 async def test_a_refused_hello_is_sent_again(tmp_path, monkeypatch):
     """It asks for what the broker may have lost."""
-    monkeypatch.setattr("downlink_pipeline.services.publish.HELLO_AGAIN_S", 0.05)
+    monkeypatch.setattr("downlink_pipeline.services.publish.RESTARTED_AGAIN_S", 0.05)
     broker = Refusing({"m/stage/hello": "Not authorized"})
 
     async def listen(_note, _listening):
