@@ -120,10 +120,10 @@ def xtce_of(fields: Sequence[Field]) -> bytes:
 def type_of(field: Field) -> str:
     name = f'name="{field.name}_T"'
     if field.kind == "a":
-        told = '<DynamicValue><ParameterInstanceRef parameterRef="N"/><LinearAdjustment slope="1" intercept="-1"/>'
+        last = '<DynamicValue><ParameterInstanceRef parameterRef="N"/><LinearAdjustment slope="1" intercept="-1"/>'
         number = type_of(Field("ELEMENT", "u", field.bits))
         return f"""{number}<ArrayParameterType {name} arrayTypeRef="ELEMENT_T"><DimensionList><Dimension><StartingIndex>
-        <FixedValue>0</FixedValue></StartingIndex><EndingIndex>{told}</DynamicValue></EndingIndex></Dimension>
+        <FixedValue>0</FixedValue></StartingIndex><EndingIndex>{last}</DynamicValue></EndingIndex></Dimension>
         </DimensionList></ArrayParameterType>"""
     if field.kind == "s":
         size = '<Variable maxSizeInBits="65536"><LeadingSize sizeInBitsOfSizeTag="16"/></Variable>'
@@ -374,8 +374,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--megabytes", type=float, default=FULL_BYTES / MB, help="of a batch")
-    told = parser.parse_args()
-    n_bytes = QUICK_BYTES if told.quick else int(told.megabytes * MB)
+    arguments = parser.parse_args()
+    n_bytes = QUICK_BYTES if arguments.quick else int(arguments.megabytes * MB)
     print(f"batches of {n_bytes / MB:g} MB; processor time of the decoder alone")
     decoder_alone("71 B flat", jpss_fields(), n_bytes)
     decoder_alone("bit fields, polynomials, labels", packed_fields(), n_bytes)

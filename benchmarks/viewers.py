@@ -120,7 +120,7 @@ async def main() -> None:
         process = psutil.Process(server.pid)
         try:
             await asyncio.sleep(3)
-            told(process, "no viewer, no data")
+            report(process, "no viewer, no data")
             replay = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "downlink_pipeline", "replay", *map(str, PASSES), "-m", "zhurong"),
                 *("--broker", str(address), "--speed", "max"),
@@ -129,7 +129,7 @@ async def main() -> None:
             )
             await replay.wait()
             await asyncio.sleep(2)
-            told(process, "the bundled passes")
+            report(process, "the bundled passes")
             load = asyncio.create_task(publish(address, products))
             await watch(url, process)
             load.cancel()
@@ -142,13 +142,13 @@ async def watch(url: str, process: psutil.Process) -> None:
     viewers = [Viewer(url, number) for number in range(MAX_PAGES)]
     for viewer in viewers:
         await viewer.open()
-    told(process, f"{MAX_PAGES} viewers")
+    report(process, f"{MAX_PAGES} viewers")
     n_looks = len(package_tabs()) + 1
     for look in range(n_looks):
         for viewer in viewers:
             await viewer.see(look)
         await asyncio.sleep(LOOK_S)
-    told(process, f"each has seen each look, {sum(viewer.is_open for viewer in viewers)} still there")
+    report(process, f"each has seen each look, {sum(viewer.is_open for viewer in viewers)} still there")
     most = 0
     for number, viewer in enumerate(viewers):
         await viewer.see(number % n_looks)
@@ -171,14 +171,14 @@ async def watch(url: str, process: psutil.Process) -> None:
     for viewer in viewers:
         await viewer.close()
     await asyncio.sleep(30)
-    told(process, "all have left")
+    report(process, "all have left")
 
 
 def cpu_s(process: psutil.Process) -> float:
     return sum(process.cpu_times()[:2])
 
 
-def told(process: psutil.Process, what: str) -> None:
+def report(process: psutil.Process, what: str) -> None:
     print(f"{what:28} {process.memory_info().rss / 1e6:5.0f} MB", flush=True)
 
 

@@ -134,7 +134,7 @@ def containers(
 class _Joins(Protocol):
     """What makes products of all passes together."""
 
-    def feed(self, products: Iterable[Product]) -> None: ...
+    def add_products(self, products: Iterable[Product]) -> None: ...
     def finish(self) -> list[Product]: ...
 
 
@@ -173,7 +173,7 @@ def write_products(
         for name, outcome in named_outcomes(line, passes, progress):
             files.add(outcome.products, name)
             for one in joins:
-                one.feed(outcome.products)
+                one.add_products(outcome.products)
         for one in joins:
             files.add(one.finish(), ", ".join(map(printable_name, passes)))
         files.received(line.report()["frames"])

@@ -34,11 +34,11 @@ class Auxiliary(ABC):
     """What it takes rows of; rows of other containers are passed over."""
 
     @abstractmethod
-    def feed(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
+    def add_rows(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
         """Add rows in packet order. `jumps: int64[k]`: ascending orders at which a container's clock went back."""
 
     @abstractmethod
-    def settled(self, containers: Iterable[str]) -> int:
+    def complete_to(self, containers: Iterable[str]) -> int:
         """Give the packet order below which all rows of `containers` were added; rows before it need not wait."""
 
     @abstractmethod

@@ -170,7 +170,7 @@ def _differences(kind: ProductKind, name: str, one: Quantity) -> list[str]:
     is_type = not dtype or (one.values.dtype.kind == "U" if dtype == TEXT else one.values.dtype == np.dtype(dtype))
     pairs = [("unit", one.unit, unit), ("axes", one.dims, dims)]
     found = [] if is_type else [f"{name}: type {one.values.dtype.str}, declared {dtype}"]
-    found += [f"{name}: {what} {has!r}, declared {told!r}" for what, has, told in pairs if has != told]
+    found += [f"{name}: {what} {has!r}, declared {wanted!r}" for what, has, wanted in pairs if has != wanted]
     sizes = kind.sizes(name)
     fits = len(sizes) == one.values.ndim and all(
         size in {None, length} for size, length in zip(sizes, one.values.shape, strict=True)

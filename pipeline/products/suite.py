@@ -138,7 +138,7 @@ class Suite:
         doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
         jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
         for auxiliary in self._auxiliaries.values():
-            auxiliary.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
+            auxiliary.add_rows([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
 
     def _close_received(self) -> list[Made]:
         """Drafts of the open groups of rows that were received at one time."""
@@ -197,7 +197,7 @@ class Suite:
         rows = pieces[0] if len(pieces) == 1 else join(pieces)
         instrument = self._instruments[reading.reader]
         auxiliary = self._auxiliary(instrument)
-        n_wait, complete_to = instrument.wait_rows, auxiliary.settled(instrument.waits_for) if auxiliary else -1
+        n_wait, complete_to = instrument.wait_rows, auxiliary.complete_to(instrument.waits_for) if auxiliary else -1
         n_ready = max(len(rows) - n_wait, int(np.searchsorted(rows.order, complete_to)))
         reading.waiting = join([take(rows, slice(n_ready, None))]) if n_ready < len(rows) else None
         until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]

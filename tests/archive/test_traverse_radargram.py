@@ -15,7 +15,7 @@ from of_zhurong import origin
 def joined(products):
     """Of the bundled pass."""
     joiner = TraverseRadargram(load_mission("zhurong").site, topography=True)
-    joiner.feed(products)
+    joiner.add_products(products)
     return {one.product: one for one in joiner.finish()}
 
 

@@ -59,12 +59,12 @@ def improved(section: Section, wanted: Processing) -> tuple[Samples, list[str]]:
     """The traces with noise attenuated, then migrated, where that is asked for; and what was done, in words."""
     clean, steps = section.clean, []
     if wanted.noise is not None:
-        clean, said = _attenuated(clean, section, wanted.noise, wanted.signal.band_mhz)
-        steps.append(said)
+        clean, step = _attenuated(clean, section, wanted.noise, wanted.signal.band_mhz)
+        steps.append(step)
     method = "stolt" if wanted.filters.migrate else wanted.migration.method if wanted.migration else None
     if method is not None and len(section.twt_ns) > 1:
-        clean, said = _migrated(clean, section, wanted, method)
-        steps.append(said)
+        clean, step = _migrated(clean, section, wanted, method)
+        steps.append(step)
     return clean, steps
 
 
@@ -77,8 +77,8 @@ def _attenuated(clean: Samples, section: Section, noise: Noise, band_mhz: list[f
         return done, f"noise: f-x prediction from {noise.n_before} traces, in windows of {size}"
     band = (band_mhz[0], band_mhz[1])
     done, rank = low_rank_in_windows(clean, noise.n_samples, section.interval_ns, band, noise.rank)
-    said = f"noise: the {rank:.1f} largest singular values, on average, of {len(clean)} traces"
-    return done, f"{said} by {noise.n_samples} samples"
+    step = f"noise: the {rank:.1f} largest singular values, on average, of {len(clean)} traces"
+    return done, f"{step} by {noise.n_samples} samples"
 
 
 def _migrated(clean: Samples, section: Section, wanted: Processing, method: str) -> tuple[Samples, str]:

@@ -33,7 +33,7 @@ class TraverseRadargram:
         self._runs: dict[tuple[str, int], list[Product]] = {}
         self._way: list[tuple[NDArray[np.int64], Floats, NDArray[np.int64]]] = []
 
-    def feed(self, products: Iterable[Product]) -> None:
+    def add_products(self, products: Iterable[Product]) -> None:
         """Take products of a pass; others than radargrams and navigation are ignored."""
         for one in products:
             if one.instrument == "gpr" and one.product.startswith("radargram_"):
@@ -85,11 +85,11 @@ class TraverseRadargram:
             counted = "as altitude_m; of the first frame without a site"
             depth_m = first["depth_m"].values
             arrays |= over_elevation(arrays["amplitude"].values, depth_m, height, self._step_m, counted)
-        told = "\0".join(run.id for run in runs).encode()
+        ids = "\0".join(run.id for run in runs).encode()
         lineage = {**runs[0].lineage, "n_runs": len(runs), "runs": [run.id for run in runs]}
         lineage["frames"] = {"position": "local east, north, up"}
         return Product(
-            id=f"gpr-{name}-{hashlib.blake2b(told, digest_size=8).hexdigest()}",
+            id=f"gpr-{name}-{hashlib.blake2b(ids, digest_size=8).hexdigest()}",
             mission=runs[0].mission,
             stream=runs[0].stream,
             instrument="gpr",

@@ -169,10 +169,10 @@ def _list(values: Sequence[str]) -> str:
 def _kernel(kind: str, about: str, blocks: Sequence[Mapping[str, str]]) -> str:
     lines = [f"KPL/{kind}", "", *_wrapped(about)]
     for block in blocks:
-        told = (
+        assignments = (
             f"{key:32} {value}" if value.startswith("+=") else f"{key:32} = {value}" for key, value in block.items()
         )
-        lines += ["", "\\begindata", "", *told, "", "\\begintext"]
+        lines += ["", "\\begindata", "", *assignments, "", "\\begintext"]
     return "\n".join([*lines, ""])
 
 

@@ -112,8 +112,10 @@ class Magnetometer(OnRover):
             for name in "ab"
         )
         gradient = (measured_a - measured_b) / self.calibration.mast.sensor_distance_m
-        told = "A less B as measured, over their distance, X forward, Y right, Z down: mostly the rover's own field"
-        return {"gradient_rover_nt_m": Quantity(gradient, "nT m-1", told, _VECTOR)}
+        words = (
+            "A less B as measured, over their distance, X forward, Y right, Z down: mostly the rover's own field"
+        )
+        return {"gradient_rover_nt_m": Quantity(gradient, "nT m-1", words, _VECTOR)}
 
 
 def _sigmas(name: str, random: Floats, systematic: Floats, along: str) -> dict[str, Quantity]:

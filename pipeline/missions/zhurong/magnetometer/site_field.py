@@ -161,16 +161,16 @@ def _quantities(fit: Fit, random: Floats, systematic: Floats, quaternion: Floats
     known = np.array([True, True, bool(np.isfinite(fit.field_nt[2]))])
     parts = {"random": random, "systematic": systematic}
     parts = {part: _known(to_enu @ np.nan_to_num(one) @ to_enu.T, known) for part, one in parts.items()}
-    told = f"sensor {name.upper()}"
+    which = f"sensor {name.upper()}"
     values = {
         f"field_{name}_enu_nt": (
             np.where(known, enu, np.nan),
             "nT",
-            f"{told}, local east, north, up",
+            f"{which}, local east, north, up",
             ("row", "axis"),
         ),
-        f"horizontal_{name}_nt": (horizontal, "nT", f"{told}, horizontal intensity", ("row",)),
-        f"declination_{name}_deg": (_degrees(enu), "degree", f"{told}, clockwise from north", ("row",)),
+        f"horizontal_{name}_nt": (horizontal, "nT", f"{which}, horizontal intensity", ("row",)),
+        f"declination_{name}_deg": (_degrees(enu), "degree", f"{which}, clockwise from north", ("row",)),
     }
     sigmas = {
         part: (
@@ -188,17 +188,17 @@ def _quantities(fit: Fit, random: Floats, systematic: Floats, quaternion: Floats
             arrays[f"{key}_sigma{ending}"] = Quantity(sigma[None], unit, _SIGMA[ending], dims)
     square = ("row", "axis", "axis_2")
     for ending, one in (("", parts["random"] + parts["systematic"]), ("_random", parts["random"])):
-        words = f"{told}, of east, north, up: {_SIGMA[ending].removeprefix('one sigma: ')}"
+        words = f"{which}, of east, north, up: {_SIGMA[ending].removeprefix('one sigma: ')}"
         arrays[f"covariance_{name}_nt2{ending}"] = Quantity(one[None], "nT2", words, square)
     return arrays | {
         f"offset_{name}_mast_nt": Quantity(
             fit.offset_nt[None],
             "nT",
-            f"{told}, of what turns with the mast, left by the calibration",
+            f"{which}, of what turns with the mast, left by the calibration",
             ("row", "axis"),
         ),
         f"residual_{name}_nt": Quantity(
-            np.array([fit.residual_nt]), "nT", f"{told}, rms of what a field that stands still leaves"
+            np.array([fit.residual_nt]), "nT", f"{which}, rms of what a field that stands still leaves"
         ),
     }
 

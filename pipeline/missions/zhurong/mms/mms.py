@@ -112,8 +112,10 @@ class Mms(Instrument):
         more: dict[str, Floats] = {}
         for name in _DETECTORS:
             spectrum = np.asarray(rows.columns[f"SPECTRUM_{name.upper()}"], np.float64)
-            held = self._dark.get(name, np.full(spectrum.shape[1], np.nan))
-            more[f"{name}_dark"] = np.concatenate([spectrum, held[None]])[latest]  # -1 is the one held
+            dark = self._dark.get(name, np.full(spectrum.shape[1], np.nan))
+            more[f"{name}_dark"] = np.concatenate([spectrum, dark[None]])[
+                latest
+            ]  # -1: the last one of the rows before
             self._dark[name] = more[f"{name}_dark"][-1].copy()
         return with_columns(rows, more)
 
@@ -129,7 +131,7 @@ class Mms(Instrument):
             arrays |= found
             quality |= bits
         wide_mrad = self.calibration.pixel.ifov_mrad * self.calibration.pixel.samples_per_bin
-        told = {
+        lineage = {
             "frames": {"bin": "across the track of the orbiter; pointing is not sent"},
             "wavelength_medium": "vacuum",
             "bin_width_mrad": wide_mrad,
@@ -140,7 +142,7 @@ class Mms(Instrument):
         sigma = arrays["visible_radiance_sigma"].values
         of_mean = np.sqrt((sigma**2).sum(axis=1)) / sigma.shape[1]
         arrays["mean_radiance_sigma"] = Quantity(of_mean, _UNIT, _OF_NOISE)
-        yield Draft(RADIANCE, lit, lit.time_ns, arrays, quality, told)
+        yield Draft(RADIANCE, lit, lit.time_ns, arrays, quality, lineage)
 
     def _radiance(self, lit: ColumnBatch, name: str) -> tuple[dict[str, Quantity], NDArray[np.uint32]]:
         detector: Detector = getattr(self.calibration, name)

@@ -124,13 +124,13 @@ class Mosir(Instrument):
         arrays["echo_power_db_sigma"] = Quantity(20 / np.log(10) / ratio, "dB", "one sigma: noise")
         empty = ~(strongest > 0)
         quality = rows.quality | flag(empty, Quality.OUT_OF_RANGE) | flag(_full(rows), Quality.SATURATED)
-        told = {
+        lineage = {
             "frames": {"range": "along the line from the orbiter; free space, ionosphere not corrected"},
             "range_resolution_m": SPEED_OF_LIGHT_M_S / 2e6 / band.bandwidth_mhz,
             "center_mhz": band.center_mhz,
         }
         kind = _KINDS[f"echo{name.removeprefix('band')}"]
-        return Draft(kind, rows, rows.time_ns, arrays, quality, told)
+        return Draft(kind, rows, rows.time_ns, arrays, quality, lineage)
 
 
 def compress(echo: Complexes, band: Band, *, window: bool) -> Complexes:
@@ -174,5 +174,5 @@ def _unknown(rows: ColumnBatch) -> Draft:
     echo: Floats = np.abs(_echoes(rows))
     quality = rows.quality | np.uint32(Quality.UNKNOWN_VALUE)
     arrays = {"amplitude": Quantity(echo.astype(np.float32), "count", "not compressed", _TRACE)}
-    told = {"frames": {"range": "not known"}, "uncertainty": "an echo of an unknown band is not compressed"}
-    return Draft(ECHO_UNKNOWN, rows, rows.time_ns, arrays, quality, told)
+    lineage = {"frames": {"range": "not known"}, "uncertainty": "an echo of an unknown band is not compressed"}
+    return Draft(ECHO_UNKNOWN, rows, rows.time_ns, arrays, quality, lineage)

@@ -104,7 +104,8 @@ class Traverse(OnRover):
             "largest_slip": (np.asarray(rows.columns["SLIP"], np.float64).max(), "1", "fraction"),
         }
         arrays = {
-            name: Quantity(np.array([value], np.float64), unit, told) for name, (value, unit, told) in sums.items()
+            name: Quantity(np.array([value], np.float64), unit, words)
+            for name, (value, unit, words) in sums.items()
         }
         quality = np.bitwise_or.reduce(rows.quality)[None]
         yield Draft(SOL_DRIVE, rows, rows.time_ns[-1:], arrays, quality)
@@ -170,11 +171,11 @@ def coordinates(enu: Floats, site: Site | None) -> dict[str, Quantity]:
     radius = MARS_RADIUS_M + site.altitude_m
     north_deg = np.rad2deg(enu[:, 1] / radius)
     east_deg = np.rad2deg(enu[:, 0] / (radius * np.cos(np.deg2rad(site.latitude_deg))))
-    told = f"in {site.frame}, the first frame beginning at the site"
+    where = f"in {site.frame}, the first frame beginning at the site"
     return {
-        "longitude_deg": Quantity(site.longitude_deg + east_deg, "degree", f"east, {told}"),
-        "latitude_deg": Quantity(site.latitude_deg + north_deg, "degree", f"north, {told}"),
-        "altitude_m": Quantity(site.altitude_m + enu[:, 2], "m", told),
+        "longitude_deg": Quantity(site.longitude_deg + east_deg, "degree", f"east, {where}"),
+        "latitude_deg": Quantity(site.latitude_deg + north_deg, "degree", f"north, {where}"),
+        "altitude_m": Quantity(site.altitude_m + enu[:, 2], "m", where),
     }
 
 

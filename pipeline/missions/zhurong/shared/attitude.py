@@ -97,7 +97,7 @@ class Navigation(Auxiliary):
         self._power = Track(1)
         self._jumps = Jumps()
 
-    def feed(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
+    def add_rows(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
         """Take NAVIGATION and ENGINEERING rows in order, and the orders at which the clock went back (ascending)."""
         self._jumps.append(jumps)
         for rows in batches:
@@ -106,7 +106,7 @@ class Navigation(Auxiliary):
             elif rows.container == POWER_CONTAINER and rows.columns.keys() >= POWER_COLUMNS:
                 self._take_power(rows)
 
-    def settled(self, containers: Iterable[str]) -> int:
+    def complete_to(self, containers: Iterable[str]) -> int:
         """Order of the last clock jump, or of the last row of all these containers: what came before waits no more."""
         tracks = [self._power if name == POWER_CONTAINER else self._attitude for name in containers]
         last = min((int(track.order[-1]) if len(track.order) else -1 for track in tracks), default=-1)

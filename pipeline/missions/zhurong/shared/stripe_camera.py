@@ -1,4 +1,4 @@
-"""What MSCam and NaTeCam share: stripes collected into images, each image told once, its attitude looked up.
+"""What MSCam and NaTeCam share: stripes collected into images, each image given once, its attitude looked up.
 
 In: rows of one image container. Out: what `image` makes of the rows of one image, and `rejected` for stripes whose
 header makes no sense or that repeat an image which is closed.

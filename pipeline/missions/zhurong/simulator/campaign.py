@@ -69,7 +69,7 @@ def simulate_campaign(
     check_writable(path for name in names(out, campaign) for path in files_of(name))
     counters = Counters({}, traffic.first_counts(campaign.scenario.seed))
     made: list[Summary] = []
-    told: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     since: Traverse | None = None
     for k in range(campaign.sols):
         scenario = _scenario(campaign.scenario, k, 0)
@@ -80,9 +80,9 @@ def simulate_campaign(
         for j, part in enumerate(parts(whole, campaign.passes)):
             summaries, entry = _pass(out, campaign, (k, j), stay, whole, part, _later(way, j), counters)
             made += summaries
-            told[_name(out, campaign, scenario.sol, j)] = entry
+            entries[_name(out, campaign, scenario.sol, j)] = entry
         tell((k + 1) / campaign.sols)
-    write_together({out.with_name(out.stem + ".campaign.json"): truth.text({"passes": told})})
+    write_together({out.with_name(out.stem + ".campaign.json"): truth.text({"passes": entries})})
     return made
 
 
@@ -133,7 +133,7 @@ def _entry(paths: list[Path], stay: Stay, received: list[Sent]) -> dict[str, Any
         "quiet": stay.timeline.quiet,
         "odometer_m": round(stay.rover.odometer_m, 3),
         "frame_id": stay.rover.frame_id,
-        "relay": first.relay.told(),
+        "relay": first.relay.as_truth(),
         "light_time_s": first.light_ns / 1e9,
         "relay_frames": first.n_relay,
         "relay_missing_at_all_stations": int(np.count_nonzero(gone < first.n_relay)),

@@ -132,7 +132,7 @@ def tell_events(timeline: Timeline, rover: Traverse, drift_ppm: float) -> Measur
     """A few events, in the order of time."""
     begin, end = timeline.phase("DRIVING")
     metres = rover.distance_m[-1]
-    told = (
+    events = (
         (1.2, _INFO, 0x0101, "Radar self-test passed"),
         (timeline.phase("MAST SCAN")[0] + 0.1, _INFO, 0x0201, "Mast scan begins"),
         (timeline.phase("LIBS POINT 1")[1] - 0.2, _INFO, 0x0301, "LIBS point 1101 done"),
@@ -147,16 +147,16 @@ def tell_events(timeline: Timeline, rover: Traverse, drift_ppm: float) -> Measur
             "Day\u2019s work done (\u4eca\u5929\u7684\u5de5\u4f5c\u5b8c\u6210)",
         ),
     )
-    time_ns = np.array([timeline.start_ns + round(at * 1000) * 1_000_000 for at, *_ in told], np.int64)
+    time_ns = np.array([timeline.start_ns + round(at * 1000) * 1_000_000 for at, *_ in events], np.int64)
     clock = onboard_time(time_ns, drift_ppm)
     records = []
-    for stamp, at, (_, severity, event_id, text) in zip(clock, time_ns, told, strict=True):
+    for stamp, at, (_, severity, event_id, text) in zip(clock, time_ns, events, strict=True):
         head = bytes([severity]) + event_id.to_bytes(2, "big") + bytes([len(text.encode())])
         records.append(Record(EVENT_APID, int(at), stamp.tobytes() + head + text.encode()))
     truth = {
         "time_utc_ns": time_ns,
-        "severity": np.array([severity for _, severity, _, _ in told]),
-        "id": np.array([event_id for _, _, event_id, _ in told]),
-        "text": np.array([text for *_, text in told]),
+        "severity": np.array([severity for _, severity, _, _ in events]),
+        "id": np.array([event_id for _, _, event_id, _ in events]),
+        "text": np.array([text for *_, text in events]),
     }
     return Measurement("event", records, dict(truth), {})

@@ -67,8 +67,8 @@ def sound_ground(start_ns: int, stop_ns: int, orbit: Orbit, seed: int) -> Measur
     packets = rows(clock_ticks(time_ns), unsigned(codes, 1), unsigned(gain, 1), unsigned(delay_ns, 4), octets)
     records = [Record(APID, int(at), row) for at, row in zip(time_ns, packets, strict=True)]
     truth = {"time_utc_ns": time_ns, "band": codes, "surface_range_m": range_m}
-    told = {"echo_count": NOISE, "surface_amplitude": _AMPLITUDE, "layer_m": _LAYER_M}
-    return Measurement("mosir", records, dict(truth), dict(told))
+    expected = {"echo_count": NOISE, "surface_amplitude": _AMPLITUDE, "layer_m": _LAYER_M}
+    return Measurement("mosir", records, dict(truth), dict(expected))
 
 
 def _echo(band: _Band, range_m: Reals, delay_s: Reals) -> Reals:

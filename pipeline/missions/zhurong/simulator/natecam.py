@@ -84,14 +84,14 @@ def look_around(timeline: Timeline, rover: Traverse, scene: Scene, seed: int, dr
         dn = _mosaic(view.linear(_LENS.whole(view.shot)), view.shot)
         counts = expose(dn, draw, _READ_DN, _PHOTON_DN, 60.0)
         images.append(stripe_records(APID, view.shot, counts, degc, view.how.angles_deg, drift_ppm, colour=True))
-    told = [view.truth() for view in views]
+    truths = [view.truth() for view in views]
     truth: dict[str, Anything] = {
         "time_utc_ns": np.array([view.shot.time_ns for view in views]),
         "image_of_record": of_record(images),
         "camera": np.array(["A" if view.shot.camera == _RIGHT else "B" for view in views]),
         "mode": np.array([view.shot.mode for view in views]),
         "sequence_id": np.array([view.shot.sequence_id for view in views]),
-        **{name: np.stack([one[name] for one in told]) for name in told[0]},
+        **{name: np.stack([one[name] for one in truths]) for name in truths[0]},
     }
     noise: dict[str, object] = {
         "image_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},

@@ -68,7 +68,7 @@ class Relay:
     send_ns: int
     """The orbiter begins to send to Earth."""
 
-    def told(self) -> dict[str, object]:
+    def as_truth(self) -> dict[str, object]:
         """For the books."""
         return {
             "passes": [

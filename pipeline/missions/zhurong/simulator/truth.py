@@ -157,7 +157,7 @@ def books(
             "frame_bytes": sent.profile.frame_bytes,
             "cadu_bytes": sent.profile.cadu_bytes,
         },
-        "relay": sent.relay.told(),
+        "relay": sent.relay.as_truth(),
         "bytes": len(reception.octets),
         "packets_sent": {str(apid): n for apid, n in sent.packets_by_apid().items()},
         "frames_sent": frames_by_channel(sent.frames),

@@ -1,4 +1,4 @@
-"""Dust devils: dips of the pressure at the climate station, found, measured and told.
+"""Dust devils: dips of the pressure at the climate station, found, measured and reported.
 
 In: WEATHER, as the climate station. Out: `weather/dust_devil`, one row a dip, and an event of each. Held: the
 pressure of about two detrending windows. Dropped: dips narrower, wider or shallower than the calibration says.
@@ -147,8 +147,8 @@ class DustDevils(OnRover):
 
     def _around(self, time_ns: int, width_ns: int) -> ColumnBatch:
         """The packets with samples within one width of a dip; at least the one that is nearest."""
-        held = join(self._packets)
-        away_ns = held.time_ns.astype(np.float64) + self._packet_ns / 2 - time_ns  # of the packet's middle
+        packets = join(self._packets)
+        away_ns = packets.time_ns.astype(np.float64) + self._packet_ns / 2 - time_ns  # of the packet's middle
         near = np.abs(away_ns) < width_ns + self._packet_ns / 2
         near[np.argmin(np.abs(away_ns))] = True
-        return take(held, near)
+        return take(packets, near)

@@ -51,8 +51,8 @@ def made(suite):
         joiner = TraverseRadargram(SITE, **options)
         for first in range(0, len(batches), 2):
             one = suite("radargram", "rover")
-            joiner.feed(one.make_products(batches[first : first + 2]))
-            joiner.feed(one.flush())
+            joiner.add_products(one.make_products(batches[first : first + 2]))
+            joiner.add_products(one.flush())
         return joiner.finish()
 
     return run
