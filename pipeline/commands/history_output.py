@@ -15,6 +15,7 @@ from ..model.errors import ConfigError
 from ..model.printable import printable
 from ..system.files import whole_file, whole_path
 
+_IN_CSV = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_date)
 MAX_SHOWN = 40
 """Rows that a table on the terminal has."""
 
@@ -34,8 +35,11 @@ def write(table: pa.Table, file_format: str, out: Path | None, show: Callable[[s
     elif out is None:
         raise ConfigError(f"--format {file_format} needs --out FILE")
     elif file_format == "parquet":
-        with whole_file(out) as file:
-            parquet.write_table(table, file, compression="zstd")
+        try:
+            with whole_file(out) as file:
+                parquet.write_table(table, file, compression="zstd")
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            raise ConfigError(f"--out {out}: Parquet cannot have it: {str(error).splitlines()[0]}") from None
     else:
         _plot(table, out)
 
@@ -48,7 +52,10 @@ def lines_of(table: pa.Table, n_most: int = MAX_SHOWN) -> list[str]:
     else:
         half = n_most // 2
         shown, gap = pa.concat_tables([table.slice(0, half), table.slice(n - half)]), half
-    columns = [[name, *map(_cell, _values(shown[name]))] for name in shown.schema.names]
+    columns = [
+        [name, *map(_cell, _values(column))]
+        for name, column in zip(shown.schema.names, shown.itercolumns(), strict=True)
+    ]
     widths = [max(map(len, column)) for column in columns]
     rows = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in zip(*columns, strict=True)]  # fmt: skip
@@ -80,18 +87,25 @@ def _cell(value: Any) -> str:
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    """Lists, which CSV has not, as JSON; dictionary arrays as text; times in ISO 8601."""
-    columns = {}
-    for name in table.schema.names:
-        column = table[name]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string())
-        elif pa.types.is_timestamp(column.type):
-            column = pa.array(_values(column), pa.string())
-        elif pa.types.is_nested(column.type):
-            column = pa.array([None if one is None else json.dumps(one) for one in column.to_pylist()], pa.string())
-        columns[name] = column
-    return pa.table(columns)
+    """What CSV has not as text: lists and structures as JSON, times in ISO 8601, bytes in hexadecimal."""
+    return pa.Table.from_arrays([_csv_column(one) for one in table.itercolumns()], names=table.schema.names)
+
+
+def _csv_column(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return column.cast(pa.string())
+    if pa.types.is_timestamp(kind):
+        return pa.array(_values(column), pa.string())
+    if pa.types.is_null(kind) or any(test(kind) for test in _IN_CSV):
+        return column
+    return pa.array([None if one is None else _as_text(one) for one in column.to_pylist()], pa.string())
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
 
 
 def _plot(table: pa.Table, out: Path) -> None:
@@ -102,6 +116,8 @@ def _plot(table: pa.Table, out: Path) -> None:
     from matplotlib import rc_context  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
+    if table.num_columns and table.schema.names.count("time") != 1:
+        raise ConfigError("a plot is over one column time, which the answer has not")
     names = _plotted(table)
     if not names:
         raise ConfigError("there is nothing to plot: no row, or no number in them")
@@ -121,10 +137,10 @@ def _plot(table: pa.Table, out: Path) -> None:
 
 def _plotted(table: pa.Table) -> Sequence[str]:
     fixed = {"time", "received", "quality", "n_rows", "n_doubtful"}
-    parts = (".min", ".max", ".last", ".n")
+    parts = tuple(f"{one}{part}" for one in table.schema.names for part in (".min", ".max", ".last", ".n"))
     numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
     return [
         one.name
         for one in table.schema
-        if one.name not in fixed and not one.name.endswith(parts) and any(test(one.type) for test in numbers)
+        if one.name not in {*fixed, *parts} and any(test(one.type) for test in numbers)
     ]

@@ -40,7 +40,7 @@ def answer(history: History, ticket: bytes, refused: Sequence[str] = ()) -> Answ
         raise ConfigError(f"a ticket is JSON with a call: {', '.join(one for one in CALLS if one not in refused)}")
     try:
         return CALLS[call](history, asked)
-    except (TypeError, AttributeError, KeyError) as error:
+    except (TypeError, AttributeError, KeyError, ValueError, OverflowError) as error:
         raise ConfigError(f"call {call}: an argument is missing, unknown or of another type: {error}") from None
 
 

@@ -17,6 +17,7 @@ from ..model.errors import ConfigError
 from .history import History
 from .parameter import Parameter
 from .times import to_ns
+from .web_answers import plain
 
 MAX_PANELS, MAX_LINES, MAX_POINTS, MAX_TARGETS = 60, 8, 10_000, 50
 _NUMBERS = ("int", "uint", "float", "double", "half", "bool")
@@ -108,7 +109,7 @@ def _query(history: History, asked: Any) -> list[dict[str, Any]]:
         start, end = (str(asked["range"][one]) for one in ("from", "to"))
         targets = [str(one["target"]) for one in asked["targets"] if one.get("target")]
         points = min(max(int(asked.get("maxDataPoints") or 500), 1), MAX_POINTS)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise ConfigError("query: range.from, range.to and targets[].target are needed") from None
     if len(targets) > MAX_TARGETS:
         raise ConfigError(f"{len(targets)} targets, and {MAX_TARGETS} are the most")
@@ -122,4 +123,4 @@ def _points(history: History, name: str, start: str, end: str, points: int) -> l
         return []
     times = table["time"].cast(pa.int64()).to_pylist()
     found = zip(table[name].to_pylist(), times, strict=True)
-    return [[value, ns // 1_000_000] for value, ns in found if value is not None]
+    return [[value, ns // 1_000_000] for value, ns in found if plain(value) is not None]

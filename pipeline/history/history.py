@@ -15,6 +15,7 @@ import pyarrow.dataset as ds
 from pyarrow import parquet
 
 from ..model.errors import ConfigError
+from .arguments import AXES, VALUES, check_names, check_one_of, check_points, check_version, checked_columns, shown
 from .forms import common_schema
 from .kind_rows import KindRows, Range, spans_of
 from .names import FIXED, RAW, ROWS, decoded, earlier, encoded, ends_of
@@ -56,6 +57,7 @@ class History:
 
     def reader(self, values: Values = "calibrated") -> RowReader:
         """What reads the files of rows. ConfigError where the history is asked over the network."""
+        check_one_of("values", values, VALUES)
         return self._readers[values]
 
     @property
@@ -84,7 +86,7 @@ class History:
         """Parameters of a kind, in their order; ConfigError where there is no such kind."""
         known = self.kinds(values)
         if kind not in known:
-            raise ConfigError(f"the history has no {kind}: it has {some_of(known)}")
+            raise ConfigError(f"the history has no {shown(kind)}: it has {some_of(known)}")
         return self._parameters(kind, known[kind], values)
 
     def _parameters(self, kind: str, folder: str, values: Values) -> list[Parameter]:
@@ -157,10 +159,10 @@ class History:
             return found[0]
         if found:
             names = ", ".join(f'"{one.kind}".{one.parameter}' for one in found)
-            raise ConfigError(f"{name} is in several kinds: name {names}")
+            raise ConfigError(f"{shown(name)} is in several kinds: name {names}")
         near = self.find(name.rpartition(".")[2], values)
         more = f": there is {some_of(one.name for one in near)}" if near else ": downlink history find lists them"
-        raise ConfigError(f"the history has no parameter {name}{more}")
+        raise ConfigError(f"the history has no parameter {shown(name)}{more}")
 
     def table(
         self,
@@ -177,18 +179,19 @@ class History:
         max_values: int = MAX_VALUES,
     ) -> pa.Table:
         """As `get`, as an Arrow table: `time`, `quality`, a column for each name; rows of several kinds by time."""
-        if not names:
-            raise ConfigError("name at least one parameter")
+        check_names(names)
+        check_one_of("by", by, AXES)
+        columns = checked_columns(columns, points)
         span = Span(to_ns(start), to_ns(end, is_end=True), by_reception=by == "received")
         choice = Choice(_texts(stream), _texts(passes), version)
+        check_version(self.storage, version)
         wanted = [self.resolve(name, values) for name in names]
         kinds: dict[str, dict[str, str]] = {}
         for name, one in zip(names, wanted, strict=True):
             kinds.setdefault(one.kind, {})[one.column] = name
         reader, folders = self.reader(values), self.kinds(values)
         if points is not None:
-            if points < 1:
-                raise ConfigError("points: at least 1")
+            check_points(points, names)
             found = [
                 flattened(samples(reader, folders[kind], list(of_kind), span, points, choice), of_kind)
                 for kind, of_kind in kinds.items()
@@ -336,7 +339,7 @@ class History:
         """Files of a kind by schema. ConfigError where there is no such kind."""
         known = self.kinds(values)
         if kind not in known:
-            raise ConfigError(f"the history has no {kind}: it has {some_of(known)}")
+            raise ConfigError(f"the history has no {shown(kind)}: it has {some_of(known)}")
         reader = self.reader(values)
         groups = reader.groups(reader.parts(known[kind]), span)
         if not groups:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from .names import NO_DATE, RAW, REPLACED, ROWS, SUMMARIES
 from .storage import Commit, Storage
+
+_LONGEST_DAYS = 500_000
+"""Beyond the first time that 64 bits reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,10 @@ def _date(path: str) -> str:
 
 
 def _before(today: str, days: float) -> str:
-    return str(np.datetime64(today, "D") - np.timedelta64(int(days), "D"))
+    """The first date that stays: rows of the last `days` days do, whatever the time of day is."""
+    if days > _LONGEST_DAYS:
+        return ""
+    return str(np.datetime64(today, "D") - np.timedelta64(math.ceil(days), "D"))
 
 
 def _beyond(rows: list[tuple[str, int]], gone: set[str], max_bytes: int, today: str) -> set[str]:

@@ -6,7 +6,7 @@ before the query is looked at, and cannot be turned on by it.
 
 from __future__ import annotations
 
-import re
+import json
 import threading
 from collections import defaultdict
 from contextlib import closing
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 60.0
 MEMORY = "4GB"
-_PIECE = re.compile(r'"(?:[^"]|"")*"|[^\s."]+')
-_NAME = re.compile(rf"(?:{_PIECE.pattern})(?:\.(?:{_PIECE.pattern}))*")
+MAX_BYTES = 1 << 30
+"""Of an answer."""
 _OF_DUCKDB = frozenset({"information_schema", "pg_catalog"})
 _LOCKED = (
     "set enable_external_access = false",
@@ -51,14 +51,18 @@ def run_sql(history: History, query: str, max_rows: int, timeout_s: float = TIME
             for setting in _LOCKED:
                 database.execute(setting)
             _check(duckdb, database, query)
-            for name in sorted(_tables(database, query)):
-                _register(history, database, name)
+            for schema, table in _tables(database, query):
+                _register(history, database, schema, table)
             return _bounded(database, query, max_rows, timeout_s)
-        except duckdb.InterruptException:
-            raise ConfigError(
-                f"the query takes longer than {timeout_s:g} s: ask for less, or of summaries"
-            ) from None
-        except duckdb.Error as error:
+        except (
+            duckdb.Error,
+            pa.ArrowException,
+            OSError,
+        ) as error:  # while rows come, Arrow raises what DuckDB says
+            if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in str(error):
+                raise ConfigError(
+                    f"the query takes longer than {timeout_s:g} s: ask for less, or of summaries"
+                ) from None
             raise ConfigError(f"SQL: {_line(error)}") from None
 
 
@@ -77,14 +81,32 @@ def _check(duckdb: Any, database: Any, query: str) -> None:
         raise ConfigError("SQL: one SELECT, and nothing else")
 
 
-def _tables(database: Any, query: str) -> set[str]:
-    """Names of tables that a query reads, each as it is written there."""
-    return set(database.get_table_names(query, qualified=True))
+def _tables(database: Any, query: str) -> list[tuple[str, str]]:
+    """Schema and table of all that a query reads, each once, in whatever case it is written; without its own CTEs."""
+    try:
+        tree = json.loads(database.execute("select json_serialize_sql(?)", [query]).fetchall()[0][0])
+    except RecursionError:
+        raise ConfigError("SQL: the query is nested too deeply") from None
+    if tree.get("error"):
+        raise ConfigError(f"SQL: {' '.join(str(tree.get('error_message')).split())[:500]}")
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    own: set[str] = set()
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, list):
+            nodes += node
+        elif isinstance(node, dict):
+            nodes += node.values()
+            own |= {str(one["key"]).lower() for one in (node.get("cte_map") or {}).get("map", ())}
+            if node.get("type") == "BASE_TABLE":
+                schema = ".".join(filter(None, (node.get("catalog_name"), node.get("schema_name"))))
+                found[schema.lower(), node["table_name"].lower()] = schema, node["table_name"]
+    return [name for (schema, table), name in sorted(found.items()) if schema or table not in own]
 
 
-def _register(history: History, database: Any, name: str) -> None:
+def _register(history: History, database: Any, schema: str, table: str) -> None:
     """Make a table of the history known by its name. ConfigError where there is none."""
-    schema, table = _split(name)
     kinds = history.kinds()
     if schema.lower() in SUMMARIES:
         kind = _kind(table, kinds)
@@ -102,23 +124,13 @@ def _register(history: History, database: Any, name: str) -> None:
     elif not schema and table.lower() in _OWN:
         _create(database, where, [_OWN[table.lower()](history)])
     elif schema.lower() not in _OF_DUCKDB:
-        raise ConfigError(f"SQL: there is no table {name}: " + ", ".join([*list(kinds)[:12], *_OWN]))
+        raise ConfigError(f"SQL: there is no table {where}: " + ", ".join([*list(kinds)[:12], *_OWN]))
 
 
 def _kind(name: str, kinds: dict[str, str]) -> str | None:
     """The kind of this name; in any case where it is the only one so."""
     alike = [one for one in kinds if one.lower() == name.lower()]
     return name if name in kinds else alike[0] if len(alike) == 1 else None
-
-
-def _split(name: str) -> tuple[str, str]:
-    """Schema and table of a name as DuckDB gives it: quoted where need be, with its alias."""
-    found = _NAME.match(name)
-    parts = [
-        one[1:-1].replace('""', '"') if one[0] == '"' else one
-        for one in _PIECE.findall(found[0] if found else name)
-    ]
-    return ".".join(parts[:-1]), parts[-1] if parts else name
 
 
 def _create(database: Any, name: str, sources: list[Any], names: list[dict[str, str]] | None = None) -> None:
@@ -205,9 +217,11 @@ def _bounded(database: Any, query: str, max_rows: int, timeout_s: float) -> pa.T
     timer.start()
     try:
         reader = database.sql(query).to_arrow_reader(65_536)
-        batches, n = [], 0
+        batches, n, n_bytes = [], 0, 0
         for batch in reader:
-            n += batch.num_rows
+            n, n_bytes = n + batch.num_rows, n_bytes + batch.nbytes
+            if n_bytes > MAX_BYTES:
+                raise ConfigError(f"SQL: more than {MAX_BYTES >> 20} MB: aggregate, or name fewer columns")
             if n > max_rows:
                 raise ConfigError(
                     f"SQL: more than {max_rows:,} rows: aggregate, add a limit, or read the files with your own engine"

@@ -118,7 +118,8 @@ def _numbers(column: pa.ChunkedArray, starts: Array) -> Any:
         present = ~np.isnan(values)
         least, most = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
         place, n = _last(present, starts)
-        total = np.add.reduceat(np.where(present, values, 0.0), starts)
+        with np.errstate(invalid="ignore"):  # of infinities of both signs
+            total = np.add.reduceat(np.where(present, values, 0.0), starts)
         last = pa.array(values[np.maximum(place, 0)], from_pandas=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = pa.array(total / n, from_pandas=True)
@@ -185,8 +186,8 @@ def _coarser_struct(column: pa.StructArray, starts: Array) -> Any:
     if column.type.get_field_index("mean") < 0:
         return _made({"n": pa.array(total), "last": last})
     least, most, mean = (pc.struct_field(column, one) for one in ("min", "max", "mean"))
-    weighted = np.where(n > 0, _floats(mean), 0.0) * n
     with np.errstate(invalid="ignore", divide="ignore"):
+        weighted = np.where(n > 0, _floats(mean), 0.0) * n
         means = pa.array(np.add.reduceat(weighted, starts) / total, from_pandas=True)
     return _made(
         {

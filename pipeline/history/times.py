@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 
 from ..model.errors import ConfigError
+from ..model.printable import printable
 from .names import DAY_NS
 
 FIRST, LAST = -(1 << 63) + 1, (1 << 63) - 1
 """Times that nanoseconds in 64 bits reach: from 1677 to 2262."""
-Time = str | int | datetime | np.datetime64 | None
+Time = str | int | date | datetime | np.datetime64 | None
 
 
 def to_ns(time: Time, *, is_end: bool = False) -> int | None:
-    """A time as ns since 1970 UTC: ISO 8601 (UTC where it has no offset), datetime, or ns. ConfigError otherwise.
+    """A time as ns since 1970 UTC: ISO 8601 (UTC where it has no offset), a date, datetime, or ns.
+
+    `is_end`: a date stands for its end. ConfigError for what is no time.
 
     Times that 64 bits do not reach are the first or the last one that they do.
     """
@@ -24,19 +27,42 @@ def to_ns(time: Time, *, is_end: bool = False) -> int | None:
 
 
 def _to_ns(time: Time, *, is_end: bool) -> int | None:
-    if time is None or isinstance(time, int | np.integer):
+    if time is None or (isinstance(time, int | np.integer) and not isinstance(time, bool)):
         return None if time is None else int(time)
-    if isinstance(time, np.datetime64):
-        return int(time.astype("datetime64[ns]").astype(np.int64))
     try:
+        if isinstance(time, np.datetime64):
+            return _of_datetime64(time, is_end=is_end)
         if isinstance(time, datetime):
             return _of_datetime(time)
-        text = time.strip()
-        whole_day = len(text) == 10
+        text = (time.isoformat() if isinstance(time, date) else str.strip(time)).replace(",", ".")  # type: ignore[arg-type]
         found = _of_text(text)
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{time}: no ISO 8601 time, such as 2026-11-24T08:00:00Z or 2026-11-24") from None
-    return found + DAY_NS if is_end and whole_day else found
+    except (ValueError, OverflowError, AttributeError, TypeError):
+        raise ConfigError(
+            f"{printable(str(time))[:100]}: no ISO 8601 time, such as 2026-11-24T08:00:00Z or 2026-11-24"
+        ) from None
+    return found + DAY_NS if is_end and _is_date(text) else found
+
+
+def _is_date(text: str) -> bool:
+    """Whether the text is a date, in any form of ISO 8601, without a time of day."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_datetime64(time: np.datetime64, *, is_end: bool) -> int:
+    """Without the overflow that a cast to nanoseconds has. ValueError for NaT, and for a number without a unit."""
+    unit = np.datetime_data(time.dtype)[0]
+    if np.isnat(time) or unit == "generic":
+        raise ValueError
+    if unit in {"Y", "M", "W", "D"}:
+        days = int(time.astype("datetime64[D]").astype(np.int64)) + (is_end and unit == "D")
+        return days * DAY_NS
+    if unit in {"h", "m", "s", "ms", "us"}:
+        return int(time.astype("datetime64[us]").astype(np.int64)) * 1000
+    return int(time.astype("datetime64[ns]").astype(np.int64))
 
 
 def _of_text(text: str) -> int:
@@ -49,4 +75,5 @@ def _of_text(text: str) -> int:
 def _of_datetime(time: datetime) -> int:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 10**9 + delta.microseconds * 1000
+    of_pandas = int(getattr(time, "nanosecond", 0))
+    return (delta.days * 86_400 + delta.seconds) * 10**9 + delta.microseconds * 1000 + of_pandas

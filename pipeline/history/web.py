@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
@@ -30,6 +32,9 @@ from .openapi import document
 
 MAX_NAMES, MAX_POINTS, MAX_BODY = 50, 10_000, 1 << 16
 AT_ONCE, PATIENCE_S = 4, 10.0
+_LISTS = frozenset({"name", "stream"})
+"""Parameters of a query that may be given several times."""
+_TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no", ""})
 HEALTH = "/health"
 """Says that it answers, to anyone."""
 ARROW = "/arrow"
@@ -55,6 +60,7 @@ class Asked:
     points: int
     file_format: str
     raw: bool
+    streams: Sequence[str]
     words: dict[str, str]
     """Other parameters, as they are."""
     limits: Limits = field(default_factory=dict)
@@ -130,7 +136,7 @@ def application(
 
     def route(one: Endpoint) -> Route:
         async def answer(request: Request) -> Response:
-            return await run(lambda: one.call(history, _asked(request, limits or {})))
+            return await run(lambda: one.call(history, _asked(request, one, limits or {})))
 
         return Route(one.path, answer, methods=["GET"])
 
@@ -152,7 +158,9 @@ def application(
         asked = await _json(request)
         return await run(lambda: simple_json(history, request.path_params["what"], asked))
 
-    arrow = Endpoint(ARROW, answers.arrow, "A call of the Arrow interface, as Flight has it, but for SQL")
+    arrow = Endpoint(
+        ARROW, answers.arrow, "A call of the Arrow interface, as Flight has it, but for SQL", ("ticket",)
+    )
     routes = [
         Route("/", about),
         Route(HEALTH, health),
@@ -167,7 +175,14 @@ def application(
     shared = Middleware(
         CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
     )
-    return Starlette(routes=routes, middleware=[*([shared] if origins else []), guard])
+    middleware = [*([shared] if origins else []), guard]
+    return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: _http_error})
+
+
+def _http_error(_: Request, error: Exception) -> Response:
+    """A path that there is not, or a method that it does not take."""
+    assert isinstance(error, HTTPException)
+    return _error(error.detail, error.status_code)
 
 
 def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response]]:
@@ -176,7 +191,8 @@ def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response
     async def dispatch(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         name = request.headers.get("host", "").rpartition("@")[2]
         host = name.rpartition(":")[0] if name.rpartition(":")[2].isdecimal() else name
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        given = bearer.strip() if scheme.lower() == "bearer" else ""
         if hosts and host.strip("[]").lower() not in hosts:
             response: Response = _error("asked by another name than it has", 403)
         elif token and request.url.path != HEALTH and not hmac.compare_digest(given.encode(), token.encode()):
@@ -193,9 +209,15 @@ def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response
     return dispatch
 
 
-def _asked(request: Request, limits: Limits) -> Asked:
-    """ConfigError for what is out of bounds."""
+def _asked(request: Request, endpoint: Endpoint, limits: Limits) -> Asked:
+    """ConfigError for what is unknown, given twice, or out of bounds."""
     query = request.query_params
+    unknown = sorted({*query} - {*endpoint.parameters})
+    if unknown:
+        raise ConfigError(f"{endpoint.path} has no {', '.join(unknown)}: it has {', '.join(endpoint.parameters)}")
+    twice = [one for one in query if one not in _LISTS and len(query.getlist(one)) > 1]
+    if twice:
+        raise ConfigError(f"{twice[0]} is given twice")
     names = query.getlist("name")
     if len(names) > MAX_NAMES:
         raise ConfigError(f"{len(names)} names, and {MAX_NAMES} are the most")
@@ -205,8 +227,16 @@ def _asked(request: Request, limits: Limits) -> Asked:
     file_format = query.get("format", "json")
     if file_format not in {"json", "arrow", "csv"}:
         raise ConfigError(f"format={file_format}: json, arrow or csv")
-    raw = query.get("raw", "false").lower() in {"1", "true", "yes"}
-    return Asked(names, query.get("start"), query.get("end"), int(points), file_format, raw, dict(query), limits)
+    raw = query.get("raw", "false").lower()
+    if raw not in _TRUE | _FALSE:
+        raise ConfigError(f"raw={raw}: true or false")
+    start, end, streams = _time(query.get("start")), _time(query.get("end")), query.getlist("stream")
+    return Asked(names, start, end, int(points), file_format, raw in _TRUE, streams, dict(query), limits)
+
+
+def _time(text: str | None) -> str | None:
+    """A time of a query. The `+` of an offset that is not percent-encoded comes as a blank."""
+    return text if text is None or "T" not in text else re.sub(r"(?<=\d) (?=\d\d:?\d\d$)", "+", text)
 
 
 async def _json(request: Request) -> Any:
@@ -217,7 +247,7 @@ async def _json(request: Request) -> Any:
             raise ConfigError(f"more than {MAX_BODY} bytes")
     try:
         return json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError("the body is no JSON") from None
 
 

@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from .calls import answer
 from .coverage import books, coverage
 from .forms import unit_of
 from .history import History, Values
+from .names import date_of
 from .parameter import Parameter
 from .times import to_ns
 
@@ -54,13 +55,13 @@ def _parameter(one: Parameter, asked: Asked) -> dict[str, Any]:
 
 def values(history: History, asked: Asked) -> Any:
     """Rows, a column for each name."""
-    by: Literal["time", "received"] = "received" if asked.words.get("by") == "received" else "time"
+    by = cast("Literal['time', 'received']", asked.words.get("by", "time"))
     table = history.table(
         *asked.names,
         start=asked.start,
         end=asked.end,
         by=by,
-        stream=asked.words.get("stream") or (),
+        stream=asked.streams,
         values=values_word(asked),
         max_values=MAX_JSON if asked.file_format != "arrow" else MAX_ARROW,
     )
@@ -145,10 +146,11 @@ def arrow(history: History, asked: Asked) -> Response:
 def _date(asked: Asked) -> str | None:
     date = asked.words.get("date")
     if date is not None:
-        to_ns(date)
-        if len(date) != 10:
+        first, end = to_ns(date), to_ns(date, is_end=True)
+        if first is None or first == end:
             raise ConfigError(f"date={date}: YYYY-MM-DD")
-    return date
+        return date_of(first)
+    return None
 
 
 def _answer(table: pa.Table, asked: Asked) -> Any:

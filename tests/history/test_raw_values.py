@@ -107,7 +107,7 @@ def ways(missions, recorder, tmp_path, command):
     def live():
         """As the service keeps products: one for each packet, as their messages say it."""
         chain = ProcessingChain(load_mission(str(missions / "raw")), "pass")
-        made = [one for octets in PACKETS for one in chain.feed(ByteBatch.of(octets), complete=True).products]
+        made = [one for octets in PACKETS for one in chain.process(ByteBatch.of(octets), complete=True).products]
         for one in [*made, *chain.flush().products]:
             back = product_of(product_message(one).payload)
             recorder.add(back, back.id, "pass.packets")

@@ -1,0 +1,77 @@
+"""What a query may ask for. ConfigError, in one line, for what would otherwise be answered wrongly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..model.errors import ConfigError
+from ..model.printable import printable
+from .names import FIXED, REPLACED
+from .passes import all_passes
+from .result_tables import some_of
+from .samples import PARTS
+from .storage import Storage
+from .summaries import COMMON
+
+_MAX_SHOWN = 200
+VALUES, AXES = ("calibrated", "raw"), ("time", "received")
+
+
+def shown(asked: Any) -> str:
+    """What was asked for, as an error line has it."""
+    text = printable(str(asked))
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def check_one_of(what: str, asked: Any, known: Sequence[str]) -> None:
+    """ConfigError for a word that is none of these."""
+    if asked not in known:
+        raise ConfigError(f"{what}={shown(asked)}: {' or '.join(known)}")
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Names of parameters become columns: none may have that of a column which is there anyway."""
+    if not names:
+        raise ConfigError("name at least one parameter")
+    for name in names:
+        if name in {*FIXED, *COMMON}:
+            raise ConfigError(f"{name} is a column of every kind: name the parameter KIND.{name}")
+
+
+def check_points(points: Any, names: Sequence[str]) -> None:
+    """Samples: a whole number of them, and no two columns of one name."""
+    if not isinstance(points, int | np.integer) or isinstance(points, bool) or points < 1:
+        raise ConfigError(
+            "points: at least 1" if isinstance(points, int) else f"points={shown(points)}: a whole number"
+        )
+    both = {f"{name}.{part}" for name in names for part in PARTS} & {*names}
+    if both:
+        raise ConfigError(
+            f"samples of several names have a column {', '.join(sorted(both))}: ask for one at a time"
+        )
+
+
+def checked_columns(columns: str | Sequence[str], points: Any) -> list[str]:
+    """The fixed columns that are asked for."""
+    asked = [columns] if isinstance(columns, str) else list(columns)
+    unknown = [shown(one) for one in asked if one not in FIXED]
+    if unknown:
+        raise ConfigError(f"there is no column {', '.join(unknown)}: there is {', '.join(FIXED)}")
+    if asked and points is not None:
+        raise ConfigError(f"samples have no columns {', '.join(asked)}: ask for rows, without points")
+    return asked
+
+
+def check_version(storage: Storage, version: str | None) -> None:
+    """ConfigError for a version of which no rows are here: it was pruned, or never was."""
+    if version is None:
+        return
+    now = {one.version for one in all_passes(storage) if one.version}
+    replaced = {one for one in storage.folders(REPLACED) if storage.files(f"{REPLACED}/{one}")}
+    if version not in now | replaced:
+        raise ConfigError(
+            f"the history has no rows of version {shown(version)}: it has {some_of(sorted(now | replaced))}"
+        )
