@@ -205,6 +205,12 @@ SCRIPT = """
     document.body.append(banner)
     reconnect()
   }
+  globalThis.WebSocket = class extends WebSocket {  // of one that closes before there is a document, Bokeh has no event
+    constructor(...given) {
+      super(...given)
+      this.addEventListener("close", () => { if (!globalThis.Bokeh?.documents?.length) connection_lost() })
+    }
+  }
   addEventListener("beforeunload", () => { lost = true })  // leaving closes the connection, too
 
   let root = null, n_models = 0, words = [], looks = null

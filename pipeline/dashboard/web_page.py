@@ -6,6 +6,8 @@ itself again, where no page can be made now; a closed socket (1013) where the pa
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
 from collections.abc import Callable
 from html import escape
@@ -74,6 +76,11 @@ class SocketHandler(WSHandler):  # type: ignore[misc]
         else:
             super().open()
 
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log an exception of a message's handling, but for that of a server that is being closed."""
+        if typ is not asyncio.CancelledError:
+            super().log_exception(typ, value, tb)
+
     def _came_with_a_page(self) -> bool:
         """A page's token has the arguments of its request; that of a client without a page has none."""
         return "arguments" in get_token_payload(self._token)
@@ -88,6 +95,7 @@ class SocketHandler(WSHandler):  # type: ignore[misc]
 
 def route(web: Any, refusal: Callable[[], str]) -> None:
     """Let a Bokeh application of tornado answer with these handlers instead of its own."""
+    logging.getLogger(WSHandler.__module__).setLevel(logging.ERROR)  # a viewer who leaves is no warning
     for rule in web.wildcard_router.rules:
         if rule.target is DocHandler:
             rule.target, rule.target_kwargs = PageHandler, {**rule.target_kwargs, "refusal": refusal}

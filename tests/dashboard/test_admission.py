@@ -9,7 +9,8 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
-from downlink_pipeline.dashboard import admission, server
+from browser import MODELS
+from downlink_pipeline.dashboard import admission, server, web_page
 from downlink_pipeline.dashboard.admission import Admission
 from downlink_pipeline.dashboard.server import serving
 from waiting import until
@@ -69,3 +70,45 @@ async def test_a_socket_whose_page_was_discarded_is_closed_for_the_page_to_be_lo
         assert await gone.read_message() is None
         assert gone.close_code == 1013
         gone.close()
+
+
+async def test_a_server_that_is_closed_while_a_message_is_handled_logs_no_traceback(monkeypatch, caplog):
+    began = asyncio.Event()
+
+    class Slow(web_page.SocketHandler):
+        async def on_message(self, _fragment):
+            began.set()
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(web_page, "SocketHandler", Slow)
+    async with serving(silence, unpack_product, ignored, port=0) as served:
+        before = asyncio.all_tasks()
+        socket = await socket_of(served.url, await fetch(served.url))
+        await socket.write_message("{}")
+        await began.wait()
+        handling = [one for one in asyncio.all_tasks() - before if "on_message" in repr(one)]
+    for task in handling:
+        task.cancel()  # as the event loop does at its end
+    await asyncio.wait(handling)
+    await asyncio.sleep(0)
+    socket.close()
+    assert not caplog.records
+
+
+async def test_a_page_whose_socket_is_closed_at_once_loads_itself_again(chromium, monkeypatch):
+    refused = []
+
+    class First(web_page.SocketHandler):
+        def _has_session(self) -> bool:
+            if refused:
+                return super()._has_session()
+            refused.append(self)
+            return False
+
+    monkeypatch.setattr(web_page, "SocketHandler", First)
+    async with serving(silence, unpack_product, ignored, port=0) as served:
+        tab = await chromium.open(
+            served.url, ready="performance.getEntriesByType('navigation')[0].type === 'reload'"
+        )
+        await tab.until(MODELS)
+        assert len(refused) == 1
