@@ -37,7 +37,7 @@ def convert(
     to: Annotated[Literal["xtce", "csv"], typer.Option("--to", help="What to write.", show_default=False)],
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")],
     source_format: Annotated[
-        Format | None, typer.Option("--from", help="What the files are; told by their content without.")
+        Format | None, typer.Option("--from", help="Format of the files; detected from their content if left out.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="End with 1 where anything cannot be carried.")] = False,
     overwrite: Overwrite = False,

@@ -112,7 +112,7 @@ def against(path: Path, plan: Plan, mission: Mission | None = None) -> tuple[lis
     n_bytes = 0
     for packets in packets_of(path, link, channels):
         n_bytes += int(packets.length.sum())
-        _try(joiner.feed(packets) if joiner else packets, decoder, plan, found, reasons)
+        _try(joiner.join(packets) if joiner else packets, decoder, plan, found, reasons)
     if joiner:
         joiner.flush()
     n_found, n_lost = (sum(sum(each.values()) for each in table.values()) for table in (found, reasons))

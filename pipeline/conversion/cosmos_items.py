@@ -162,13 +162,13 @@ def type_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
         return None
     if item.variable is not None:
         of, per, by = item.variable
-        return ArrayType("", element, (Dynamic(_told(of, keys), per / item.size, by / item.size),))
+        return ArrayType("", element, (Dynamic(_reference_to(of, keys), per / item.size, by / item.size),))
     if item.array_bits <= 0:
         return ArrayType("", element, (Remainder(-item.array_bits),))
     return ArrayType("", element, (item.array_bits // item.size,))
 
 
-def _told(of: str, keys: Mapping[str, str]) -> Reference:
+def _reference_to(of: str, keys: Mapping[str, str]) -> Reference:
     if of not in keys:
         raise ValueError(f"VARIABLE_BIT_SIZE: there is no item {of}")
     return Reference(keys[of])
@@ -177,7 +177,7 @@ def _told(of: str, keys: Mapping[str, str]) -> Reference:
 def _size_of(item: Item, keys: Mapping[str, str]) -> Size:
     if item.variable is not None and item.array_bits is None:
         of, per, by = item.variable
-        return Dynamic(_told(of, keys), float(per), float(by))
+        return Dynamic(_reference_to(of, keys), float(per), float(by))
     return item.size if item.size > 0 else Remainder(-item.size)
 
 

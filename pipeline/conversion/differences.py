@@ -161,10 +161,10 @@ def _leaves(kind: ParameterType, path: str) -> Iterator[tuple[str, Any]]:
         yield path, kind
 
 
-def _joined(leaves: list[tuple[str, Any]], tell: Any) -> str:
+def _joined(leaves: list[tuple[str, Any]], describe: Any) -> str:
     if len(leaves) == 1 and not leaves[0][0]:
-        return str(tell(leaves[0][1]))
-    return "; ".join(f"{path.removeprefix('.')} {tell(kind)}" for path, kind in leaves if tell(kind))
+        return str(describe(leaves[0][1]))
+    return "; ".join(f"{path.removeprefix('.')} {describe(kind)}" for path, kind in leaves if describe(kind))
 
 
 def _word(kind: Any) -> str:

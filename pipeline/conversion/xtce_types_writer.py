@@ -35,7 +35,7 @@ CHARSET_NAMES = {"utf-16-be": "UTF-16BE", "utf-32-be": "UTF-32BE"} | {
 IGNORED = "_yamcs_ignore"
 UNIX = "UNIX"
 Resized = Callable[[Remainder], Size]
-"""What a size to the packet's end is, told by another parameter; or itself."""
+"""What a size to the packet's end is by another parameter; or itself."""
 
 
 class TypeWriter:

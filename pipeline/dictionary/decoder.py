@@ -233,7 +233,7 @@ class Decoder:
         rows: Rows,
         first: int,
     ) -> NDArray[np.bool_]:
-        """bool[n]: rows in which a check word is not what it should be; they are counted, and told of once a batch."""
+        """bool[n]: rows whose check word is wrong. They are counted, and one event a batch reports them."""
         if node.size is not None:
             length = np.minimum(length, (node.size.of(result.values) + 7) >> 3)
         wrong = np.zeros(len(start), np.bool_)

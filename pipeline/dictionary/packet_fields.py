@@ -281,7 +281,7 @@ def _of_first(column: Column) -> NDArray[Any]:
 
 
 def _parted(values: NDArray[Any], n: int) -> list[NDArray[Any]]:
-    """The values of `n` places; where they cannot be told apart, all at each."""
+    """The values of `n` places; where their places are not distinguished, all values at each."""
     if n and values.size % n == 0 and values.size:
         return list(values.reshape(n, -1))
     return [values.ravel()] * n

@@ -87,7 +87,7 @@ def examine(
     for root in parse_sources(sources, Reading(*files)):
         if root is not None and root.tag == "SpaceSystem":
             counts.count(root)
-    notices = plan.notices if plan is not None else reading.notices.told(reading.files)
+    notices = plan.notices if plan is not None else reading.notices.collected(reading.files)
     whole = (*problems, *refused)
     return Examination(tuple(counts.rows()), notices, whole, dictionary if plan is not None else None, plan)
 

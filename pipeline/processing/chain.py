@@ -198,7 +198,7 @@ class ProcessingChain:
         is_decoded = self._decoder is not None or self._files is not None
         if not is_decoded or not (len(packets) or complete):
             return Outcome(packets, events=events, frames=received.frames, to_publish=to_publish)
-        records = self._joiner.feed(packets) if self._joiner else packets
+        records = self._joiner.join(packets) if self._joiner else packets
         products: list[Product] = []
         if self._files is not None:
             records, products = self._files.receive(records)

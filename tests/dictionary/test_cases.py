@@ -30,7 +30,7 @@ class Decoded:
         packets = link.receive(ByteBatch.of((folder / "p.packets").read_bytes())).packets
         joiner = RecordJoiner(segment_header_bytes=mission.segment_header_bytes)
         decoder = Decoder(mission.plan, mission.time_terms)
-        batches = decoder.decode(joiner.feed(packets))
+        batches = decoder.decode(joiner.join(packets))
         self.columns = {
             batch.container: {name: rows(column) for name, column in batch.columns.items()} for batch in batches
         }

@@ -183,11 +183,11 @@ class _Walk(ParameterCursor):
         start.offset_bits = self.offset_bits
         whole, self.is_whole = self.is_whole, False
         self.starts.append(start)
-        # What a child holds may hold this container once more: then it stands alone, without an end otherwise.
-        alone = container.key in self.count.inside
+        # A child may contain this container again: then it is laid out without children, or the layout never ends.
+        is_recursive = container.key in self.count.inside
         self.count.inside.append(container.key)
         self.container(container)
-        if not alone:
+        if not is_recursive:
             self._children_inside(container)
         if container.size is not None and not isinstance(container.size, Remainder):
             self._locate(Location(container.size, from_start=True), container.line)
@@ -239,8 +239,8 @@ class _Walk(ParameterCursor):
         if not any(below):
             return False
         conditions = [each for each in below if isinstance(each, Condition)]
-        held = {entry.parameter for entry in child.entries if isinstance(entry, ParameterEntry)}
-        later = any(asked_by(each) & held for each in conditions)
+        own_parameters = {entry.parameter for entry in child.entries if isinstance(entry, ParameterEntry)}
+        later = any(asked_by(each) & own_parameters for each in conditions)
         if later or any(each is True for each in below):
             return own
         leaf = AnyOf(tuple(conditions))

@@ -109,7 +109,7 @@ class NodeCompiler:
         size = None if container.size is None else compile_size(container.size, dictionary)
         if size is not None:
             check_sized(size.needs(), steps, container, dictionary)
-        # What containers further down are told apart by is read on the way, where it costs no step more.
+        # Values that select containers further down are read here too, where that needs no further step.
         later = frozenset(key for _, node in below if node is not None for key in node.probe_keys)
         probe = compile_program(_only(steps, wanted, later, dictionary), dictionary, self.conversions)
         parameters = [(name, dictionary.parameters[key]) for key, name in columns]

@@ -94,7 +94,7 @@ def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None, file
     for each in left_out(dictionary, roots) if root is None else ():
         text = "has no base and nothing extends it: no packet is taken for it unless it is named as a root"
         compiler.notices.add(Notice(text, file, each.line, f'SequenceContainer "{each.key}"'))
-    notices = (*dictionary.notices, *compiler.notices.told(dictionary.files), *unreachable(top, dictionary))
+    notices = (*dictionary.notices, *compiler.notices.collected(dictionary.files), *unreachable(top, dictionary))
     origins, order = _origins(top, dictionary), _order(top, dictionary)
     return Plan(top, file, signature_of(entered), notices, origins, *order, apids)
 

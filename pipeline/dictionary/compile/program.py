@@ -116,7 +116,7 @@ def compile_program(
     conversions: Conversions,
     contextual: Sequence[Contextual | Offset] = (),
 ) -> Program:
-    """Raises ConfigError where a size cannot be told from what it refers to. `conversions`: shared by all programs of
+    """Raises ConfigError where what a size refers to is no number. `conversions`: shared by all programs of
     the dictionary. `contextual`: what is calibrated by context.
     """
     compiled = compile_steps(steps, dictionary, conversions)

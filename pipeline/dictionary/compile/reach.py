@@ -30,10 +30,10 @@ def unreachable(top: Node, dictionary: Dictionary) -> tuple[Notice, ...]:
     return tuple(found.values())
 
 
-def _contradictions(node: Node, dictionary: Dictionary, held: Spans, found: dict[str, Notice]) -> None:
-    """Note what is below branches whose criteria cannot hold with those above; `held`: values that these want."""
+def _contradictions(node: Node, dictionary: Dictionary, above: Spans, found: dict[str, Notice]) -> None:
+    """Note what is below branches whose criteria cannot hold with those above; `above`: values that these want."""
     for branch in node.branches:
-        below, spans = branch.node, dict(held)
+        below, spans = branch.node, dict(above)
         uses = Counter(slot.key for slot in below.slots)
         impossible = ""
         for key, ranges in ranges_wanted(branch.test) if branch.test is not None else ():

@@ -1,6 +1,6 @@
 """Which packets belong to which container.
 
-Where a few bits of a packet decide (`signature`), packets are told apart by that number, and its container is
+Where a few bits of a packet decide (`signature`), packets are grouped by that number, and its container is
 remembered.
 Else they go down the tree of containers together, each branch taking those for which its criteria hold.
 
@@ -55,7 +55,7 @@ class Sorter:
         self._plan = plan
         self._set_aside = set_aside
         self._known: dict[int, Node | None] = {}
-        """By the bits of the signature. None: these bits alone do not tell."""
+        """By the bits of the signature. None: the container depends on more than these bits."""
         self._places: dict[str, int] = {}
         for node in plan.root.walk():
             self._places.setdefault(node.key, len(self._places))
@@ -66,7 +66,7 @@ class Sorter:
     ) -> list[Group]:
         """The packets by container, in the order of the dictionary.
 
-        `given`: values of other packets, by which some containers are told. `trial`: without these containers, and
+        `given`: values of other packets, on which some containers depend. `trial`: without these containers, and
         without counting what is set aside.
         """
         rows = self._all_rows(len(packets))
@@ -106,8 +106,8 @@ class Sorter:
         groups = descent.sort(self._plan.root, rows)
         assert self._plan.signature is not None
         if sum(len(group.rows) for group in groups) == len(rows):
-            is_told = len(groups) == 1 and descent.is_told_by(self._plan.signature)
-            self._known[code] = groups[0].node if is_told else None
+            is_decided = len(groups) == 1 and descent.is_decided_by(self._plan.signature)
+            self._known[code] = groups[0].node if is_decided else None
         return groups
 
     def _in_order(self, found: list[Group], heads: Heads | None = None) -> list[Group]:
@@ -249,7 +249,7 @@ class _Descent:
         self._count_lost(rows, found)
         return [Group(nodes[key], _merged(some)) for key, some in together.items()]
 
-    def is_told_by(self, signature: Signature) -> bool:
+    def is_decided_by(self, signature: Signature) -> bool:
         """Whether nothing but the signature's bits was looked at on the way."""
         return self._asked <= signature.keys and self._probed <= signature.nodes
 

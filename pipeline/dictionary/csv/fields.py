@@ -25,8 +25,8 @@ FORMS = {"uint": "unsigned", "int": "twosComplement", "float": "IEEE754"}
 EXPAND = "expand"
 SHAPED = re.compile(r"(\w+)\s*\(([^)]*)\)")
 MAX_ELEMENTS = 1 << 20
-Tell = Callable[[int, str, str], None]
-"""Told a line, what is wrong, and with which field."""
+Report = Callable[[int, str, str], None]
+"""Takes a line, what is wrong, and the name of the field."""
 
 
 def _silent(_line: int, _text: str, _name: str) -> None:
@@ -36,12 +36,12 @@ def _silent(_line: int, _text: str, _name: str) -> None:
 @dataclass(slots=True)
 class Fields:
     """What the rows describe. `prefix`: before the key of each parameter, where several packet types have fields.
-    `tell`: told of problems, `note`: of what is passed over.
+    `report` takes problems, `note` what is passed over.
     """
 
-    tell: Tell
+    report: Report
     prefix: str = ""
-    note: Tell = _silent
+    note: Report = _silent
     parameters: dict[str, Parameter] = field(default_factory=dict)
     entries: list[ParameterEntry] = field(default_factory=list)
 
@@ -69,7 +69,7 @@ class Fields:
         except ValueError:
             value = low - 1
         if not low <= value <= high:
-            self.tell(line, f'{column} "{row[column]}" is not within {low} to {high}', row["name"])
+            self.report(line, f'{column} "{row[column]}" is not within {low} to {high}', row["name"])
             return max(low, 8)
         return value
 
@@ -82,7 +82,7 @@ class Fields:
     def _field(self, line: int, row: dict[str, str], behind: Sequence[dict[str, str]]) -> None:
         name, data_type = row["name"], row["data_type"]
         if self.prefix + name in self.parameters or name in PRIMARY_HEADER:
-            self.tell(line, "is there twice", name)
+            self.report(line, "is there twice", name)
             return
         bits = self._number(line, row, "bit_length", 1, MAX_CONTAINER_BITS)
         kind = self._type(line, name, data_type, bits)
@@ -92,7 +92,7 @@ class Fields:
         if kind is not None and shape:
             kind = self._array(line, row, kind, shape, behind)
         if row.get("array_order", "C") not in {"C", ""}:
-            self.tell(line, f'array_order "{row["array_order"]}" is not implemented', name)
+            self.report(line, f'array_order "{row["array_order"]}" is not implemented', name)
         location = None
         if row.get("bit_offset"):
             offset_bits = self._number(line, row, "bit_offset", 0, MAX_CONTAINER_BITS)
@@ -112,7 +112,7 @@ class Fields:
             return StringType("", StringEncoding(bits))
         if data_type == "fill" and bits <= 64:
             return NumberType("", NumberEncoding(bits))
-        self.tell(line, f'data_type "{data_type}" of {bits} bits is not implemented', name)
+        self.report(line, f'data_type "{data_type}" of {bits} bits is not implemented', name)
         return None
 
     def _ordered(self, line: int, row: dict[str, str], kind: ParameterType) -> ParameterType | None:
@@ -125,7 +125,7 @@ class Fields:
             whole = encoding.size_bits % 8 == 0
             return replace(kind, encoding=replace(encoding, little_endian=whole, lsb_first=not whole))
         if sorted(order) != sorted("123456789"[:n_bytes]) or encoding.size_bits % 8:
-            self.tell(line, f'byte_order "{row["byte_order"]}" is not implemented', row["name"])
+            self.report(line, f'byte_order "{row["byte_order"]}" is not implemented', row["name"])
             return None
         return replace(kind, encoding=replace(encoding, places=tuple(int(digit) - 1 for digit in order)))
 
@@ -140,11 +140,11 @@ class Fields:
             return ArrayType("", kind, (Dynamic(of),))
         cells = [cell.strip() for cell in shape.strip("()").replace("x", ",").split(",") if cell.strip()]
         if not cells or not all(cell.isdecimal() for cell in cells):
-            self.tell(line, f'array_shape "{shape}" is no shape and no field before it', name)
+            self.report(line, f'array_shape "{shape}" is no shape and no field before it', name)
             return None
         sizes = tuple(int(cell) for cell in cells)
         if any(size > MAX_ELEMENTS for size in sizes):
-            self.tell(line, f'array_shape "{shape}" is more than {MAX_ELEMENTS} elements', name)
+            self.report(line, f'array_shape "{shape}" is more than {MAX_ELEMENTS} elements', name)
             return None
         return ArrayType("", kind, sizes)
 

@@ -24,7 +24,7 @@ from ..model.conditions import AnyOf, Comparison, Condition, Reference
 from ..model.definitions import Container, Dictionary, Parameter
 from ..model.document import MAX_DOCUMENT_BYTES, integer_of
 from ..model.notices import Notice, Notices
-from .fields import Fields, Tell
+from .fields import Fields, Report
 
 REQUIRED = ("name", "data_type", "bit_length")
 OPTIONAL = ("bit_offset", "array_shape", "array_order", "byte_order", "apid", "container", "description")
@@ -106,8 +106,8 @@ class _Reader:
 
     def _sort(self, file: str, name: str, rows: list[Row], *, several: bool) -> None:
         """The rows of each packet type under its name."""
-        told = {(row.get("container", ""), row["apid"]) for _, row in rows if row.get("apid")}
-        if not told:
+        declared = {(row.get("container", ""), row["apid"]) for _, row in rows if row.get("apid")}
+        if not declared:
             numbered = NUMBERED.fullmatch(name) if several else None
             apids = (integer_of(numbered[2]),) if numbered else None
             if several and apids is None and rows:
@@ -153,7 +153,7 @@ class _Reader:
     # what they hold
 
     def _dictionary(self, file: str) -> Dictionary:
-        header = Fields(self._teller(file))
+        header = Fields(self._reporter(file))
         header.header()
         parameters: dict[str, Parameter] = dict(header.parameters)
         containers: dict[str, Container] = {}
@@ -163,7 +163,7 @@ class _Reader:
                 parameters |= fields.parameters
                 containers[name] = Container(name, (*header.entries, *fields.entries))
             return Dictionary(
-                next(iter(containers), ""), parameters, containers, file, notices=self.notices.told(())
+                next(iter(containers), ""), parameters, containers, file, notices=self.notices.collected(())
             )
         containers[ROOT] = Container(ROOT, tuple(header.entries), abstract=True)
         for name, described in self.types.items():
@@ -171,17 +171,17 @@ class _Reader:
             parameters |= fields.parameters
             criteria = _is_one_of(described.apids or ())
             containers[name] = Container(name, tuple(fields.entries), base=ROOT, criteria=criteria)
-        return Dictionary(ROOT, parameters, containers, file, notices=self.notices.told(()))
+        return Dictionary(ROOT, parameters, containers, file, notices=self.notices.collected(()))
 
     def _fields(self, described: _Described, prefix: str) -> Fields:
-        fields = Fields(self._teller(described.file), prefix, self._noter(described.file))
+        fields = Fields(self._reporter(described.file), prefix, self._noter(described.file))
         fields.rows(described.rows)
         return fields
 
-    def _noter(self, file: str) -> Tell:
+    def _noter(self, file: str) -> Report:
         return lambda line, text, name: self.notices.add(Notice(text, file, line, name))
 
-    def _teller(self, file: str) -> Tell:
+    def _reporter(self, file: str) -> Report:
         return lambda line, text, name: self.problems.append(Problem(text, file, line, name))
 
 

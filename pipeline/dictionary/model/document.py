@@ -156,7 +156,7 @@ class Reading:
                 self._marks.setdefault((node.line, node.tag), (text, self.owner))
 
     def notice(self, node: Node, kind: str, problem: str = "") -> None:
-        """Something is passed over, or read as it is meant: each kind is told once. `problem`: its words if strict."""
+        """Note what is passed over, or read as it is meant; each kind is listed once. `problem`: its text if strict."""
         if self.strict:
             self.problem(node, problem or kind)
         else:
@@ -180,7 +180,7 @@ class Reading:
             self.notices.add(Notice(text, self.file, problem.line, f"{key} ({problem.text})"))
 
     def marks(self) -> dict[tuple[int, str], tuple[str, bool]]:
-        """What was said of elements, by line and tag, and whether it is a problem."""
+        """Notices and problems of elements, by line and tag, and whether each is a problem."""
         kept = {id(owner) for _, owner in self._problems}
         found = {place: (text, False) for place, text in self._passed.items()}
         for place, (text, owner) in self._marks.items():

@@ -43,7 +43,7 @@ class Notices:
             first = known if known.line <= notice.line else notice
             self._found[notice.text] = replace(first, n=known.n + notice.n)
 
-    def told(self, files: Sequence[str]) -> tuple[Notice, ...]:
+    def collected(self, files: Sequence[str]) -> tuple[Notice, ...]:
         """All of them with their files and lines."""
         return tuple(
             replace(notice, file=place.file, line=place.line)

@@ -121,7 +121,7 @@ class RecordJoiner:
         self._lost: set[int] = set()
         """Streams inside a record that is broken already: its other segments are not counted again."""
 
-    def feed(self, packets: PacketBatch) -> PacketBatch:
+    def join(self, packets: PacketBatch) -> PacketBatch:
         """Whole records and unsegmented packets, in the order in which they were completed.
 
         A record has its first segment's header and sequence count, its last segment's `received_ns`, the quality

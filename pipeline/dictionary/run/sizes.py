@@ -1,4 +1,4 @@
-"""Sizes and counts told by values: a constant, a linear function of a parameter, or the first case that holds."""
+"""Sizes and counts by values: a constant, a linear function of a parameter, or the first case that holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .values import Values
 
 Array = NDArray[Any]
 MAX_SIZE = 1 << 40
-"""Sizes told by a packet are cut here, far beyond any packet, so that no arithmetic overflows."""
+"""Sizes from a packet are limited to this, far beyond any packet, so that no arithmetic overflows."""
 
 
 @dataclass(frozen=True, slots=True)

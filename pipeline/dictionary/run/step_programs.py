@@ -123,7 +123,7 @@ def _is_any_in(ordered: Sequence[int], ranges: Ranges) -> bool:
 def compile_steps(
     steps: Sequence[Step], dictionary: Dictionary, conversions: Conversions
 ) -> tuple[StepProgram, ...]:
-    """Raises ConfigError where a size cannot be told from what it refers to."""
+    """Raises ConfigError where what a size refers to is no number."""
     return tuple(_with_choices([_compile_step(each, dictionary, conversions) for each in steps]))
 
 

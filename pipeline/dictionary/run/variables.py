@@ -130,8 +130,8 @@ def tagged_bits(data: NDArray[np.uint8], position: Positions, end: Positions, si
     n_bits = read_numbers(data, position, there.astype(np.int64), tag)
     total = np.full(len(position), -1, np.int64)
     most = MAX_FACTOR // size.unit_bits
-    told = np.minimum(n_bits.values.astype(np.uint64), np.uint64(most)).astype(np.int64) * size.unit_bits
-    total[there] = np.where(told <= size.max_bits, told + size.tag_bits, -1)
+    announced_bits = np.minimum(n_bits.values.astype(np.uint64), np.uint64(most)).astype(np.int64) * size.unit_bits
+    total[there] = np.where(announced_bits <= size.max_bits, announced_bits + size.tag_bits, -1)
     return total
 
 

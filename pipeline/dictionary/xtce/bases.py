@@ -46,10 +46,10 @@ def _take_over(node: Node, base: Node) -> None:
     for name, value in base.attributes.items():
         if name != "baseType":
             node.attributes.setdefault(name, value)
-    said = {child.tag for child in node.children}
-    encodes = any(tag.endswith("DataEncoding") for tag in said)
+    own_tags = {child.tag for child in node.children}
+    encodes = any(tag.endswith("DataEncoding") for tag in own_tags)
     for child in base.children:
-        if child.tag not in said and not (encodes and child.tag.endswith("DataEncoding")):
+        if child.tag not in own_tags and not (encodes and child.tag.endswith("DataEncoding")):
             node.children.append(copy_of(child))
 
 

@@ -206,7 +206,7 @@ def read_dimensions(node: Node, context: Context, limit: int) -> tuple[Size, ...
 
 
 def _between(start: Size, end: Size) -> Size | None:
-    """The number of elements from one index to the other, both included; None where both are told by the packet."""
+    """The number of elements from one index to the other, both included; None where the packet holds both."""
     if isinstance(end, Remainder):
         return end
     if isinstance(start, int):

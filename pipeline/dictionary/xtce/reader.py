@@ -96,7 +96,7 @@ def read_documents(sources: Sequence[Source], reading: Reading, roots: Sequence[
     reading.forgive(needed_by(containers, parameters, roots, types, owners))
     if not containers:
         reading.notice(found[0], "describes no container")
-    notices = reading.notices.told(reading.files)
+    notices = reading.notices.collected(reading.files)
     return Dictionary(root.name, parameters, containers, reading.file, reading.files, notices)
 
 

@@ -1,7 +1,7 @@
 """Time types: numbers with a unit, a scale and an epoch; CCSDS codes in binary fields; times offset from others.
 
-XTCE leaves binary times to algorithms, so a CCSDS code is told by one that has its name, CUC or CDS. Its text is the
-implicit P-field (301.0-B-4) in hexadecimal; without a text the P-field stands before the time in the packet.
+XTCE leaves binary times to algorithms, so an algorithm named CUC or CDS marks a CCSDS code. Its text is the implicit
+P-field (301.0-B-4) in hexadecimal; without a text the P-field stands before the time in the packet.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _implicit(
 def _check_epoch(
     node: Node, codes: tuple[tuple[bytes, TimeCode], ...], epoch_ns: int | None, context: Context
 ) -> None:
-    """A P-field of an agency's epoch wants that told, one of 1958 allows no other."""
+    """An agency's epoch needs a ReferenceTime; a P-field of 1958 allows no other one."""
     for _, code in codes:
         if code.agency_epoch and epoch_ns is None:
             context.reading.problem(
