@@ -21,7 +21,7 @@ from downlink_pipeline.link.stations import StationsReceiver
 from downlink_pipeline.model.batches import ByteBatch
 
 CORPUS = Path(__file__).parent / "corpus"
-SECONDS = float(os.environ.get("DOWNLINK_FUZZ_SECONDS", "10"))
+SECONDS = float(os.environ.get("DOWNLINK_FUZZ_SECONDS", "4"))
 FIRST = int(os.environ.get("DOWNLINK_FUZZ_FIRST", "0"))
 
 PACKETS = (ChannelSettings(245, 5, "one"), ChannelSettings(245, 6, "two", hand_on_fragments=True))

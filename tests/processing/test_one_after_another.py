@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from downlink_pipeline import open_pass
 from downlink_pipeline.model.errors import ConfigError
+from forked_commands import FORKED
 
 BUNDLED = {"clean.cadu": 2288, "damaged.cadu": 2053, "night.cadu": 841}
 """Packets of each, as its truth says (replay_data/README.md): 5,182 in all."""
@@ -397,5 +398,4 @@ def test_recordings_out_of_order_of_time_are_told_in_one_line(bundled, tmp_path)
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "downlink_pipeline", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return FORKED.run(*arguments)

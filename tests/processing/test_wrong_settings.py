@@ -10,11 +10,15 @@ import pytest
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.processing.passes import outcomes
+from forked_commands import FORKED
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def downlink(*words, **options):
+    if not options:
+        done = FORKED.run(*words, cwd=REPOSITORY)
+        return done.returncode, done.stdout, done.stderr
     done = subprocess.run(
         [sys.executable, "-m", "downlink_pipeline", *map(str, words)],
         cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120, **options,
