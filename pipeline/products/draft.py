@@ -171,7 +171,7 @@ def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.i
 
 def flag(where: NDArray[np.bool_], bit: Quality) -> NDArray[np.uint32]:
     """The bit where `where` holds, 0 elsewhere."""
-    return np.where(where, np.uint32(bit), np.uint32(0)).astype(np.uint32)
+    return np.multiply(where, np.uint32(bit), dtype=np.uint32)
 
 
 def any_beyond_row(where: NDArray[np.bool_]) -> NDArray[np.bool_]:

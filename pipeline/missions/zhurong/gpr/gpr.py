@@ -99,7 +99,7 @@ class Gpr(OnRover):
         power += np.square(imaginary, dtype=np.float64)
         largest = power.max(axis=1, initial=0.0)
         length = np.asarray(rows.columns["EFFECTIVE_LENGTH_BYTES"])
-        bad = ~np.isfinite(largest) | ~np.isin(length, channel.valid_lengths_bytes)
+        bad = ~np.isfinite(largest) | ~_is_valid(length, channel)
         bits = (
             rows.quality
             | flag(bad, Quality.OUT_OF_RANGE)
@@ -129,8 +129,16 @@ def trace_lengths(rows: ColumnBatch, channel: RadarChannel) -> NDArray[np.int64]
     """Complex samples of each trace; all that fit where the length is none of the valid ones."""
     length = np.asarray(rows.columns["EFFECTIVE_LENGTH_BYTES"]).astype(np.int64)
     n_fit = np.asarray(rows.columns["SAMPLES"]).shape[1] // 2
-    valid = np.isin(length, channel.valid_lengths_bytes)
+    valid = _is_valid(length, channel)
     return np.asarray(np.where(valid, np.minimum(length // 8, n_fit), n_fit))
+
+
+def _is_valid(length: NDArray[np.integer[Any]], channel: RadarChannel) -> NDArray[np.bool_]:
+    """Whether each length is one of the few that records of the channel have."""
+    found = length == channel.valid_lengths_bytes[0]
+    for other in channel.valid_lengths_bytes[1:]:
+        found |= length == other
+    return np.asarray(found)
 
 
 def complex_parts(rows: ColumnBatch, n_samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -43,7 +43,8 @@ def sums_along(traces: NDArray[Any], window: float) -> tuple[NDArray[Any], NDArr
 
 
 def means_across(traces: NDArray[Any], window: float) -> Iterator[NDArray[Any]]:
-    """For each trace in turn, the mean [m] of the traces within half a window; it may be written to.
+    """For each trace in turn, the mean [m] of the traces within half a window; it may be written to, and is valid
+    until the next one is asked for.
 
     One step for each trace, of all its samples: along this axis a running sum cannot be computed otherwise but
     sample by sample. The running sums of one window are held.
@@ -52,15 +53,21 @@ def means_across(traces: NDArray[Any], window: float) -> Iterator[NDArray[Any]]:
     divide, by = (np.multiply, 1 / count) if np.iscomplexobj(traces) else (np.divide, count)
     n_kept = min(len(traces), 2 * math.ceil(window / 2) + 2)
     until, k = np.empty((n_kept, floats.shape[1])), -1  # the sum up to trace k is in row k % n_kept
+    mean = np.empty(floats.shape[1])
+    found = mean.view(np.complex128) if np.iscomplexobj(traces) else mean
     for place, (first, last) in enumerate(zip(*_bounds(len(traces), window), strict=True)):
         while k < last:
             k += 1
-            until[k % n_kept] = floats[k]
             if k:
-                until[k % n_kept] += until[(k - 1) % n_kept]
-        mean = until[last % n_kept] - until[first % n_kept] if first >= 0 else until[last % n_kept].copy()
-        divide(mean, by[place], out=mean)
-        yield mean.view(np.complex128) if np.iscomplexobj(traces) else mean
+                np.add(floats[k], until[(k - 1) % n_kept], out=until[k % n_kept])
+            else:
+                until[0] = floats[0]
+        if first >= 0:
+            np.subtract(until[last % n_kept], until[first % n_kept], out=mean)
+            divide(mean, by[place], out=mean)
+        else:
+            divide(until[last % n_kept], by[place], out=mean)
+        yield found
 
 
 def _bounds(n: int, window: float) -> tuple[list[int], list[int]]:

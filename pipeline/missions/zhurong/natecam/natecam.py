@@ -41,7 +41,7 @@ from ..shared.stripe_camera import StripeCamera
 from .colour import REACH, demosaic, srgb, srgb_codes
 from .kinds import IMAGE, PANORAMA, REJECTED
 from .panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, lessened, panorama
-from .resampling import Remap
+from .resampling import Remap, bands_of
 
 _IMAGE = ("row", "line", "sample", "band")
 _OF_CODES = "one sigma of each colour: noise in the middle of the picture, and 8 bits; not of a lossy compression"
@@ -197,7 +197,7 @@ class Natecam(StripeCamera):
         noisy = counts + remap.drawn * self.calibration.noise.sigma_dn(counts, self.calibration.detector.bias_dn)
         both = self._colours(self._net(rows, np.stack([counts, noisy]), flat))
         shown = remap.in_middle.inside & good[part[0]][:, None]
-        plain, disturbed = (srgb_codes(remap.in_middle(seen)[shown]) for seen in both)
+        plain, disturbed = (srgb_codes(remap.in_middle(bands_of(seen))[shown]) for seen in both)
         square = ((disturbed - plain).astype(np.float64) ** 2).sum(axis=0) / (len(plain) or np.nan)
         return np.asarray(np.sqrt(square + 1 / 12))
 
@@ -220,8 +220,9 @@ class Natecam(StripeCamera):
             worst[apart:] = np.maximum(worst[apart:], picture.line_quality[:-apart])
             worst[:-apart] = np.maximum(worst[:-apart], picture.line_quality[apart:])
         image, line_quality = np.empty(linear.shape, np.uint8), np.zeros_like(worst)
+        bands = bands_of(linear)
         for lines, places in remap.blocks:
-            image[lines], black = srgb(places(linear)), ~places.inside
+            image[lines], black = srgb(places(bands)), ~places.inside
             if worst.any():
                 source = remap.source_line[lines].astype(np.intp)
                 spoilt = np.maximum(worst[source], worst[np.minimum(source + 1, len(worst) - 1)])

@@ -18,7 +18,7 @@ from ....model.batches import ColumnBatch
 from ....products.calibration import Source, Table
 from ....products.rotations import Floats
 from ..shared.optics import Optics, Pointing, Window, directions
-from .resampling import Resampling
+from .resampling import Resampling, bands_of
 
 MAX_IMAGES = 64
 _EDGE_STEPS = 16
@@ -72,11 +72,15 @@ def panorama(views: Sequence[View], optics: Optics, grid: PanoramaGrid) -> Panor
     for view, around, (_, elevation) in zip(views, turned, edges, strict=True):
         part = _columns(turns, around, elevation, step)
         values, counts = _seen(view, optics, wanted[:, part])
-        values *= counts[..., None]
+        for k in range(values.shape[-1]):  # along whole lines: three numbers at a time are slow
+            values[..., k] *= counts
         total[:, part] += values
         weight[:, part] += counts
         n_views[:, part] += counts > 0
-    image = np.rint(total / np.where(weight > 0, weight, 1)[..., None]).astype(np.uint8)
+    seen = np.where(weight > 0, weight, 1)
+    for k in range(total.shape[-1]):
+        total[..., k] /= seen
+    image = np.rint(total, out=total).astype(np.uint8)
     return Panorama(image, n_views, (turns + middle) % 360, rises)
 
 
@@ -144,4 +148,4 @@ def _seen(view: View, optics: Optics, wanted: Floats) -> tuple[NDArray[np.float3
     to_edge = np.minimum(
         np.minimum(sample, view.window.n_samples - 1 - sample), np.minimum(line, view.window.n_lines - 1 - line)
     )
-    return places(view.picture), np.where(inside, np.maximum(to_edge, 0) + 1, 0).astype(np.float32)
+    return places(bands_of(view.picture)), np.where(inside, np.maximum(to_edge, 0) + 1, 0).astype(np.float32)

@@ -15,6 +15,7 @@ from ..shared.optics import LINES_AT_ONCE, Optics, Window, corners
 
 _NOISE_PIXELS = 64
 Reals = NDArray[np.float32]
+Bands = tuple[Reals, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,27 @@ class Resampling:
         parts = (at_sample - s).astype(np.float32), (at_line - n).astype(np.float32)
         return Resampling(inside, n * samples + s, min(samples - 1, 1), samples * min(lines - 1, 1), *parts)
 
-    def __call__(self, image: NDArray[np.generic]) -> Reals:
-        """Values float32[..., bands] of an image [lines, samples, bands]; of no meaning where not `inside`."""
+    def __call__(self, bands: Bands) -> Reals:
+        """Values float32[..., bands] of an image, by its `bands_of`; of no meaning where not `inside`."""
         part_sample, part_line, first = self.part_sample, self.part_line, self.first
         rest_sample, rest_line = 1 - part_sample, 1 - part_line
-        neighbours = [first, first + self.right, first + self.below, first + (self.right + self.below)]
-        found = np.empty((*first.shape, image.shape[-1]), np.float32)
-        for k in range(image.shape[-1]):  # each band by itself: long runs of one kind are quick
-            band = np.ascontiguousarray(image[..., k], np.float32).ravel()
-            above, above_right, under, under_right = (band.take(one) for one in neighbours)
-            upper = above * rest_sample + above_right * part_sample
-            lower = under * rest_sample + under_right * part_sample
-            np.add(upper * rest_line, lower * part_line, out=found[..., k])
+        starts = 0, self.right, self.below, self.right + self.below
+        found = np.empty((*first.shape, len(bands)), np.float32)
+        for k, band in enumerate(bands):
+            above, above_right, under, under_right = (band[start:].take(first) for start in starts)
+            upper = np.multiply(above, rest_sample, out=above)
+            upper += np.multiply(above_right, part_sample, out=above_right)
+            lower = np.multiply(under, rest_sample, out=under)
+            lower += np.multiply(under_right, part_sample, out=under_right)
+            upper *= rest_line
+            lower *= part_line
+            np.add(upper, lower, out=found[..., k])
         return found
+
+
+def bands_of(image: NDArray[np.generic]) -> Bands:
+    """Each band of an image [lines, samples, bands] by itself: float32[lines samples], as `Resampling` reads them."""
+    return tuple(np.ascontiguousarray(image[..., k], np.float32).ravel() for k in range(image.shape[-1]))
 
 
 @dataclass(frozen=True, slots=True)
