@@ -50,6 +50,8 @@ MAX_UNITS = 4
 """Axes of one figure: parameters of further units stand in the next one."""
 _ONE_COLUMN = 3
 """Lines of a legend that stand one below the other; more take two columns."""
+_WHOLE_DIGITS = 7
+"""Of numbers beside an axis that are written out; larger ones stand with an exponent."""
 _NEAR = 3.0
 """Limits that are no further from the data than so many times their span are in sight with them."""
 
@@ -156,6 +158,7 @@ class LinesPlot:
         """The axis of a unit: the first left, the second right, and so on; in the colour of its line, if it is one."""
         of_unit = [one for one in self.drawn if one.unit == unit]
         axis = self.figure.yaxis[0] if not place else LinearAxis(y_range_name=f"unit {place}")
+        axis.formatter.power_limit_high = _WHOLE_DIGITS
         if len(of_unit) == 1:
             axis.axis_label = of_unit[0].label
         else:

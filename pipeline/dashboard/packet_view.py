@@ -43,6 +43,7 @@ class PacketView:
             theme.PACKET_CSS + theme.PICK_CSS, sizing_mode="stretch_both", margin=0, name="packet_bytes"
         )
         self.panel = Panel("Packet", self._body.root, None, {}, "")
+        self.panel.root.stylesheets = [*self.panel.root.stylesheets, sheet(theme.TALL_CSS)]
         self._known: tuple[Any, ...] = ()
         self._shown: tuple[Stream, int] | None = None
         self.root: UIElement = below(controls(self.packet, self.field), self.panel.root, visible=False)

@@ -28,6 +28,7 @@ from .past_pass import chosen_pass, stream_of_pass, words_of_pass
 from .selection import Selection
 from .stream import ONBOARD_KIND, Stream
 from .table import Table
+from .theme import sheet
 
 _COUNTERS = (
     "frames", "duplicates", "gaps", "lost_frames", "packets", "idle_packets", "truncated_packets", "bad_headers",
@@ -109,7 +110,10 @@ class PassLook:
             width=420,
             sizing_mode="stretch_height",
         )
-        self.root: UIElement = beside(left, right)
+        right.stylesheets = [*right.stylesheets, sheet(theme.SIDE_CSS)]
+        both = beside(left, right)
+        both.stylesheets = [*both.stylesheets, sheet(theme.SIDE_BELOW_CSS)]
+        self.root: UIElement = beside(both)
 
     def _open(self, _attr: str, _old: str, kind: str) -> None:
         """Show a kind of product that was chosen; the same one may be chosen again."""
@@ -203,8 +207,11 @@ class PassLook:
             none: str = "nothing yet",
         ) -> None:
             told = none if not has else "" if arrived_s else where
-            panel.tell(told, flags, detail, arrived_s=arrived_s, now_s=now_s)
+            panel.tell(told, flags, detail, arrived_s=arrived_s if has else 0.0, now_s=now_s)
 
+        frames = _frames(stream)
+        is_of_packets = bool(stream.report) and not frames.get("read") and not stream.channels
+        no_frames = "packets alone came, no frames" if is_of_packets else "nothing yet"
         lost = sum(int(c.get("lost_frames") or 0) for c in stream.channels.values())
         detail = " · ".join(word for word in (_lock(stream, now_s), _lag(stream, now_s)) if word)
         tell(
@@ -213,18 +220,23 @@ class PassLook:
             stream.link_arrived_s,
             f"{lost:,} frames lost" if lost else "",
             detail,
+            none=no_frames,
         )
         gaps = sum(event["kind"] == "gap" for event in stream.events)
         ends = "a history keeps the ends of each line" if self._past and stream.counts else ""
-        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", ends)
-        frames = _frames(stream)
+        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", ends, no_frames)
         bad = int(frames.get("uncorrectable") or 0)
         arrived_s = stream.frames_arrived_s or stream.report_arrived_s
         uncorrectable = f"{bad:,} frames uncorrectable" if bad else ""
         later = (
             "the history has no report of this pass" if self._past else "with the report, at the end of the pass"
         )
-        tell(self._symbols, frames, arrived_s, uncorrectable, none=later)
+        has_symbols = bool(self.symbols.data["symbols"])
+        if is_of_packets or (frames and not has_symbols):
+            no_symbols = no_frames if is_of_packets else "frames came without codewords to correct"
+        else:
+            no_symbols = later
+        tell(self._symbols, has_symbols, arrived_s, uncorrectable, none=no_symbols)
         tell(self._events.panel, stream.events, stream.event_arrived_s, none="none")
         tell(
             self._books.panel,

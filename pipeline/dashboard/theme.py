@@ -136,7 +136,12 @@ select.bk-input { appearance: auto !important; background-image: none !important
 """
 
 TABS_CSS = (
-    f"@media ({NARROW}) {{ :host {{ height: auto !important; flex: none !important; }} }}"
+    f"""
+@media ({NARROW}) {{
+  :host {{ height: auto !important; flex: none !important; }}
+  [style*="visibility: hidden"] {{ display: none !important; }}
+}}
+"""  # looks that are not in sight would make the page as long as the longest of them
     """
 :host { color: var(--dl-text); grid-template-columns: minmax(0, 1fr) !important; }
 .bk-Row, .bk-Column { min-width: 0 !important; }
@@ -186,13 +191,28 @@ CONTROLS_CSS = """
 
 NARROW_CSS = f"""
 :host {{ min-width: 0 !important; min-height: 0 !important; }}
+@media (min-width: 701px) and (max-width: 900px) {{
+  :host(.bk-Row) {{ flex-wrap: wrap; }}
+  :host(.bk-Row) > .bk-Column:nth-last-child(n+4), :host(.bk-Row) > .bk-Column:nth-last-child(n+4) ~ .bk-Column {{
+    flex: 1 1 45% !important;
+  }}
+}}
 @media ({NARROW}) {{
   :host {{
     flex-direction: column !important; flex: none !important; width: auto !important; height: auto !important;
   }}
 }}
 """
-"""Of rows and columns: what they hold may be narrower than it was drawn first, and one below the other."""
+"""Of rows and columns: what they hold may be narrower than it was drawn first; of four columns two
+stand beside each other on a page of 900 px, as A4 in print, and on a narrow one all below each other."""
+
+MEDIUM = "(min-width: 701px) and (max-width: 900px)"
+SIDE_BELOW_CSS = f"@media {MEDIUM} {{ :host {{ flex-direction: column !important; }} }}"
+"""Of a row whose second part stands below the first one on a page of 900 px, such as A4 in print."""
+SIDE_CSS = f"""
+@media {MEDIUM} {{ :host {{ width: auto !important; flex: 0.6 1 0 !important; flex-direction: row !important; }} }}
+"""
+"""Of that second part: a column that is a row then."""
 
 UNMADE_CSS = """
 :host(.unmade)::after { content: "being opened ..."; color: var(--dl-muted); font-size: 13px; padding: 12px; }
@@ -225,7 +245,8 @@ pre .picked { outline: 2px solid var(--dl-text); outline-offset: -1px; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 2px 8px 2px 2px; border-bottom: 1px solid var(--dl-line); text-align: left; vertical-align: top; }
 th { color: var(--dl-muted); font-weight: normal; position: sticky; top: 0; background: var(--dl-panel); }
-td { overflow-wrap: anywhere; } .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+td { overflow-wrap: anywhere; } td:first-child { white-space: nowrap; }
+.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
 """
 
