@@ -124,3 +124,21 @@ def test_names_of_any_characters_are_found_wherever_they_are_referred_to(documen
     base, child = decode(xtce, [packet(b"\1\7"), packet(b"\2")])
     assert (child.container, child.columns["A/B"].tolist()) == ("C H[2].x", [7])
     assert base.columns["HK.K"].tolist() == [2]
+
+
+def test_of_two_labels_for_one_value_the_last_one_counts(document, packet, batch):
+    kind = """<EnumeratedParameterType name="T"><IntegerDataEncoding/><EnumerationList>
+    <Enumeration value="1" label="OFF"/><Enumeration value="2" label="ON"/><Enumeration value="1" label="STANDBY"/>
+    </EnumerationList></EnumeratedParameterType>"""
+    plan = compile_plan(read_xtce(document(kind, {"X": "T"})))
+    (found,) = Decoder(plan).decode(batch([packet(b"\1"), packet(b"\2")]))
+    assert found.columns["X"].tolist() == ["STANDBY", "ON"]
+    assert ["two labels" in str(notice) for notice in plan.notices] == [True]
+
+
+def test_an_integer_that_is_sent_as_a_float_is_that_float(document, packet, batch):
+    kind = '<IntegerParameterType name="T"><FloatDataEncoding sizeInBits="32"/></IntegerParameterType>'
+    plan = compile_plan(read_xtce(document(kind, {"X": "T"})))
+    (found,) = Decoder(plan).decode(batch([packet(b"\x40\xf0\0\0")]))
+    assert found.columns["X"].tolist() == [7.5]
+    assert ["sent as a float" in str(notice) for notice in plan.notices] == [True]

@@ -187,10 +187,14 @@ def _read_integer(node: Node, name: str, unit: str, context: Context) -> Paramet
     signed = context.reading.flag(node, "signed", default=True)
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
     context.reading.past(node, "ToString")
-    encoding = _read_encoding(node, context, "IntegerDataEncoding", "StringDataEncoding")
+    encoding = _read_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding")
     limits = read_limits(node, context)
     form = "twosComplement" if signed else "unsigned"
-    return _typed(encoding, NumberEncoding(64, form), lambda number: NumberType(name, number, False, unit, limits))
+    real = isinstance(encoding, NumberEncoding) and encoding.is_float
+    if real:
+        text = "an integer that is sent as a float is given as the float that it is"
+        context.reading.notice(node, text, "FloatDataEncoding in IntegerParameterType is not implemented")
+    return _typed(encoding, NumberEncoding(64, form), lambda number: NumberType(name, number, real, unit, limits))
 
 
 def _read_float(node: Node, name: str, unit: str, context: Context) -> ParameterType:
@@ -232,7 +236,12 @@ def _read_labels(node: Node, context: Context) -> tuple[tuple[int, int, str], ..
         place = bisect_right(ordered, (low, MAX_ENUMERATION + 1, ""))
         beside = [ordered[i] for i in (place - 1, place) if 0 <= i < len(ordered)]
         twice = next((other for first, last, other in beside if first <= high and low <= last), None)
-        if twice is not None:
+        if twice is not None and low == high and (low, low, twice) in labels:
+            text = "a value has two labels: the last one counts, as in other tools"
+            reading.notice(each, text, f'value {low} has the label "{twice}" already')
+            for table in (labels, ordered):
+                table[table.index((low, low, twice))] = low, low, label
+        elif twice is not None:
             reading.problem(each, f'value {low} has the label "{twice}" already')
         else:
             labels.append((low, high, label))
