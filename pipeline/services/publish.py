@@ -23,6 +23,8 @@ from .protocol import Ack, Nack, Output, Restarted, RunId, StageMessage, ids
 from .published_keys import RETRY_S, Deduplicator, PublishedKeys
 
 ANSWER_S = 0.05
+MAX_OPEN_BYTES = 1 << 20
+"""Of published outputs that the broker has not acknowledged; beyond it the next one waits for all (back-pressure)."""
 RESTARTED_AGAIN_S = 11.0
 """Before a refused Restarted is retried; longer than the pause of a refused topic."""
 _NACKED_KEPT = _REFUSED_KEPT = 256
@@ -56,6 +58,8 @@ class Publish:
         self._wake = asyncio.Event()
         self._announces = True
         self._publishing: asyncio.Task[None] | None = None
+        """Of the newest output; done once all before it are done, too."""
+        self._open_bytes = 0
 
     async def run(self) -> None:
         """Run until cancelled. While one output is published, the next is received."""
@@ -83,10 +87,10 @@ class Publish:
         return not (self._refused or self._keys.trouble), state
 
     def _take(self, message: StageMessage) -> Awaitable[None] | None:
-        """Publish an output: at once if all before it is published, else when it is."""
+        """Publish an output: at once, or where too many bytes are open once those before it are acknowledged."""
         if not isinstance(message, Output):
             return None
-        if self._publishing and not self._publishing.done():
+        if self._publishing and self._open_bytes > MAX_OPEN_BYTES:
             return self._publish_later(message, self._publishing)
         self._publish_output(message)
         return None
@@ -98,9 +102,9 @@ class Publish:
     def _publish_output(self, output: Output) -> None:
         checked = self._dedup.check(output)
         if isinstance(checked, list):
-            began = time.perf_counter()
-            waited = self._commit_when_sent(output, checked, self._publish(checked), began)
+            waited = self._commit_when_sent(output, checked, self._publish(checked), self._publishing)
             self._publishing = asyncio.create_task(waited, name="publish one")
+            self._open_bytes += sum(len(message.payload) for message in checked)
         elif isinstance(checked, Nack):
             self._note_nack(checked, output)
 
@@ -114,12 +118,14 @@ class Publish:
             del self._nacked[next(iter(self._nacked))]
 
     async def _commit_when_sent(
-        self, out: Output, messages: Sequence[Message], sent: Awaitable[None], began: float
+        self, out: Output, messages: Sequence[Message], sent: Awaitable[None], before: asyncio.Task[None] | None
     ) -> None:
         """Wait until the broker has answered for all messages, and commit the keys of those that it took.
 
-        Ingest does not close a pass of which the broker refused a message: it sends the run again, with backoff.
+        In the order of outputs, since an Ack is for all of the run up to its bytes: `before` is done first. Ingest does
+        not close a pass of which the broker refused a message: it sends the run again, with backoff.
         """
+        began = time.perf_counter()
         refused: Sequence[tuple[Message, str]] = ()
         try:
             await sent
@@ -127,14 +133,18 @@ class Publish:
             refused = error.refused
         except (RunError, ValueError) as error:  # nothing of it was sent
             refused = [(message, str(error)) for message in messages]
+        if before and not before.done():
+            await asyncio.wait((before,))
+        self._open_bytes -= sum(len(message.payload) for message in messages)
         self._note_refusals(out, messages, refused)
         self._meters.seconds.observe(time.perf_counter() - began)
         self._meters.published.inc(len(messages) - len(refused))
         if out.received_ns:
             self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))
         reason = f"{refused[0][0].topic}: {refused[0][1]}" if refused else ""
-        now_ms = time.time_ns() // 1_000_000
-        self._acks[out.id] = self._dedup.commit(out, now_ms, [message for message, _ in refused], reason)
+        left = {id(message) for message, _ in refused}
+        taken = [message for message in messages if id(message) not in left]
+        self._acks[out.id] = self._dedup.commit(out, taken, time.time_ns() // 1_000_000, reason)
         self._wake.set()
 
     def _note_refusals(

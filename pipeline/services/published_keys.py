@@ -11,7 +11,7 @@ import hashlib
 import math
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -131,6 +131,8 @@ class Deduplicator:
     def __init__(self, keys: PublishedKeys) -> None:
         self._keys = keys
         self._next: dict[RunId, int] = {}
+        self._in_flight: set[str] = set()
+        """Keys of messages that are published and not committed yet."""
         self._refused: dict[RunId, str] = {}
         """Runs of which the broker refused something, and why."""
         self.n_dropped = 0
@@ -146,17 +148,26 @@ class Deduplicator:
         self._next[out.id] = out.seq + 1
         while len(self._next) > MAX_RUNS:
             del self._next[next(iter(self._next))]
-        fresh = [one.message for one in out.messages if not one.key or one.key not in self._keys]
+        keys, in_flight = self._keys, self._in_flight
+        fresh = [one for one in out.messages if not one.key or (one.key not in in_flight and one.key not in keys)]
+        in_flight.update([one.key for one in fresh if one.key])
         self.n_dropped += len(out.messages) - len(fresh)
-        return fresh
+        return [one.message for one in fresh]
 
-    def commit(self, out: Output, now_ms: int, refused: Collection[Message] = (), reason: str = "") -> Ack:
-        """Commit the messages of `out` as published, except the `refused` ones, which a later run sends again."""
-        left = {id(message) for message in refused}
-        sent = [one.key for one in out.messages if one.key and id(one.message) not in left]
-        self._keys.add([key for key in dict.fromkeys(sent) if key not in self._keys], now_ms)
-        if reason or out.refused:
-            self._refused[out.id] = reason or out.refused
+    def commit(self, out: Output, taken: Sequence[Message], now_ms: int, reason: str = "") -> Ack:
+        """Commit the messages of `out` that the broker has `taken`; those that it refused, a later run sends again.
+
+        Outputs are committed in the order in which they were checked. `taken`: of the list that `check` gave. `reason`:
+        why the broker refused others of it; empty if it did not.
+        """
+        taken_ids = {id(message) for message in taken}
+        published = [one.key for one in out.messages if one.key and id(one.message) in taken_ids]
+        dropped = [one for one in out.messages if one.key and id(one.message) not in taken_ids]
+        self._in_flight.difference_update([one.key for one in out.messages])
+        self._keys.add(list(dict.fromkeys(published)), now_ms)
+        lost = next((one for one in dropped if one.key not in self._keys), None)  # in flight before, then refused
+        if reason := reason or out.refused or (f"{lost.message.topic}: refused before" if lost else ""):
+            self._refused[out.id] = reason
             while len(self._refused) > MAX_RUNS:
                 del self._refused[next(iter(self._refused))]
         return Ack(out.id, out.n_bytes, out.ended, self._refused.get(out.id, ""))

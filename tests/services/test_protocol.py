@@ -117,7 +117,7 @@ class World:
             if not isinstance(judged, list):
                 return [judged]
             self.seen += [one.payload[0] for one in judged]
-            return [self.dedup.commit(message, int(self.now * 1000))]
+            return [self.dedup.commit(message, judged, int(self.now * 1000))]
         self.dispatch.take(message, self.now)
         return []
 

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import re
 import socket
 
 import numpy as np
-from downlink_pipeline.model.batches import ByteBatch, Message
+from downlink_pipeline.model.batches import ByteBatch, Event, Message, PacketBatch
 from downlink_pipeline.model.errors import RunError
 from downlink_pipeline.mqtt.publisher import PublishRefusedError
 from downlink_pipeline.processing.chain import Outcome
@@ -170,10 +171,20 @@ def test_what_was_taken_beside_a_refused_message_is_not_published_again(tmp_path
     with PublishedKeys(tmp_path / "keys", 0) as keys:
         dedup, first = Deduplicator(keys), out("m/a", "m/b")
         messages = dedup.check(first)
-        done = dedup.commit(first, 1, messages[1:], "m/b: not authorized")
+        done = dedup.commit(first, messages[:1], 1, "m/b: not authorized")
         assert done.refused == "m/b: not authorized"
         again = dedup.check(Output(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages))
         assert [message.topic for message in again] == ["m/b"]
+
+
+def test_what_is_in_flight_is_not_sent_twice_and_what_of_it_is_refused_closes_no_pass(tmp_path):
+    with PublishedKeys(tmp_path / "keys", 0) as keys:
+        dedup, first = Deduplicator(keys), out("m/a", "m/b")
+        again = Output(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages)
+        messages = dedup.check(first)
+        assert dedup.check(again) == []
+        dedup.commit(first, messages[:1], 1, "m/b: not authorized")
+        assert "m/b" in dedup.commit(again, [], 2).refused
 
 
 class Broker:
@@ -259,32 +270,27 @@ async def test_a_refused_subscription_is_asked_for_again_and_told_meanwhile():
     await asyncio.wait([served])
 
 
-class Products:
-    """A processing chain whose batch becomes one event of a given size."""
+class Events:
+    """A processing chain whose batch becomes these events."""
 
-    def __init__(self, messages):
-        self.messages = messages
+    def __init__(self, *events):
+        self.events = events
 
-    def process(self, *_args, **_more):
-        return Outcome()
+    def process(self, _batch, **_more):
+        return Outcome(PacketBatch.empty(), events=self.events)
 
     def report(self):
         return {"frames": {}, "channels": [], "packets": {"read": 0}}
 
 
 def test_an_output_that_the_broker_cannot_carry_is_left_out_and_named(tmp_path):
-    worker = Worker("m", lambda _stream: Products([]), tmp_path)
+    events = [Event("info", "x", text) for text in ("small", "large" * 400, "small, too")]
+    worker = Worker("m", lambda _stream: Events(*events), tmp_path)
     worker.largest_message_bytes = 1000
-    small, large = (
-        Outgoing(Message("m/live/event/info", bytes(100))),
-        Outgoing(Message("m/live/product/x", bytes(2000))),
-    )
-    raw = Chunk(RUN, 0, ByteBatch.of(b"abc"))
-    run = worker._run(raw)
-    outs = list(worker._outputs(raw, run, [small, large, small], last=True))
-    assert [len(one.messages) for one in outs] == [2]
-    assert "m/live/product/x" in outs[0].refused
-    assert "2000 bytes" in outs[0].refused
+    first, *_ = worker.decode(Chunk(RUN, 0, ByteBatch.of(b"abc")))
+    texts = [json.loads(one.message.payload)["text"] for one in first.messages]
+    assert texts == ["small", "small, too"]
+    assert re.match(r"m/live/event/info: 2\d\d\d bytes, and the broker takes 1000", first.refused)
 
 
 async def test_datagrams_are_recorded_whatever_the_broker_answers(make_stack):

@@ -164,7 +164,7 @@ def test_what_ingest_tells_is_published_with_what_becomes_of_the_bytes(tmp_path)
     worker = Worker("m", lambda _: Nothing(), tmp_path)
     event = Event("warning", "datagram_size", "datagrams of 5 bytes come, 4 are expected", 1, {"size_bytes": 5})
     raw = Chunk(RunId("s", "p", "r"), 0, ByteBatch.of(b"x", 1), events=(event,))
-    messages = [one.message for out in worker.take(raw) for one in out.messages]
+    messages = [one.message for out in worker.decode(raw) for one in out.messages]
     assert [one.payload for one in messages if one.topic == "m/s/event/warning"] == [
         event_message("m", "s", event).payload
     ]
