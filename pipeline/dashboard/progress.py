@@ -1,4 +1,4 @@
-"""How a replay stands, from its `progress` topic: checked, as a value."""
+"""The progress of a replay, parsed from its `progress` topic."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..model.printable import printable
 
 STATES = ("playing", "paused", "seeking", "ended", "stopped")
 SILENT_S = 4.0
-"""A replay says every second how it stands; one that was silent for this long is gone."""
+"""A replay publishes its progress every second; without one for so long it counts as gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`share` of the bytes (None: their total is not known), `time`: when the last ones were received, as text.
+    """`share` of the bytes (None: their total is not known), `time`: of reception of the last ones, as text.
 
-    `speed`: a factor, or "max". `began`: other than before where decoding began anew. `frames`: counts so far.
+    `speed`: a factor, or "max". `began`: time of the start, another one after a restart. `frames`: counts so far.
     """
 
     state: str
@@ -32,7 +32,7 @@ class Progress:
 
 
 def read_progress(found: Mapping[str, Any]) -> Progress:
-    """ValueError, TypeError or KeyError for what is none."""
+    """Parse a progress message; ValueError, TypeError or KeyError if it is not one."""
     total = found["total"] and int(found["total"])
     if found["state"] not in STATES:
         raise ValueError("no state of a replay")

@@ -1,4 +1,4 @@
-"""The bar over all looks while a replay plays: pause, place, speed, and how it stands. It only ever sends commands."""
+"""The bar of a replay: pause, position, speed, and its progress. It only sends commands."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .theme import sheet
 from .words import Words
 
 Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
-"""Sends a command to the replay that plays `<mission>/<stream>`; a DownlinkError where it cannot."""
+"""Sends a command to the replay of `<mission>/<stream>`; raises DownlinkError where it cannot."""
 
 SPEEDS = ("0.25 x", "0.5 x", "1 x", "2 x", "5 x", "10 x", "50 x", "max")
 _DRAGGED_S = 2.0
-"""For how long after a viewer moved the slider it is left alone."""
+"""The slider is not updated for so long after a viewer moved it."""
 
 
 class ReplayBar:
@@ -43,13 +43,13 @@ class ReplayBar:
             height=26, margin=(4, 10, 0, 10), stylesheets=css, tooltips=False,
         )  # fmt: skip
         self.speed = Select(options=list(SPEEDS), value="1 x", width=74, name="speed", **size)
-        self._told = Words(theme.BAR_CSS, width=340, margin=(4, 4, 0, 4), name="replay")
+        self._words = Words(theme.BAR_CSS, width=340, margin=(4, 4, 0, 4), name="replay")
         self.button.on_click(self._press)
         self.place.on_change("value", self._drag)
         self.place.on_change("value_throttled", self._seek)
         self.speed.on_change("value", self._set_speed)
         self.root: UIElement = row(
-            self._told.root, self.button, self.place, self.speed,
+            self._words.root, self.button, self.place, self.speed,
             visible=False, name="replay_bar", height=30, stylesheets=[sheet(theme.REPLAY_CSS)],
         )  # fmt: skip
 
@@ -80,7 +80,7 @@ class ReplayBar:
         if self._now_s - self._dragged_s > _DRAGGED_S and abs(self.place.value - place) >= self.place.step:
             self.place.value = place
         text = _words(progress) if not self._trouble else f"<span class='bad'>{escape(self._trouble)}</span>"
-        self._told.set(text)
+        self._words.set(text)
 
     def _press(self) -> None:
         self._send({"command": "resume" if self._paused else "pause"})
@@ -105,7 +105,7 @@ class ReplayBar:
         try:
             await self._say(stream, command)
             self._trouble = ""
-        except DownlinkError as error:  # shown to who pressed the button
+        except DownlinkError as error:  # the viewer sees it in the bar
             self._trouble = f"not sent: {error}"
 
 

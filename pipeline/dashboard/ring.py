@@ -1,8 +1,8 @@
-"""The last rows of something, in arrays that many may look at.
+"""A buffer of the last rows of one kind, read through views.
 
-Rows are appended and the oldest ones fall out; what was handed out as a view is never written to again, so a
-document may keep it for as long as it likes. Rows that come late are put in their place by time. Wide rows are fewer:
-the arrays of a ring never exceed MAX_RING_BYTES.
+Rows are appended and the oldest ones are dropped. Memory that was given out as a view is never written again, so a
+document may keep it. Late rows are sorted in by time. The arrays of a ring never exceed MAX_RING_BYTES: of wide rows
+fewer are kept.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from ..model.looks import Rows
 from .rows import TIME
 
 MAX_RING_BYTES = 12 << 20
-"""Of the arrays of one ring, the fifth that is room for new rows included."""
+"""Of the arrays of one ring, including a fifth of room for new rows."""
 _FIRST_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a reader has read: `epoch` changes when the rows behind it are no longer what it read."""
+    """Position of a reader. `epoch` changes when rows that it has read change."""
 
     epoch: int
     n_rows: int
 
 
 class Ring:
-    """At most `capacity` rows of equal columns; one of them is `time_ns`, by which they are in order.
+    """At most `capacity` rows of equal columns, in the order of the column `time_ns`.
 
-    `capacity` is what was asked for, or as many rows as MAX_RING_BYTES has room for.
+    `capacity` is the requested number, or as many rows as fit into MAX_RING_BYTES.
 
     `common`: arrays that hold for all rows, such as the two-way times of a radargram's bins.
     """
@@ -41,7 +41,7 @@ class Ring:
         self.capacity = self._wanted = capacity
         self.common: Rows = {}
         self.arrived_s = 0.0
-        """When rows last came, on the clock of who feeds."""
+        """Arrival of the last rows, on the clock of the caller."""
         self._columns: Rows = {}
         self._start = 0
         self._stop = 0
@@ -52,7 +52,7 @@ class Ring:
         return self._stop - self._start
 
     def append(self, rows: Mapping[str, NDArray[np.generic]], arrived_s: float) -> None:
-        """Add rows. Columns of another shape or type than those held take their place."""
+        """Add rows. If their columns have another shape or type, they replace all rows."""
         n_all = len(rows[TIME])
         self.arrived_s = arrived_s
         if not n_all:
@@ -73,7 +73,7 @@ class Ring:
             self._sort()
 
     def rows(self) -> Rows:
-        """All rows that are held, the oldest first, as views."""
+        """All rows, the oldest first, as views."""
         return {name: column[self._start : self._stop] for name, column in self._columns.items()}
 
     @property
@@ -83,10 +83,11 @@ class Ring:
 
     @property
     def mark(self) -> Mark:
+        """The position of a reader who has read everything."""
         return Mark(self._epoch, self._n_rows)
 
     def n_since(self, mark: Mark | None) -> int | None:
-        """How many of the last rows came since `mark`; None where all of them are to be read anew."""
+        """Number of rows appended since `mark`; None if the reader has to read all rows again."""
         if mark is None or mark.epoch != self._epoch or self._n_rows - mark.n_rows > len(self):
             return None
         return self._n_rows - mark.n_rows
@@ -99,7 +100,7 @@ class Ring:
         self._epoch += 1
 
     def _move(self, n_new: int) -> None:
-        """Carry the last rows to arrays with room for `n_new`: the old ones stay as they are for who looks at them."""
+        """Copy the last rows to arrays with room for `n_new`; views of the old arrays stay valid."""
         kept = min(len(self), self.capacity - n_new)
         first = self._stop - kept
         n_rows = min(max(2 * (kept + n_new), _FIRST_ROWS), self.capacity + self.capacity // 4)

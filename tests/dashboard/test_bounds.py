@@ -179,7 +179,7 @@ async def test_of_50_viewers_who_saw_every_look_a_bounded_number_of_looks_is_kep
     now = [0.0]
     hidden = HiddenLooks(lambda: now[0])
     state = State(unpack_product, SHOWN)
-    pages = [Page(Document(), state, say, hidden=hidden, looks=LOOKS) for _ in range(12)]
+    pages = [Page(Document(), state, say, hidden=hidden, looks=LOOKS) for _ in range(6)]
     for page in pages:
         for number in range(len(LOOKS) + 1):
             page.looks.root.active = number
