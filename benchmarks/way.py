@@ -69,7 +69,7 @@ def step_by_step(path: Path, mission: Mission) -> Clock:
     source: Iterator[ByteBatch] = iter(read_pass(path, PIECE_BYTES))
     while (batch := clock("read", next, source, None)) is not None:
         packets = clock("link: CADU to packets", receiver.receive, batch).packets
-        records = clock("join segments", joiner.feed, packets)
+        records = clock("join segments", joiner.join, packets)
         columns = clock("dictionary: packets to columns", decoder.decode, records)
         products = clock("instruments: columns to products", suite.make_products, columns)
         for product in products:
