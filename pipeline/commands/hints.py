@@ -71,6 +71,6 @@ def _changes(link: LinkSettings, guess: Guess) -> list[str]:
         own, other = getattr(link, key), getattr(guess.settings, key)
         if own == other or (guess.settings.framing == "packets" and key.startswith(("frame_", "sync_"))):
             continue
-        gone = other == defaults[key] and not isinstance(other, bool | int | str)
+        gone = other == defaults[key] and not isinstance(other, bool | int | str | bytes)
         found.append(f"no {key}" if gone else f"{key} = {toml_value(other)}")
     return found

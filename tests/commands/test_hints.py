@@ -99,3 +99,23 @@ def test_inspect_takes_a_mission_without_channels_and_packets_does_not(downlink:
     assert (done.returncode, "581/1" in done.stdout) == (0, True)
     refused = downlink("packets", recording, "--mission", tmp_path, "--out", tmp_path / "out")
     assert (refused.returncode, "[[channel]]" in refused.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("recording", "link", "hint"),
+    [
+        (
+            "tm_256_lost.frames",
+            'frame_type = "tm"\nframe_length_bytes = 248\nfecf = true\nsecurity_header_bytes = 4\n',
+            "security_header_bytes = 0",
+        ),
+        ("aos_scid_0x245.frames", "frame_length_bytes = 208\ninsert_zone_bytes = 6\n", "insert_zone_bytes = 0"),
+    ],
+)
+def test_without_channels_a_wrong_packet_zone_is_no_channel_of_data(
+    tmp_path: Path, recording: str, link: str, hint: str
+) -> None:
+    report = inspected(tmp_path, CASES / recording, 'framing = "frames"\n' + link, channel="")
+    (line,) = warnings(report, "test")
+    assert "bad packet headers" in line
+    assert hint in line

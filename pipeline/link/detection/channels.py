@@ -22,6 +22,7 @@ _MOST_CHANNELS = 64
 _CHANNELS_TRIED = 4
 _FRAMES_CUT = 400
 _SHORTEST_PARITY = 32
+_NO_PACKETS = "frames, in which no packets follow each other"
 _IDLE_CHANNEL = {"aos": 63, "tm": -1, "uslp": 63}
 _WHY = {
     "insert_zone_bytes": "with it pointers lead to packets that follow each other",
@@ -74,13 +75,21 @@ def _behind_frame(settings: LinkSettings, zone: Zone) -> int:
 
 
 def seen_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> tuple[ChannelSettings, ...]:
-    """Return all channels in the bytes of a recording whose link settings are known, without single noise frames."""
+    """Return all channels in the bytes of a recording whose link settings are given, without single noise frames.
+
+    If packets follow each other in none of them, the settings may be wrong: then all are channels of packets.
+    """
     inside = unwrapped(settings, octets)
     plain = replace(settings, container="none", symbols="packed")
     frames = _good_frames(plain, inside)
     bare = LinkSettings("frames", settings.frame_type, settings.frame_length_bytes, fecf=settings.fecf)
     names = sorted(channel_names(bare, frames)[:_MOST_CHANNELS]) if len(frames) else []
-    return _with_services(Guess(plain), inside, names).channels
+    found = _with_services(Guess(plain), inside, names)
+    return found.channels if found.n_packets else tuple(map(_of_packets, found.channels, found.channel_why))
+
+
+def _of_packets(channel: ChannelSettings, why: str) -> ChannelSettings:
+    return replace(channel, service="packets") if why.endswith(_NO_PACKETS) else channel
 
 
 def _good_frames(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -121,8 +130,10 @@ def _with_services(guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tu
         text = f"{own['frames']:,} frames, {own['packets']:,} packets, {own['gaps']:,} gaps"
         if channel.virtual_channel == _IDLE_CHANNEL[guess.settings.frame_type]:
             service, text = "idle", f"{own['frames']:,} frames of the channel for idle data"
-        elif channel_problem(report, own) or _is_blank(own):
-            service, text = "data", f"{own['frames']:,} frames, in which no packets follow each other"
+        elif _is_blank(own):
+            service, text = "data", f"{own['frames']:,} frames, all of the same bytes"
+        elif channel_problem(report, own):
+            service, text = "data", f"{own['frames']:,} {_NO_PACKETS}"
         found.append(replace(channel, service=service))
         words.append(text)
     n_packets = sum(
