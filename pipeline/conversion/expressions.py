@@ -178,6 +178,9 @@ class Reader:
         literals = constant(node.left), constant(node.comparators[0])
         if word is None:
             return None
+        for known, text in ((left, _text(node.comparators[0])), (right, _text(node.left))):
+            if known is not None and text is not None:
+                return Comparison(Reference(known.key), word, text) if word in {"==", "!="} else None
         if left is not None and literals[1] is not None:
             return Comparison(Reference(left.key, calibrated=False), word, str(literals[1]))
         if right is not None and literals[0] is not None:
@@ -322,6 +325,10 @@ def constant(node: ast.expr) -> int | float | None:
         inner = constant(node.operand)
         return -inner if inner is not None else None
     return None
+
+
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
 
 
 Line = tuple[Known | None, float, float]

@@ -93,6 +93,9 @@ class _Maker(FieldMaker):
             try:
                 self.field(each, scope, cursor, last=last and i == len(fields) - 1)
             except StopError:
+                if cursor.is_loose:
+                    why = "stands behind bits that are not in every packet"
+                    self.losses.add("field", scope.dotted(each), why, each.line)
                 for behind in fields[i + 1 :]:
                     why = f"stands behind {each.get('id', '')}, whose size is not known"
                     self.losses.add("field", scope.dotted(behind), why, behind.line)
@@ -111,18 +114,21 @@ class _Maker(FieldMaker):
         kind = spec.get("type")
         if isinstance(kind, Mapping):
             self._switch(spec, kind, scope, cursor, condition, last=last)
-        elif isinstance(kind, str) and scope.type_named(kind) is not None and "process" not in spec:
+        elif isinstance(kind, str) and scope.type_named(_type_name(kind)) is not None and "process" not in spec:
             self._nested(spec, kind, scope, cursor, condition, last=last)
         else:
             self.plain(spec, scope, cursor, condition)
 
     def _inside(self, spec: Mapping, name: str, scope: Scope) -> Scope | None:
-        kind = scope.type_named(name)
+        """The use of a type; `name`: with its arguments."""
+        kind = scope.type_named(_type_name(name))
         if kind is None:
             return None
         if scope.depth > MAX_DEPTH:
             raise ConfigError([Problem("types are nested in themselves", self.losses.file, spec.line, name)])
-        return Scope((*scope.path, str(spec.get("id", name))), kind, scope, order_of(kind, scope.order))
+        inside = Scope((*scope.path, str(spec.get("id", name))), kind, scope, order_of(kind, scope.order))
+        self.pass_in(inside, name)
+        return inside
 
     def _nested(
         self, spec: Mapping, name: str, scope: Scope, cursor: Cursor, condition: Condition | None, *, last: bool
@@ -286,6 +292,10 @@ class _Maker(FieldMaker):
         for case, (conditions, line) in found.items():
             yield AnyOf(tuple(conditions)) if len(conditions) > 1 else conditions[0], case, line
         yield from default
+
+
+def _type_name(word: str) -> str:
+    return word.partition("(")[0]
 
 
 def _only(spec: Mapping, case: str, scope: Scope, line: int) -> Scope:

@@ -116,8 +116,10 @@ class FieldMaker:
         condition: Condition | None, bits: int, repetition: Repetition | None = None,
     ) -> None:  # fmt: skip
         """The entry behind the last one; a field of whole bytes begins with a byte."""
-        gap = cursor.gap if bits else cursor.gap + -cursor.bits % 8
-        location = Location(gap) if gap else None
+        if not bits:
+            cursor.align()
+        location = Location(cursor.gap) if cursor.gap else None
+        cursor.is_loose = cursor.is_loose or (bits % 8 != 0 and condition is not None)
         line = self.parameters[entry.parameter].line if isinstance(entry, ParameterEntry) else 0
         cursor.entries.append(replace(entry, place=Placement(location, repetition, condition, line)))
         cursor.gap = 0
@@ -234,6 +236,17 @@ class FieldMaker:
                     self.instances[(*scope.path, str(name))] = expressions.renamed(
                         parsed, lambda path: ("_root", *self._from_root(path, scope))
                     )
+
+    def pass_in(self, inside: Scope, word: str) -> None:
+        """The arguments of a type as values of its parameters."""
+        parsed = self.parsed(word.replace("::", "_"), inside) if "(" in word else None
+        parameters = inside.spec.get("params") or []
+        if isinstance(parsed, ast.Call) and inside.parent is not None and len(parsed.args) == len(parameters):
+            around = inside.parent
+            for each, argument in zip(parameters, parsed.args, strict=True):
+                self.instances[(*inside.path, str(each.get("id")))] = expressions.renamed(
+                    argument, lambda path: ("_root", *self._from_root(path, around))
+                )
 
     def forget(self, path: Path) -> None:
         """Nothing outside of a structure that is repeated can refer to one of its fields."""

@@ -80,7 +80,7 @@ class Stream:
 @dataclass(slots=True)
 class Cursor:
     """Where the next field stands. `bits`: of a byte that bit fields have begun; `gap`: to leave out before it;
-    `stream`: what the fields stand in, None for the whole packet.
+    `stream`: what the fields stand in, None for the whole packet; `is_loose`: bits before are not in every packet.
     """
 
     entries: list[Entry]
@@ -88,8 +88,11 @@ class Cursor:
     gap: int = 0
     name: str = ""
     stream: Stream | None = None
+    is_loose: bool = False
 
     def align(self) -> None:
-        """The next field begins with a byte."""
+        """The next field begins with a byte. Raises StopError where nobody knows with which."""
+        if self.is_loose:
+            raise StopError
         self.gap += -self.bits % 8
         self.bits = 0

@@ -190,3 +190,58 @@ def test_values_that_refer_to_each_other_in_a_circle_are_an_error(carried):
     text = BIG + "seq: [{id: a, type: u1, if: v > 1}]\ninstances: {v: {value: w + 1}, w: {value: v + 1}}\n"
     with pytest.raises(ConfigError, match="in a circle"):
         carried("x.ksy", text)
+
+
+def test_behind_bits_that_are_not_in_every_packet_nothing_has_a_place(values):
+    text = (
+        BIG
+        + """
+seq:
+  - {id: flag, type: b1}
+  - {id: rest, type: b7}
+  - {id: x, type: b4, if: flag}
+  - {id: z, type: u1}
+"""
+    )
+    found, losses = values(text, b"\x80\x50\7", b"\0\7")
+    assert found == [{"flag": True, "rest": 0, "x": 5}, {"flag": False, "rest": 0}]
+    assert [(loss.kind, loss.name, loss.why) for loss in losses] == [
+        ("field", "z", "stands behind bits that are not in every packet")
+    ]
+
+
+def test_a_switch_may_be_on_text(values):
+    text = (
+        BIG
+        + """
+seq:
+  - {id: word, type: str, size: 2, encoding: ASCII}
+  - id: body
+    type: {switch-on: word, cases: {'"AB"': one, '"CD"': two}}
+types:
+  one: {seq: [{id: p, type: u1}]}
+  two: {seq: [{id: q, type: u2}]}
+"""
+    )
+    found, losses = values(text, b"AB\1", b"CD\0\2")
+    assert found == [{"word": "AB", "body_p": 1}, {"word": "CD", "body_q": 2}]
+    assert losses == ()
+
+
+def test_a_type_may_have_parameters(values):
+    text = (
+        BIG
+        + """
+seq:
+  - {id: n, type: u1}
+  - {id: a, type: block(2)}
+  - {id: b, type: block(n)}
+types:
+  block:
+    params: [{id: size, type: u1}]
+    seq: [{id: data, size: size}]
+"""
+    )
+    (found,), losses = values(text, b"\3\1\2\5\6\7")
+    assert found == {"n": 3, "a_data": [1, 2], "b_data": [5, 6, 7]}
+    assert losses == ()
