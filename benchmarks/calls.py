@@ -11,6 +11,7 @@ compiles it, and whose memory the system hands out for the first time.
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ from benchmarks.dictionary import (
 
 FULL_BYTES = 64_000_000
 SLOW_PEER_BYTES = 1_000_000
+FILES = itertools.count()
 MISSION = 'name = "bench"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "fields.xml"\n'
 CONTAINER = "PACKET"
 STREAM_BOUND_BYTES, STREAM_GOAL = 32 << 20, 500
@@ -66,9 +68,8 @@ def rate(call: Callable[[Path], Any], path: Path, times: int = 3) -> float:
 
 
 def stream(path: Path, mission: str) -> None:
-    """Decode to a Parquet file, as columns beyond the bound of memory are; the Dataset reads from it."""
-    file = path.with_suffix(".parquet")
-    file.unlink(missing_ok=True)
+    """Decode to a new Parquet file, as columns beyond the bound of memory are; the Dataset reads from it."""
+    file = path.with_suffix(f".{next(FILES)}.parquet")
     open_pass(path, mission=mission).to_xarray(CONTAINER, memory_bytes=STREAM_BOUND_BYTES, store=file)
 
 

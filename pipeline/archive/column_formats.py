@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,7 @@ def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, containe
     for block in blocks:
         times = times.and_of(_fields(rows, block))
     n_before = 0
-    with whole_file(path) as file:
-        groups = RowGroups(file, container, known)
+    with whole_file(path) as file, closing(RowGroups(file, container, known)) as groups:
         for block in blocks:
             fields = _fields(rows, block)
             n_rows = len(fields["order"])
@@ -77,7 +77,6 @@ def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, containe
                 row_columns(fields, table.arrays, known.of_rows(n_before, n_rows), times), table.some(*block)
             )
             n_before += n_rows
-        groups.close()
 
 
 def _fields(rows: SpilledTable, block: tuple[int, int]) -> dict[str, NDArray[Any]]:

@@ -2,11 +2,13 @@
 
 In: blocks of rows: what is known of each (`row_columns`) and a column for each parameter. Out: one file. The schema is
 that of the first block; units and descriptions are metadata of the fields, the container and the pass of the schema.
+A thread writes a row group while the next one is decoded; no more than one waits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
@@ -42,9 +44,14 @@ class RowGroups:
         self._compression, self._octets_as_binary = compression, octets_as_binary
         self._writer: Any = None
         self._schema: Any = None
+        self._thread = ThreadPoolExecutor(1, "parquet")
+        self._written: Future[None] | None = None
+        """Of the row group that is being written."""
 
     def add(self, of_rows: Mapping[str, RowColumn], columns: Mapping[str, Column]) -> None:
-        """Append a row group."""
+        """Append a row group; its arrays must not change any more. Raises OSError if it or the one before cannot be
+        written.
+        """
         pa = self._pa
         arrays = [_arrow(pa, one.values) for one in of_rows.values()]
         arrays += [self._column(one) for one in columns.values()]
@@ -54,7 +61,15 @@ class RowGroups:
             one if one.type == field.type else one.cast(field.type)
             for one, field in zip(arrays, self._schema, strict=True)
         ]
-        self._writer.write_table(pa.table(arrays, schema=self._schema), row_group_size=max(len(arrays[0]), 1))
+        table = pa.table(arrays, schema=self._schema)
+        self._wait()
+        self._written = self._thread.submit(self._writer.write_table, table, max(table.num_rows, 1))
+
+    def _wait(self) -> None:
+        """Wait for the row group that is being written."""
+        written, self._written = self._written, None
+        if written is not None:
+            written.result()
 
     def _column(self, column: Column) -> Any:
         if self._octets_as_binary and _is_octets(column):
@@ -62,9 +77,13 @@ class RowGroups:
         return _arrow_ragged(self._pa, column) if isinstance(column, Ragged) else _arrow(self._pa, column)
 
     def close(self) -> None:
-        """Write the end of the file."""
-        if self._writer is not None:
-            self._writer.close()
+        """Write the end of the file. Raises OSError as `add`."""
+        try:
+            self._wait()
+            if self._writer is not None:
+                self._writer.close()
+        finally:
+            self._thread.shutdown()
 
     def _open(self, of_rows: Mapping[str, RowColumn], columns: Mapping[str, Column], arrays: list[Any]) -> None:
         pa, known = self._pa, self._known

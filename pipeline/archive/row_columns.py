@@ -94,13 +94,18 @@ class TimesKnown:
 
     def and_of(self, rows: Mapping[str, NDArray[Any]]) -> TimesKnown:
         """The same of more rows; `rows` holds ROW_FIELDS."""
-        onboard, received = rows["time_ns"] != NO_TIME, rows["received_ns"] != 0
+        onboard, received = _distinct(rows["time_ns"]) != NO_TIME, _distinct(rows["received_ns"]) != 0
         return TimesKnown(
             self.some_onboard or bool(onboard.any()),
             self.every_onboard and bool(onboard.all()),
             self.some_received or bool(received.any()),
             self.every_received and bool(received.all()),
         )
+
+
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The values, or one of them where all are the same place in memory."""
+    return values[:1] if values.strides == (0,) else values
 
 
 def axis_of(times: TimesKnown, parameters: Collection[str], known: Known) -> str:
@@ -121,12 +126,12 @@ def row_columns(
 def _columns(
     rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known, times: TimesKnown
 ) -> Iterable[tuple[str, RowColumn]]:
-    has_time = rows["time_ns"] != NO_TIME
     if known.utc_of is not None and times.some_onboard:
+        has_time = rows["time_ns"] != NO_TIME
         utc = np.where(has_time, known.utc_of(parameters, rows["time_ns"]), NO_TIME)
         yield (
             "time",
-            RowColumn(utc.astype("datetime64[ns]"), {"long_name": "onboard time as UTC", "standard_name": "time"}),
+            RowColumn(utc.view("datetime64[ns]"), {"long_name": "onboard time as UTC", "standard_name": "time"}),
         )
         local = known.local_of(parameters, utc) if known.local_of is not None else {}
         for name, values in local.items():
@@ -137,7 +142,7 @@ def _columns(
         yield PASS, passes_column(known.passes)
     if times.some_received:
         received = np.where(rows["received_ns"] != 0, rows["received_ns"], NO_TIME)
-        yield "received", RowColumn(received.astype("datetime64[ns]"), {"long_name": "UTC of reception on Earth"})
+        yield "received", RowColumn(received.view("datetime64[ns]"), {"long_name": "UTC of reception on Earth"})
     if times.some_onboard:
         yield (
             "onboard_ns",

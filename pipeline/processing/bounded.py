@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class BoundedColumns:
     """`open_store` is called with the first rows where there are more than `bound_bytes` of columns; `store` has all.
 
-    `placing` makes memory where the decoder leaves columns, for no more bytes than it is given; None: it copies them.
+    `placing` makes memory where the decoder leaves columns: for no more bytes than it is given, and `reused` for rows
+    that go to the store.
     `raw`, `drop`: as of GatheredColumns.
     """
 
@@ -32,7 +33,7 @@ class BoundedColumns:
         self,
         bound_bytes: int,
         open_store: Callable[[ColumnBatch], ColumnStore],
-        placing: Callable[[int | None], PlacedColumns | None] = lambda _: None,
+        placing: Callable[..., PlacedColumns | None] = lambda *_, **__: None,
         *,
         raw: bool = False,
         drop: Collection[str] = (),
@@ -44,8 +45,9 @@ class BoundedColumns:
         self.store: ColumnStore | None = None
 
     def add(self, batch: ColumnBatch, growth: float) -> None:
-        """Append a batch. `growth`: as in GatheredColumns; memory never grows beyond the bound."""
-        self._rows.add(batch, min(growth, max(self._limit / max(self._rows.nbytes, 1), 1.0)))
+        """Append a batch. `growth`: as in GatheredColumns; memory grows to the bound and one batch at most."""
+        n_bytes = self._rows.nbytes or self._rows.bytes_of(batch)
+        self._rows.add(batch, min(growth, self._limit / max(n_bytes, 1) + 1.0))
         if self._rows.nbytes > self._limit:
             self._write()
 
@@ -75,7 +77,7 @@ class BoundedColumns:
         if batch is None:
             return
         self.store = self.store or self._open_store(batch)
-        placed = self._placing(self._limit)
+        placed = self._placing(self._limit, reused=True)
         self._rows = GatheredColumns(raw=self._raw, drop=self._drop, placed=placed)
         columns = batch.raw if self._raw else batch.columns
         n_rows = len(batch)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.reused_memory import MEMORY
+
 Array = NDArray[Any]
 SEPARATE_BYTES = 4 << 20
 """Arrays of at least this size are allocated separately."""
@@ -23,17 +25,21 @@ LARGE_PAGE_BYTES = 2 << 20
 
 
 class ColumnMemory:
-    """Allocates arrays of `expected_bytes` in total. If that is little, each is allocated separately."""
+    """Allocates arrays of `expected_bytes` in total. If that is little, each is allocated separately.
 
-    def __init__(self, expected_bytes: int) -> None:
+    `reused`: all are in one piece of memory that is used again, for columns that soon go to a file.
+    """
+
+    def __init__(self, expected_bytes: int, *, reused: bool = False) -> None:
         self._expected = expected_bytes if expected_bytes >= SEPARATE_BYTES else 0
+        self._reused = reused
         self._block = np.empty(0, np.uint8)
         self._used = 0
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """As numpy.empty."""
         n_bytes = prod(shape) * dtype.itemsize
-        if n_bytes >= SEPARATE_BYTES:
+        if n_bytes >= SEPARATE_BYTES and not self._reused:
             array: Array = np.ndarray(shape, dtype, _large_pages(n_bytes))
             return array
         if not n_bytes:
@@ -46,10 +52,10 @@ class ColumnMemory:
 
     def _next_block(self, n_bytes: int) -> bool:
         """Allocate another block, if enough bytes are still expected; False if not."""
-        size = min(self._expected, BLOCK_BYTES)
+        size = self._expected if self._reused else min(self._expected, BLOCK_BYTES)
         if size < max(n_bytes, SEPARATE_BYTES):
             return False
-        self._block, self._used = _large_pages(size), 0
+        self._block, self._used = MEMORY.take(size) if self._reused else _large_pages(size), 0
         self._expected -= size
         return True
 

@@ -61,11 +61,17 @@ class GatheredColumns:
         fields = {name: getattr(batch, name) for name in ROW_FIELDS}
         placed = {name: self.placed.column(name) if self.placed else None for name in columns}
         others = (column for name, column in columns.items() if placed[name] is None)
-        memory = ColumnMemory(int(sum(map(_n_bytes, (*others, *fields.values()))) * growth))
+        n_bytes = int(sum(map(_n_bytes, (*others, *fields.values()))) * growth)
+        memory = ColumnMemory(n_bytes, reused=self.placed is not None and self.placed.reused)
         self._columns = {name: _growing(column, placed[name], memory.empty) for name, column in columns.items()}
         self._rows = {
             name: (ConstantArray if name in CONSTANT_FIELDS else GrowingArray)(memory.empty) for name in fields
         }
+
+    def bytes_of(self, batch: ColumnBatch) -> int:
+        """Bytes that the rows of a batch take, without values of rows of differing length."""
+        columns = batch.raw if self._raw else batch.columns
+        return sum(map(_n_bytes, (*columns.values(), *(getattr(batch, name) for name in ROW_FIELDS))))
 
     @property
     def nbytes(self) -> int:

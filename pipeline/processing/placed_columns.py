@@ -27,17 +27,20 @@ class PlacedColumns:
 
     `names`: of the columns that are wanted, by slot. `raw`: raw values stay, not the calibrated ones. `growth`: gives
     the rows that are expected in all for each row so far. `bound_bytes`: no more memory is taken for rows to come.
+    `reused`: memory is, as of ColumnMemory.
     """
 
     def __init__(
         self,
         names: Mapping[Slot, str],
         growth: Callable[[], float],
-        *,
         raw: bool = False,
         bound_bytes: int | None = None,
+        *,
+        reused: bool = False,
     ) -> None:
         self.n_rows = 0
+        self.reused = reused
         self._names, self._growth, self._raw, self._bound_bytes = names, growth, raw, bound_bytes
         self._blocks: dict[int, _Block | None] = {}
         """By the id of the operation; None: not all of its columns are wanted."""
@@ -70,8 +73,10 @@ class PlacedColumns:
         row_bytes = sum(one.allocate(1)[half].nbytes for one in wanted)
         capacity = int(n * bounded_growth(self._growth())) + 1
         if self._bound_bytes is not None and row_bytes:
-            capacity = max(min(capacity, self._bound_bytes // row_bytes), n)
-        memory = ColumnMemory(row_bytes * capacity + ALIGNMENT_BYTES * len(wanted))
+            capacity = min(
+                capacity, self._bound_bytes // row_bytes + n
+            )  # the batch that passes the bound is the last
+        memory = ColumnMemory(row_bytes * capacity + ALIGNMENT_BYTES * len(wanted), reused=self.reused)
         self._blocks.update((id(one), None) for one in operations)
         for one in wanted:
             block = self._blocks[id(one)] = _Block(one, half, capacity, memory.empty)

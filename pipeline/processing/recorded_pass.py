@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,14 +151,14 @@ class RecordedPass:
 
     def _placing(
         self, container: str, read: _Read, *, raw: bool, drop: Collection[str]
-    ) -> Callable[[int | None], PlacedColumns | None]:
-        """What makes memory for columns of a container, for no more bytes than are given to it."""
+    ) -> Callable[..., PlacedColumns | None]:
+        """What makes memory for columns of a container: takes the most bytes, None without bound, and `reused`."""
         nodes = self.mission.plan.walk() if self.mission.plan else ()
         node = next((one for one in nodes if one.key == container), None)
         if node is None:
-            return lambda _: None
+            return lambda *_, **__: None
         names = names_of(node, drop)
-        return lambda bound: PlacedColumns(names, lambda: read.growth, raw=raw, bound_bytes=bound)
+        return partial(PlacedColumns, names, lambda: read.growth, raw)
 
     def to_xarray(
         self,

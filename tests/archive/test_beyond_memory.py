@@ -3,13 +3,15 @@
 import gc
 import logging
 import os
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from downlink_pipeline import open_pass
 from downlink_pipeline.archive.columns import column_files
-from downlink_pipeline.archive.parquet_rows import ROW_GROUP_BYTES
+from downlink_pipeline.archive.parquet_rows import ROW_GROUP_BYTES, RowGroups
+from downlink_pipeline.archive.row_columns import Known, RowColumn
 from downlink_pipeline.model.batches import NO_TIME, ColumnBatch, Ragged
 from downlink_pipeline.model.categorical import Categorical
 from downlink_pipeline.model.errors import ConfigError, RunError
@@ -184,3 +186,11 @@ def test_bytes_are_binary_values_in_the_file_and_no_column_but_times_may_be_abse
         b"ab", b"", b"cde"
     ]  # fmt: skip
     assert store.read("PAIR", 0).tolist() == pairs.tolist()
+
+
+def test_a_disk_that_is_full_is_noticed_although_a_thread_writes():
+    rows = {"packet_order": RowColumn(np.arange(5), {"long_name": "order"})}
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        groups = RowGroups(full, "HK", Known())
+        with pytest.raises(OSError, match="No space left"), closing(groups):
+            groups.add(rows, {"A": np.arange(5.0)})
