@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import zlib
 from collections.abc import Callable
 from html import escape
 from typing import Any
 
+import structlog
 from bokeh.embed.server import server_html_page_for_session
 from bokeh.protocol.exceptions import ProtocolError
 from bokeh.server.views.doc_handler import DocHandler
@@ -22,10 +24,13 @@ from bokeh.util.token import get_session_id, get_token_payload
 
 from .web_scripts import COMPONENTS, ScriptHandler
 
-TRY_AGAIN_LATER = 1013
-"""Close code of a WebSocket (IANA, "WebSocket Close Code Number Registry")."""
+POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013
+"""Close codes of a WebSocket (RFC 6455 7.4.1; IANA, "WebSocket Close Code Number Registry")."""
+UNREADABLE_TOKEN = (ValueError, TypeError, LookupError, AttributeError, zlib.error)
+"""What Bokeh raises of a token that it did not make."""
 RETRY_S = (3, 10)
 """After which of these times, chosen at random, a refused page is loaded again: not all come at once."""
+_log = structlog.get_logger("dashboard")
 _REFUSED = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>downlink</title>
 <meta http-equiv="refresh" content="{seconds}">
@@ -70,24 +75,28 @@ class SocketHandler(WSHandler):  # type: ignore[misc]
     """
 
     def open(self) -> None:
-        """Close the socket where the session of its page is gone; else as Bokeh does."""
-        if self._token and self._came_with_a_page() and not self._has_session():
+        """Close the socket where its token is none, or where the session of its page is gone; else as Bokeh does."""
+        try:
+            payload, session_id = get_token_payload(self._token or ""), get_session_id(self._token or "")
+        except UNREADABLE_TOKEN:
+            self.close(POLICY_VIOLATION, "no token")
+            return
+        came_with_a_page = "arguments" in payload  # of its request; a client without a page has none
+        if came_with_a_page and not self._has_session(session_id):
             self.close(TRY_AGAIN_LATER, "the session was discarded")
         else:
             super().open()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log an exception of a message's handling, but for that of a server that is being closed."""
-        if typ is not asyncio.CancelledError:
+        """Log an exception: one line for a socket that Bokeh refuses, none where the server is being closed."""
+        if typ is ProtocolError:
+            _log.warning("a socket of the page is refused", why=str(value))
+        elif typ is not asyncio.CancelledError:
             super().log_exception(typ, value, tb)
 
-    def _came_with_a_page(self) -> bool:
-        """A page's token has the arguments of its request; that of a client without a page has none."""
-        return "arguments" in get_token_payload(self._token)
-
-    def _has_session(self) -> bool:
+    def _has_session(self, session_id: Any) -> bool:
         try:
-            self.application_context.get_session(get_session_id(self._token))
+            self.application_context.get_session(session_id)
         except ProtocolError:
             return False
         return True

@@ -1,6 +1,7 @@
 """Pages that cannot be opened now, and sockets whose page was discarded, are refused so that a browser comes again."""
 
 import asyncio
+import base64
 import re
 
 import pytest
@@ -37,7 +38,10 @@ async def fetch(url):
 
 async def socket_of(url, page):
     """The socket that a browser opens with a page."""
-    token = re.search(r'"token":"([^"]+)"', page.body.decode())[1]
+    return await socket_with(url, re.search(r'"token":"([^"]+)"', page.body.decode())[1])
+
+
+async def socket_with(url, token):
     request = HTTPRequest(f"ws{url.removeprefix('http')}ws", headers={"Origin": url.rstrip("/")})
     return await websocket_connect(request, subprotocols=["bokeh", token])
 
@@ -72,6 +76,25 @@ async def test_a_socket_whose_page_was_discarded_is_closed_for_the_page_to_be_lo
         gone.close()
 
 
+TOKENS = {
+    "no base64": "a",
+    "no text": base64.urlsafe_b64encode(b"\xff\xfe\xfd").decode().rstrip("="),
+    "no object": base64.urlsafe_b64encode(b"12").decode().rstrip("="),
+    "no session": base64.urlsafe_b64encode(b"{}").decode().rstrip("="),
+    "no payload": base64.urlsafe_b64encode(b'{"session_id": "a", "__bk__zlib_": "AAAA"}').decode().rstrip("="),
+    "no expiry": base64.urlsafe_b64encode(b'{"session_id": "a"}').decode().rstrip("="),
+}
+
+
+async def test_a_socket_with_a_token_that_is_none_is_closed_without_a_traceback(caplog):
+    async with serving(silence, unpack_product, ignored, port=0) as served:
+        for what, token in TOKENS.items():
+            socket = await socket_with(served.url, token)
+            assert await socket.read_message() is None, what
+            socket.close()
+    assert not [one for one in caplog.records if one.exc_info]
+
+
 async def test_a_server_that_is_closed_while_a_message_is_handled_logs_no_traceback(monkeypatch, caplog):
     began = asyncio.Event()
 
@@ -99,9 +122,9 @@ async def test_a_page_whose_socket_is_closed_at_once_loads_itself_again(chromium
     refused = []
 
     class First(web_page.SocketHandler):
-        def _has_session(self) -> bool:
+        def _has_session(self, session_id) -> bool:
             if refused:
-                return super()._has_session()
+                return super()._has_session(session_id)
             refused.append(self)
             return False
 
