@@ -1,8 +1,6 @@
 """`downlink clock`: from recorded passes of a drifting clock to times that are right."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from downlink_pipeline.commands.recordings import write_products
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.missions.zhurong.simulator import Faults, Scenario, simulate
 from downlink_pipeline.model.errors import ConfigError, RunError
+from forked_commands import FORKED
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DRIFT = Faults(clock_drift_ppm=2.5)  # 425 s since the epoch
@@ -32,9 +31,8 @@ def mission(passes, tmp_path_factory):
     """Zhurong with the correlation that the command makes of the passes."""
     folder = tmp_path_factory.mktemp("missions") / "zhurong"
     shutil.copytree(CONFIGS / "zhurong", folder)
-    command = [sys.executable, "-m", "downlink_pipeline", "clock", *passes, "-m", "zhurong"]
-    command += ["--out", folder / "clock.toml", "--kernel", folder / "clock.tsc"]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
+    files = ("--out", folder / "clock.toml", "--kernel", folder / "clock.tsc")
+    done = FORKED.run("clock", *passes, "-m", "zhurong", *files)
     assert done.stderr.startswith("partition 1: ")
     path = folder / "mission.toml"
     path.write_text(path.read_text().replace("[clock]", '[clock]\ncorrelation = "clock.toml"', 1))

@@ -15,6 +15,7 @@ import pytest
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.model.batches import Quantity
 from downlink_pipeline.model.errors import RunError
+from forked_commands import FORKED
 from of_zhurong import origin
 
 xarray = pytest.importorskip("xarray")
@@ -169,18 +170,8 @@ with product_files(Path({str(tmp_path)!r}), Origin("zhurong", "clean", ("clean.c
 
 
 def test_the_command_tells_how_many_files(bundled, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline",
-        "products",
-        bundled / "clean.cadu",
-        "-m",
-        "zhurong",
-        "--out",
-        tmp_path,
-    ]
-    done = subprocess.run([*map(str, command), "--format", "netcdf"], capture_output=True, text=True, check=False)
+    clean = bundled / "clean.cadu"
+    done = FORKED.run("products", clean, "-m", "zhurong", "--out", tmp_path, "--format", "netcdf")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         0,
         f"{len(index(tmp_path, 'file'))} files in {tmp_path}",

@@ -1,14 +1,13 @@
 """`downlink check --dictionary` says what the loader does, and ends as the loader would."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from downlink_pipeline.commands.dictionary_report import against
 from downlink_pipeline.dictionary.compile.plan import compile_plan
 from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from forked_commands import FORKED
 
 CASES = Path(__file__).parent / "cases"
 
@@ -16,10 +15,7 @@ CASES = Path(__file__).parent / "cases"
 @pytest.fixture
 def check():
     def run(*arguments):
-        command = [sys.executable, "-m", "downlink_pipeline", "check", *map(str, arguments)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "300"}
-        )
+        done = FORKED.run("check", *arguments, env=os.environ | {"COLUMNS": "300"})
         assert "Traceback" not in done.stderr
         return done.returncode, done.stdout, done.stderr
 

@@ -3,8 +3,6 @@
 import itertools
 import shutil
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -370,18 +368,11 @@ def test_a_recording_named_twice_is_one_clear_line(bundled):
 
 def test_a_recording_under_a_second_name_is_told_in_one_line(bundled, tmp_path):
     shutil.copy(bundled / "night.cadu", tmp_path / "copy.cadu")
-    words = [
-        sys.executable,
-        "-m",
-        "downlink_pipeline",
-        "inspect",
-        str(bundled / "night.cadu"),
-        str(tmp_path / "copy.cadu"),
-    ]
-    done = subprocess.run([*words, "-m", "zhurong"], check=False, capture_output=True, text=True)
+    words = ("inspect", bundled / "night.cadu", tmp_path / "copy.cadu")
+    done = run(*words, "-m", "zhurong")
     assert done.returncode == 0
     assert sum("copy.cadu holds the same bytes" in line for line in done.stderr.splitlines()) == 1
-    merged = subprocess.run([*words, "-m", "zhurong", "--merge"], check=False, capture_output=True, text=True)
+    merged = run(*words, "-m", "zhurong", "--merge")
     assert "same bytes" not in merged.stderr
 
 

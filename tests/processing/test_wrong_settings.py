@@ -83,9 +83,18 @@ def test_a_pass_that_is_none_fails_in_an_archive_and_the_others_are_made(bundled
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "empty.cadu").touch()
     with (bundled / "clean.cadu").open("rb") as whole:
-        (tmp_path / "in" / "good.cadu").write_bytes(whole.read(1_000_000))
+        (tmp_path / "in" / "good.cadu").write_bytes(whole.read(300_000))
     status, _, err = downlink(
-        "reprocess", tmp_path / "in", "-m", "zhurong", "--out", tmp_path / "out", "--workers", 1
+        "reprocess",
+        tmp_path / "in",
+        "-m",
+        "zhurong",
+        "--out",
+        tmp_path / "out",
+        "--workers",
+        1,
+        "--format",
+        "netcdf",
     )
     assert status == 1
     assert "downlink: empty.cadu: the recording is empty\n" in err

@@ -2,8 +2,6 @@
 
 import random
 import struct
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +13,7 @@ from downlink_pipeline.recordings.log import Policy, Recorder
 from downlink_pipeline.recordings.pass_folder import PassFolder
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.recordings.repair import repair, verify
+from forked_commands import FORKED
 
 SECOND = 1_000_000_000
 
@@ -174,12 +173,7 @@ def test_a_whole_recording_is_whole(tmp_path, pieces):
 
 
 def downlink(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "downlink_pipeline", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return FORKED.run(*arguments)
 
 
 def test_verify_names_file_and_bytes_and_ends_with_1_and_repair_mends(tmp_path, pieces):

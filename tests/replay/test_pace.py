@@ -5,8 +5,6 @@ import bz2
 import gzip
 import shutil
 import struct
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from downlink_pipeline.recordings.reader import all_at_rate, read_pass, received
 from downlink_pipeline.recordings.receive_times import TIME_RECORD
 from downlink_pipeline.replay.pace import OnboardPace, choose_pace
 from downlink_pipeline.replay.player import END, Player
+from forked_commands import FORKED
 
 MISSION = """
 name = "paced"
@@ -236,10 +235,7 @@ def test_the_command_says_what_sets_the_pace(tmp_path, mission):
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(20)))
     if not shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin"):
         pytest.importorskip("amqtt")
-    done = subprocess.run(
-        [sys.executable, "-m", "downlink_pipeline", "replay", recording, "-m", str(mission.folder), "--speed", "100"],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+    done = FORKED.run("replay", recording, "-m", mission.folder, "--speed", 100)
     assert done.returncode == 0, done.stderr
     assert "p.packets has no receive times: its pace is that of the onboard clock of its packets" in done.stderr
 

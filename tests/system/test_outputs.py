@@ -11,6 +11,7 @@ import pytest
 from downlink_pipeline import open_pass
 from downlink_pipeline.model.errors import ConfigError
 from downlink_pipeline.system.outputs import locked_folder
+from forked_commands import FORKED
 
 NIGHT = Path(__file__).parents[2] / "replay_data/night.cadu"
 MISSION = ("--mission", "zhurong")
@@ -19,6 +20,8 @@ MISSION = ("--mission", "zhurong")
 def run(*arguments, cwd=None, text=True):
     command = [sys.executable, "-m", "downlink_pipeline", *map(str, arguments)]
     env = os.environ | {"PYTHONPATH": str(NIGHT.parents[1])}
+    if text:
+        return FORKED.run(*arguments, cwd=cwd, env=env)
     return subprocess.run(command, capture_output=True, text=text, timeout=120, check=False, cwd=cwd, env=env)
 
 
