@@ -113,7 +113,7 @@ def write_definition(converted: Converted, target_format: str, file: str) -> tup
 def check_document(document: bytes, target_format: str) -> None:
     """Raise RunError where our own loader would refuse what has been made."""
     if target_format == "csv" and document.count(b"\n") < 2:
-        raise RunError("a table can describe nothing of it")
+        raise RunError("nothing of it can be described by a table")
     try:
         compile_plan(read_xtce(document) if target_format == "xtce" else read_csv(document))
     except ConfigError as error:
