@@ -65,3 +65,10 @@ def test_an_entry_that_can_be_no_parameter_is_an_error(document):
     xtce = document("", PARAMETERS, f'<ParameterRefEntry parameterRef="WHICH"/>{INDIRECT}')
     with pytest.raises(ConfigError, match='no parameter has a name that "WHICH" can have'):
         compile_plan(read_xtce(xtce))
+
+
+def test_of_two_parameters_with_one_alias_the_first_stands_there(document, packet, decode):
+    entries = f'<ParameterRefEntry parameterRef="WHICH"/>{INDIRECT}<ParameterRefEntry parameterRef="Z"/>'
+    xtce = aliased(document("", PARAMETERS, entries), VOLTAGE="5", MODE="0x05")
+    (found,) = decode(xtce, [packet(b"\5\1\2\7")])
+    assert (rows(found.columns["VOLTAGE"]), found.columns["Z"].tolist()) == ([[0x102]], [7])

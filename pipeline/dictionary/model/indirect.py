@@ -22,11 +22,28 @@ def meant_by(entry: IndirectEntry, parameters: Mapping[str, Parameter]) -> Itera
 
 
 def choices_of(entry: IndirectEntry, dictionary: Dictionary) -> Iterator[tuple[Comparison, str]]:
-    """When which parameter stands there: those whose alias the other one's type can have as a value."""
+    """When which parameter stands there: those whose alias the other one's type can have as a value; of several with
+    one alias the first in the file.
+    """
     kind = dictionary.parameters[entry.of.parameter].type
+    is_text = isinstance(kind, StringType) or (isinstance(kind, EnumeratedType) and entry.of.calibrated)
+    taken: set[str | int] = set()
     for key, alias in meant_by(entry, dictionary.parameters):
-        if key != entry.of.parameter and _can_be(kind, alias, calibrated=entry.of.calibrated):
+        value = alias if is_text else _value_of(alias)
+        if (
+            key != entry.of.parameter
+            and value not in taken
+            and _can_be(kind, alias, calibrated=entry.of.calibrated)
+        ):
+            taken.add(value)
             yield Comparison(entry.of, "==", alias, entry.place.line), key
+
+
+def _value_of(alias: str) -> str | int:
+    try:
+        return integer_of(alias)
+    except ValueError:
+        return alias
 
 
 def _can_be(kind: ParameterType, text: str, *, calibrated: bool) -> bool:
@@ -34,8 +51,4 @@ def _can_be(kind: ParameterType, text: str, *, calibrated: bool) -> bool:
         return True
     if isinstance(kind, EnumeratedType) and calibrated:
         return any(label == text for _, _, label in kind.labels)
-    try:
-        integer_of(text)
-    except ValueError:
-        return False
-    return True
+    return isinstance(_value_of(text), int)
