@@ -4,13 +4,17 @@
 with a linear calibration (slow sines, a quarter of them with one count of noise), 16 floats (constant for a minute), 8
 counters. Clock: wall time of whole calls, the best of five, the file in the system's cache; of the import CPU time.
 The year is 365 days of summaries, those of the day moved; the month is 30 days of real rows, and beside it DuckDB on
-plain Parquet of the same values, a file for each day. Yamcs' figures of such a day are in `docs/history.md`.
+plain Parquet of the same values, a file for each day. Where DOWNLINK_YAMCS names a Python that has Yamcs
+(`benchmarks/peers/yamcs_day.py`), it answers for the same day of packets beside, in some ten minutes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -41,14 +45,20 @@ epoch = "2026-01-01T00:00:00Z"
 terms = [{ parameter = "SECONDS", unit_ns = 1_000_000_000 }, { parameter = "MILLIS", unit_ns = 1_000_000 }]
 """
 DOCUMENT = """<SpaceSystem name="B" xmlns="http://www.omg.org/spec/XTCE/20180204"><TelemetryMetaData><ParameterTypeSet>
-{numbers}<IntegerParameterType name="V" signed="true"><UnitSet><Unit>V</Unit></UnitSet>
+{numbers}<FloatParameterType name="V" sizeInBits="64"><UnitSet><Unit>V</Unit></UnitSet>
 <IntegerDataEncoding sizeInBits="16" encoding="twosComplement"><DefaultCalibrator><PolynomialCalibrator>
 <Term coefficient="0" exponent="0"/><Term coefficient="0.01" exponent="1"/></PolynomialCalibrator></DefaultCalibrator>
-</IntegerDataEncoding></IntegerParameterType>
+</IntegerDataEncoding></FloatParameterType>
 <FloatParameterType name="F"><FloatDataEncoding sizeInBits="32"/></FloatParameterType>
 </ParameterTypeSet><ParameterSet>{parameters}</ParameterSet><ContainerSet>
 <SequenceContainer name="HK"><EntryList>{entries}</EntryList></SequenceContainer>
 </ContainerSet></TelemetryMetaData></SpaceSystem>"""
+YAMCS = {
+    "hour": "an hour of 10 parameters, its Python client",
+    "hour_csv": "an hour of 10 parameters, CSV (lines)",
+    "samples": "500 samples of the day: min, max, mean",
+    "one": "a day of one parameter, its Python client",
+}
 HEAD = (("VERSION", 3), ("TYPE", 1), ("SHF", 1), ("APID", 11), ("FLAGS", 2), ("COUNT", 14), ("LENGTH", 16))
 FIELDS = np.dtype(
     [("head", ">u2", 3), ("s", ">u4"), ("ms", ">u2"), ("v", ">i2", 40), ("f", ">f4", 16), ("c", "u1", 8)]
@@ -115,6 +125,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         day(Path(name), asked.packets)
+        yamcs(Path(name) / "yamcs", asked.packets)
         year(Path(name))
         if asked.month:
             month(Path(name), asked.packets)
@@ -155,6 +166,41 @@ def ask(where: Path, n: int) -> None:
     samples = best(lambda: history.get("HK.V0", points=500))
     line("500 samples of the day: min, max, mean", samples, theirs["samples"], "0.05")
     line("a day of one parameter, Dataset", best(lambda: history.get("HK.V0")), theirs["one"], "0.1")
+
+
+def yamcs(folder: Path, n: int) -> None:
+    """The same questions to a Yamcs of the same packets, if one is installed."""
+    python = os.environ.get("DOWNLINK_YAMCS", "")
+    if not (python and shutil.which(python) and shutil.which("java")):
+        why = (
+            "java is not there" if python and shutil.which(python) else "DOWNLINK_YAMCS names no Python that has it"
+        )
+        print(f"Yamcs: left out: {why}")
+        return
+    folder.mkdir()
+    rows = np.frombuffer(packets(n), FIELDS).copy()
+    rows["ms"] = -(
+        -rows["ms"].astype(np.uint32) * 65536 // 1000
+    )  # parts of a second, which Yamcs reads as milliseconds
+    (folder / "day.packets").write_bytes(rows.tobytes())
+    (folder / "bench.xml").write_text(document())
+    spans = {"day": (0, n // HZ), "hour": (n // HZ // 3, n // HZ // 3 + 3600)}
+    words = {
+        name: [f"{np.datetime64(DAY // 10**9 + one, 's')}+00:00" for one in span] for name, span in spans.items()
+    }
+    (folder / "asked.json").write_text(json.dumps({**words, "names": [f"V{i}" for i in range(10)]}))
+    peer = Path(__file__).parent / "peers" / "yamcs_day.py"
+    done = subprocess.run([python, str(peer), str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"Yamcs: left out: {(done.stderr.splitlines() or ['it failed'])[-1]}")
+        return
+    found = json.loads(done.stdout)
+    print(f"{'Yamcs on the same packets':48}{'seconds':>10}{'values':>12}")
+    for name, what in YAMCS.items():
+        print(f"{what:48}{found[f'{name}_s']:10.2f}{found[f'{name}_n']:12,}")
+    print(
+        f"on disk {found['bytes'] / 1e6:,.0f} MB; read in {found['ingest_s']:.0f} s, filled in {found['fill_s']:.0f} s"
+    )
 
 
 def year(folder: Path) -> None:
