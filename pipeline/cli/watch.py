@@ -32,6 +32,7 @@ from .watch_view import HELP, View, common_prefix
 MAX_TOPICS = 500
 MAX_SHOWN = 300  # characters of a topic and of what it says
 WIDE = 110  # columns of a terminal from which on counts and sparklines have room
+AGE_WIDTH, MAX_AGE_WIDTH = 13, 18  # columns of the age
 N_KEPT = 32  # values of a topic that its sparkline shows
 RATE_S = 10.0  # over which a rate is told
 _BARS = "▁▂▃▄▅▆▇█"
@@ -149,14 +150,18 @@ class WatchTable:
     def _table(rows: list[_Cells], width: int) -> Table:
         """Of what a terminal has room for: below WIDE columns neither counts nor sparklines."""
         is_wide = width >= WIDE
-        fixed = 6 + 13 + 4 + (9 + N_KEPT + 4 if is_wide else 0)
+        n_age = max((cell_len(row.age) for row in rows), default=AGE_WIDTH)
+        n_age = min(
+            max(n_age, AGE_WIDTH), MAX_AGE_WIDTH
+        )  # "2,062 d retained" of an old recording is longer than most
+        fixed = 6 + n_age + 4 + (9 + N_KEPT + 4 if is_wide else 0)
         room = max(width - fixed, 24)
         n_topic = min(max((cell_len(row.topic) for row in rows), default=8), room * 3 // 5)
         table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), expand=True)
         table.add_column("topic", style="cyan", no_wrap=True, width=max(n_topic, 5))
         table.add_column("newest", no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column("/s", justify="right", no_wrap=True, width=6)
-        table.add_column("age", justify="right", no_wrap=True, width=13)
+        table.add_column("age", justify="right", no_wrap=True, width=n_age)
         if is_wide:
             table.add_column("messages", justify="right", no_wrap=True, width=9)
             table.add_column("", no_wrap=True, width=N_KEPT, style="green")
@@ -250,7 +255,7 @@ def _text_of(topic: str, content: dict[str, Any]) -> tuple[str, int]:
     bits = quality if isinstance(quality, int) else 0
     if "value" in content:
         value, unit = content["value"], content.get("unit") or ""
-        text = f"{value:.6g}" if isinstance(value, float) else str(value)
+        text = f"{value:.7g}" if isinstance(value, float) else str(value)
         return f"{text} {unit}".strip() if unit != "1" else text, bits
     if "/product/" in topic and "rows" in content:
         return f"{content['rows']:,} rows, {content['bytes'] / 1000:,.0f} kB, {content['utc'][1] or ''}", bits

@@ -226,6 +226,10 @@ def plot(
     received_words = f"received {span}{insert_zone_note(line.report())}" if span else ""
     series = found.series()
     notes = [note for note in [clock_note(series)] if note and not mission.time_terms]
+    if mission.plan is None:
+        notes.append(
+            f"{mission.name} has no dictionary, so packets are counted and not decoded: [dictionary] xtce = ..."
+        )
     for note in notes:
         tell(note)
     summary = PassSummary(title, received_words, line.report(), events, series, content, notes, mission.kinds)

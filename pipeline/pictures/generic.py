@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import GENERIC_INSTRUMENT
+from ..model.batches import GENERIC_INSTRUMENT, RAW_SUFFIX
 from .series import Series
 from .style import COLOURS, draw_line, draw_lines, draw_time, label, plain
 
@@ -41,9 +41,19 @@ class Panel:
 
 
 def varying(series: Series) -> list[str]:
-    """Arrays that a generic panel can draw: those of rows that change, no times and no fields of the packet header."""
+    """Arrays that a generic panel can draw: those of rows that change, no times, no fields of the packet header, and no
+    raw counts of others.
+    """
     names = dict.fromkeys((*series.latest, *series.arrays))
-    return [name for name in names if name not in series.header and _varies(name, series)]
+    return [
+        name for name in names if name not in series.header and not _is_raw(name, series) and _varies(name, series)
+    ]
+
+
+def _is_raw(name: str, series: Series) -> bool:
+    """Whether it is the raw counts of another array, which is drawn itself."""
+    base = name.removesuffix(RAW_SUFFIX)
+    return base != name and base in series.arrays
 
 
 def generic_panels(series: Series) -> list[Panel]:
@@ -185,6 +195,7 @@ def image(name: str, axes: Axes, series: Series) -> None:
 
 def nothing(axes: Axes, series: Series) -> None:
     """A kind in which nothing varies, in words."""
-    text = f"{len(series.utc_ns):,} rows, nothing in them varies"
+    n = len(series.utc_ns)
+    text = "1 row" if n == 1 else f"{n:,} rows, nothing in them varies"
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
     axes.set_axis_off()

@@ -33,6 +33,8 @@ SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.formatter.useoffset": False,  # counters stand as they are, not as what they have beyond "+4.8e8"
+    "axes.formatter.limits": (-5, 10),
     "grid.color": "#dfe3e8",
     "grid.linewidth": 0.5,
     "lines.linewidth": 0.9,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 MAX_COLUMNS = 5
 PAGE_INCHES = (16.5, 11.7)  # A3, landscape
 MAX_PANELS = 30
-MAX_NOTE = 260  # characters of a note below the page
+MAX_NOTES, NOTE_WIDTH = 3, 220  # below the page: how many, and characters of a line
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#20262d}
 h1{margin-bottom:0}p.lead{margin-top:.2rem;color:#5b6770}
@@ -137,8 +138,8 @@ def _page(summary: PassSummary) -> Figure:
     with rc_context(SETTINGS):
         figure = Figure(PAGE_INCHES, layout="constrained")
         title = plain(f"{summary.title}    {summary.received}")
-        for note in summary.words()[:1]:
-            figure.supxlabel(plain(note[:MAX_NOTE]), x=0.01, ha="left", fontsize=8)
+        if notes := "\n".join(textwrap.fill(plain(note), NOTE_WIDTH) for note in summary.words()[:MAX_NOTES]):
+            figure.supxlabel(notes, x=0.01, ha="left", fontsize=8)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         n_columns = min(math.ceil(math.sqrt(len(drawn))), MAX_COLUMNS)
         grid = figure.subplots(math.ceil(len(drawn) / n_columns), n_columns, squeeze=False).ravel()

@@ -212,3 +212,12 @@ def test_a_product_is_told_with_its_rows_and_time(products):
     table = WatchTable()
     table.add(message.topic, message.payload, False)
     assert f"{len(field.quality):,} rows" in told(table)
+
+
+def test_an_old_age_is_not_cut_and_numbers_keep_seven_digits():
+    table = WatchTable()
+    value = {"time": "2020-01-01T00:00:00Z", "value": 7199005.0, "unit": "ms", "quality": 0}
+    table.add("m/s/latest/telemetry/HK/MSEC", json.dumps(value).encode(), True)
+    shown = told(table, width=80)
+    assert "7199005 ms" in shown
+    assert "d retained" in shown
