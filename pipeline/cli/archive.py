@@ -189,13 +189,13 @@ def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("passes", total=len(tasks))
 
-        def tell(done: Done) -> None:
+        def notify(done: Done) -> None:
             bar.update(task, advance=1, description=f"{done.name} {done.state}")
             if done.state == "failed":
                 for line in done.text.splitlines():
                     err.print(f"downlink: {done.name}: {line}", soft_wrap=True)
 
-        counts = runner.reprocess(wanted, tasks, tell)
+        counts = runner.reprocess(wanted, tasks, notify)
     if quietly and counts["left alone"] == len(tasks):
         return counts
     summary = ", ".join(f"{count:,} {state}" for state, count in counts.items())

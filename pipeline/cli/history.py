@@ -194,15 +194,15 @@ def info(
         _print_json({"passes": found, "coverage": covered, "problems": opened.problems})
         return
     for one in found:
-        _print_books(one)
+        _print_counts(one)
     _show(
         [{**entry, "rows": f"{entry['rows']:,}", "MB": f"{entry['bytes'] / 1e6:,.2f}"} for entry in covered],
         ["kind", "date", "rows", "files", "MB"],
     )
-    _tell_problems(opened)
+    _print_problems(opened)
 
 
-def _print_books(one: dict[str, Any]) -> None:
+def _print_counts(one: dict[str, Any]) -> None:
     closes = {True: "closes", False: "does not close: " + "; ".join(one["why"]), None: "is still open"}[
         one["closes"]
     ]
@@ -311,12 +311,12 @@ def serve(
     bulk = host_and_port("--flight", flight) if flight else None
     open_to_all = frozenset(open_.replace(",", " ").split())
 
-    def tell(text: str) -> None:
+    def notify(text: str) -> None:
         err.print(text, soft_wrap=True, markup=False)
 
     known = load_mission(mission) if mission else None
     serving = run(
-        where, host, port, tell, open_to_all=open_to_all, flight=bulk, origins=origin or (), mission=known
+        where, host, port, notify, open_to_all=open_to_all, flight=bulk, origins=origin or (), mission=known
     )
     signals.run(serving)
 
@@ -346,11 +346,11 @@ def _write(opened: History, table: Any, file_format: str, out_file: Path | None)
     if out_file is not None:
         check_file(out_file)
         file_format = endings.get(out_file.suffix, file_format) if file_format == "table" else file_format
-    _tell_problems(opened)
+    _print_problems(opened)
     write(table, file_format, out_file, typer.echo, sys.stdout.buffer)
 
 
-def _tell_problems(opened: History) -> None:
+def _print_problems(opened: History) -> None:
     for path, why in opened.problems.items():
         err.print(f"downlink: left aside: {path}: {why}", soft_wrap=True, markup=False)
 

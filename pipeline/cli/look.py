@@ -157,7 +157,7 @@ def plot(
     notes: list[str] = []
     with progress(readable(passes, known, merge=merge)) as advance:
         paths, report = app.plot(
-            passes, known, out_folder, advance, merge=merge, overwrite=overwrite, tell=notes.append
+            passes, known, out_folder, advance, merge=merge, overwrite=overwrite, notify=notes.append
         )
     warn(report, known)
     for note in notes:
@@ -216,7 +216,7 @@ def topics(
     if report is not None:
         warn(report, known)
     if before is not None:
-        _tell_changes(list(changes(read_document(before), found)), as_json=as_json)
+        _print_changes(list(changes(read_document(before), found)), as_json=as_json)
         return
     text = (
         page(found)
@@ -232,7 +232,7 @@ def topics(
         conclude(report)
 
 
-def _tell_changes(found: list[Change], *, as_json: bool) -> None:
+def _print_changes(found: list[Change], *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(json.dumps({"changes": [asdict(one) for one in found]}) + "\n")
     else:

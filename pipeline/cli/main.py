@@ -170,23 +170,23 @@ def main() -> None:
         if status == StoppedError.exit_status:  # what typer makes of Ctrl-C
             raise KeyboardInterrupt  # noqa: TRY301 - as what else ends a run so
     except DownlinkError as error:
-        status = _say(str(error), error.exit_status)
+        status = _print_error(str(error), error.exit_status)
     except _UsageProblem as error:
         where = error.ctx.command_path if error.ctx else "downlink"
         text = error.format_message().replace("Value error, ", "")
-        status = _say(f"{text} (see {where} --help)" if text else "", error.exit_code)
+        status = _print_error(f"{text} (see {where} --help)" if text else "", error.exit_code)
     except BrokenPipeError:  # who read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        status = _say(f"{where}{error.strerror or error}", 1)
+        status = _print_error(f"{where}{error.strerror or error}", 1)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
-        status = _say("interrupted; nothing half-written is left", StoppedError.exit_status)
+        status = _print_error("interrupted; nothing half-written is left", StoppedError.exit_status)
     raise SystemExit(status)
 
 
-def _say(text: str, status: int) -> int:
+def _print_error(text: str, status: int) -> int:
     for line in text.splitlines():
         err.print(f"downlink: {line}", soft_wrap=True)
     return status

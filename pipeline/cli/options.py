@@ -153,7 +153,7 @@ def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda n_bytes: bar.update(task, advance=n_bytes)
 
 
-def tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool, *, console: Any = None) -> None:
+def notify(report: dict[str, Any], mission: Mission, title: str, as_json: bool, *, console: Any = None) -> None:
     """Print the pass report at the end of a run; RunError where messages were left undelivered."""
     warn(report, mission)
     if as_json:
@@ -164,7 +164,7 @@ def tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool, *,
         raise RunError("stopped with messages undelivered: the broker did not answer")
 
 
-_TOLD: set[str] = set()
+_PRINTED: set[str] = set()
 """Dictionaries whose notices have been printed."""
 
 
@@ -174,9 +174,9 @@ def warn(report: Mapping[str, Any], mission: Mission, path: Path | None = None) 
     Once for each dictionary also what of it was passed over.
     """
     digest = mission.lineage.get("dictionary_sha256", "")
-    for notice in mission.plan.notices if mission.plan and digest not in _TOLD else ():
+    for notice in mission.plan.notices if mission.plan and digest not in _PRINTED else ():
         err.print(f"downlink: warning: {notice}", soft_wrap=True)
-    _TOLD.add(digest)
+    _PRINTED.add(digest)
     for line in warnings(report, mission.name):
         named = path is None or line.startswith(f"{path.name}: ")
         err.print(f"downlink: {line}" if named else f"downlink: {path}: {line}", soft_wrap=True)

@@ -27,12 +27,12 @@ from .options import (
     Speed,
     conclude,
     err,
+    notify,
     out,
     progress,
     rate_of,
     readable,
     speed_factor,
-    tell,
     warn,
 )
 from .start import loading
@@ -165,7 +165,7 @@ def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json:
     known = load_mission(mission, any_channel=True)
     with progress(readable(passes, known, merge=merge)) as advance:
         report = app.inspect(passes, known, advance, merge=merge)
-    tell(report, known, ", ".join(map(str, passes)), as_json)
+    notify(report, known, ", ".join(map(str, passes)), as_json)
     conclude(report)
 
 
@@ -307,11 +307,11 @@ async def _replay(
             if hold and not reported.is_set():
                 reported.set()
                 view.rest(AT_END)
-                tell(report, mission, title, as_json, console=err if err.is_terminal else out)
+                notify(report, mission, title, as_json, console=err if err.is_terminal else out)
                 if not err.is_terminal:
                     _print_lines([*where, AT_END])
 
-        def say(text: str) -> None:
+        def print_line(text: str) -> None:
             err.print(f"downlink: {text}", soft_wrap=True)
 
         report = await app.replay(
@@ -323,14 +323,14 @@ async def _replay(
             speed=speed,
             rate_bits_per_s=rate_bits_per_s,
             begun=begun,
-            say=say,
+            print_line=print_line,
             hold=hold,
             merge=merge,
             ended=ended,
             keep=keep,
         )
     if not reported.is_set() or report.get("undelivered"):
-        tell(report, mission, title, as_json)
+        notify(report, mission, title, as_json)
     return report
 
 

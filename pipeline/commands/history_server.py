@@ -31,7 +31,7 @@ async def serve(
     url: str | Path,
     host: str,
     port: int,
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     *,
     open_to_all: Collection[str] = (),
     token: str | None = None,
@@ -55,9 +55,9 @@ async def serve(
     app = application(history, token=token, hosts=hosts, origins=list(map(_origin, origins)), limits=limits)
     async with _flight(history, flight, token) as flight_port:
         with _listening(host, port) as listener:
-            tell(f"history {url} on http://{in_url(host)}:{listener.getsockname()[1]}")
+            notify(f"history {url} on http://{in_url(host)}:{listener.getsockname()[1]}")
             if flight:
-                tell(f"history {url} on grpc://{in_url(flight[0])}:{flight_port}")
+                notify(f"history {url} on grpc://{in_url(flight[0])}:{flight_port}")
             config = uvicorn.Config(
                 app, log_config=None, access_log=False, server_header=False, lifespan="off", limit_concurrency=100,
                 timeout_graceful_shutdown=3, h11_max_incomplete_event_size=1 << 16, http="h11", ws="none",

@@ -52,7 +52,7 @@ async def replay(
     hold: bool = False,
     merge: bool = False,
     begun: Callable[[], None] = lambda: None,
-    say: Callable[[str], None] = lambda _: None,
+    print_line: Callable[[str], None] = lambda _: None,
     ended: Callable[[dict[str, Any]], None] = lambda _: None,
     keep: Keep | None = None,
 ) -> dict[str, Any]:
@@ -64,7 +64,9 @@ async def replay(
     """
     stations = station_names(mission, passes, merge=merge)
     mission = with_origin(mission, passes)
-    player = Player(mission, passes, speed, stations=stations, hold=hold, rate_bits_per_s=rate_bits_per_s, say=say)
+    player = Player(
+        mission, passes, speed, stations=stations, hold=hold, rate_bits_per_s=rate_bits_per_s, print_line=print_line
+    )
     online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
     client_id = f"{mission.name}-{stream}-{os.getpid()}"
     async with Publisher(
@@ -175,13 +177,13 @@ async def dashboard(
     known = await asyncio.to_thread(all_missions, missions)
     past = await asyncio.to_thread(_history, history, known) if history else None
 
-    def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
+    def messages(notify: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
         def both(text: str) -> None:
-            tell(text)
+            notify(text)
             trouble(text)
 
         def listening() -> None:
-            tell(f"connected to {address}")
+            notify(f"connected to {address}")
 
         return subscribe(
             address,
@@ -197,7 +199,7 @@ async def dashboard(
         serving(
             messages,
             topics.unpack_product,
-            partial(_say, publisher),
+            partial(_publish_command, publisher),
             host=host,
             port=port,
             or_any_port=or_any_port,
@@ -217,7 +219,7 @@ def _history(url: str, missions: Sequence[Mission]) -> HistorySource:
     return DashboardHistory(url, missions)
 
 
-async def _say(publisher: OneShotPublisher, stream: str, command: Mapping[str, Any]) -> None:
+async def _publish_command(publisher: OneShotPublisher, stream: str, command: Mapping[str, Any]) -> None:
     """Send a command to the replay that plays `<mission>/<stream>`."""
     mission, name = stream.split("/", 1)
     await publisher.publish(topics.control_message(mission, name, command))
@@ -227,7 +229,7 @@ async def serve_dashboard(
     address: BrokerAddress,
     host: str,
     port: int,
-    tell: Callable[[str], None],
+    notify: Callable[[str], None],
     trouble: Callable[[str], None] = lambda _: None,
     *,
     origins: Sequence[str] = (),
@@ -236,12 +238,12 @@ async def serve_dashboard(
 ) -> None:
     """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
 
-    `tell` is given the page's address, `trouble` what becomes of the connection to the broker.
+    `notify` is called with the page's address, `trouble` what becomes of the connection to the broker.
     """
     async with dashboard(
         address, host, port, origins=origins, trouble=trouble, missions=missions, history=history
     ) as served:
-        tell(served.url)
+        notify(served.url)
         stopped = asyncio.create_task(until_signal(), name="stop")
         try:
             await asyncio.wait((stopped, served.listening), return_when=asyncio.FIRST_COMPLETED)

@@ -193,11 +193,12 @@ def plot(
     *,
     merge: bool = False,
     overwrite: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Path], dict[str, Any]]:
     """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report.
 
-    `tell` is given the same notes as the page has: that the mission file sets no clock, and what to write there.
+    `notify` is called with the same notes as the page has: that the mission file sets no clock, and what to write
+    there.
     """
     from ..pictures.generic import clock_note  # noqa: PLC0415 - as above
     from ..pictures.series import Gathering  # noqa: PLC0415 - as above
@@ -231,7 +232,7 @@ def plot(
             f"{mission.name} has no dictionary, so packets are counted and not decoded: [dictionary] xtce = ..."
         )
     for note in notes:
-        tell(note)
+        notify(note)
     summary = PassSummary(title, received_words, line.report(), events, series, content, notes, mission.kinds)
     return write_summary(summary, out, stream), dict(summary.report)
 

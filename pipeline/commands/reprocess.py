@@ -164,7 +164,7 @@ def _keep_history(task: Task) -> bool:
     return made.was_there
 
 
-def reprocess(wanted: Wanted, tasks: list[Task], tell: Callable[[Done], None]) -> dict[State, int]:
+def reprocess(wanted: Wanted, tasks: list[Task], notify: Callable[[Done], None]) -> dict[State, int]:
     """Run the tasks, tell of each when it is done, and count what became of them.
 
     KeyboardInterrupt stops the workers; passes that were done stay done. RunError where the scheduler does not answer.
@@ -175,7 +175,7 @@ def reprocess(wanted: Wanted, tasks: list[Task], tell: Callable[[Done], None]) -
     for done in _made(wanted, tasks):
         indexed = _indexed(wanted.out, done)
         counts[indexed.state] += 1
-        tell(indexed)
+        notify(indexed)
     return counts
 
 

@@ -1,1 +1,1 @@
-"""mission.toml and its dictionary files to frozen definitions; collects every problem."""
+"""Reads mission.toml and its dictionary files into frozen definitions, and collects all their problems."""

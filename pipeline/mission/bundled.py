@@ -14,7 +14,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class BundledPass:
-    """A recording of `replay_data/`, and the name of the mission that it is of."""
+    """A recording in `replay_data/`, and the name of its mission."""
 
     mission: str
     recording: str
@@ -22,12 +22,12 @@ class BundledPass:
 
 @cache
 def bundled_pass() -> BundledPass:
-    """Give what `bundled.toml` names."""
+    """Return the recording and the mission that `bundled.toml` names."""
     return BundledPass(**tomllib.loads((_PACKAGE / "bundled.toml").read_text()))
 
 
 def bundled_recording(name: str) -> Path:
-    """Find a recording of replay_data/: in this folder, in the clone, or in the installed package."""
+    """Find a recording of replay_data/: in the current folder, in the clone, or in the installed package."""
     for root in (Path.cwd(), _PACKAGE.parent, _PACKAGE):
         if (root / "replay_data" / name).is_file():
             return root / "replay_data" / name

@@ -18,7 +18,7 @@ from ..clock.sclk_reader import read_kernel
 from ..dictionary.compile.plan import Plan
 from ..dictionary.decoder import Decoder, TimeTerm
 from ..model.errors import ConfigError, Problem
-from .link_schema import Tell
+from .link_schema import ReportProblem
 from .places import UnsetVariableError, place
 from .schema import ClockTable, TimeTermTable
 from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, read_limited, validation_problems
@@ -26,13 +26,15 @@ from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, read_limited, valida
 _ANY = "*"
 
 
-def epoch_and_terms(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int, tuple[TimeTerm, ...]]:
-    """Epoch (Unix ns) and terms of the onboard time."""
+def epoch_and_terms(
+    clock: ClockTable | None, plan: Plan | None, report: ReportProblem
+) -> tuple[int, tuple[TimeTerm, ...]]:
+    """Return the epoch of the onboard time (ns since 1970 UTC) and its terms."""
     if clock is None:
         return 0, ()
     for term in clock.terms:
         if _ANY in term.parameter:
-            tell("clock.terms", f"'{term.parameter}': {_ANY} stands for any text in alternatives only")
+            report("clock.terms", f"'{term.parameter}': {_ANY} stands for any text in alternatives only")
             return 0, ()
     terms = _time_terms(clock, plan)
     try:
@@ -40,11 +42,11 @@ def epoch_and_terms(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> 
             Decoder(plan, terms)
     except ConfigError as error:
         for found in error.problems:
-            tell("clock.terms", f"{found.key}: {found.text}")
+            report("clock.terms", f"{found.key}: {found.text}")
     try:
         epoch = datetime.fromisoformat(clock.epoch)
     except ValueError:
-        tell("clock.epoch", f"'{clock.epoch}' is no ISO 8601 time, such as 2015-12-31T16:00:00Z")
+        report("clock.epoch", f"'{clock.epoch}' is no ISO 8601 time, such as 2015-12-31T16:00:00Z")
         return 0, terms
     aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
     return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000, terms
@@ -55,7 +57,7 @@ def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
     parameters, but has another sum's: a mission may bring the dictionaries of some of its instruments alone.
     """
     names = {name for node in plan.walk() for _, name in node.columns} if plan else set()
-    expanded = [terms for one in clock.alternatives for terms in _expanded(one, names)]
+    expanded = [terms for one in clock.alternatives for terms in _expand(one, names)]
     sums = [*enumerate([clock.terms, *expanded])]
     if plan:
         known = [(k, terms) for k, terms in sums if any(term.parameter in names for term in terms)]
@@ -63,8 +65,8 @@ def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
     return tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in sums for term in terms)
 
 
-def _expanded(terms: list[TimeTermTable], names: Collection[str]) -> Iterator[list[TimeTermTable]]:
-    """The sums that one with a `*` stands for: one for each text in its place that gives names of the dictionary."""
+def _expand(terms: list[TimeTermTable], names: Collection[str]) -> Iterator[list[TimeTermTable]]:
+    """Expand a sum whose names have a `*`: one sum for each text in its place that gives names of the dictionary."""
     pattern = next((term.parameter for term in terms if _ANY in term.parameter), None)
     if pattern is None:
         yield terms
@@ -83,16 +85,16 @@ def _fits(name: str, before: str, after: str) -> bool:
 
 
 def correlated(
-    settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], tell: Tell
+    settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], report: ReportProblem
 ) -> OnboardClock:
-    """The clock with the correlation that [clock] names; every problem of its file is told."""
+    """Make the clock with the correlation that [clock] names; all problems of its file are reported."""
     plain = OnboardClock(epoch_ns, counts_leap_seconds=bool(settings and settings.counts_leap_seconds))
     if settings is None or settings.correlation is None:
         return plain
     try:
         path = place(folder, settings.correlation)
     except UnsetVariableError as error:
-        tell("clock.correlation", str(error))
+        report("clock.correlation", str(error))
         return plain
     if path.suffix == ".tsc":
         return _by_kernel(plain, path, problems)
@@ -108,12 +110,12 @@ def correlated(
     clock, found = clock_of(parsed)
     problems += [Problem(what, str(path), line_of(text, tuple(key.split("."))), key) for key, what in found]
     if not found and clock.epoch_utc_ns != epoch_ns:
-        tell("clock.correlation", f"{path} counts from another epoch, {parsed.epoch}")
+        report("clock.correlation", f"{path} counts from another epoch, {parsed.epoch}")
     return replace(clock, counts_leap_seconds=plain.counts_leap_seconds)
 
 
 def _by_kernel(plain: OnboardClock, path: Path, problems: list[Problem]) -> OnboardClock:
-    """The clock with the correlation of a SPICE kernel."""
+    """Make the clock with the correlation of a SPICE kernel."""
     try:
         return replace(plain, segments=read_kernel(read_limited(path, MAX_FILE_BYTES).decode("utf-8", "replace")))
     except ConfigError as error:

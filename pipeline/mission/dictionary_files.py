@@ -58,7 +58,7 @@ def dictionary_of(sources: Sequence[Source], options: ReaderOptions) -> Dictiona
 
 
 def digest_of(sources: Sequence[Source]) -> str:
-    """Of a single file that of its content, so that it can be compared with the file's own."""
+    """SHA-256 of all documents; of a single one that of its content, as `sha256sum` gives it."""
     if len(sources) == 1:
         return hashlib.sha256(sources[0].document).hexdigest()
     whole = b"".join(f"{Path(each.file).name}\0{len(each.document)}\0".encode() + each.document for each in sources)
@@ -110,7 +110,7 @@ def known_extensions(paths: Sequence[Path], extensions: Sequence[Path]) -> tuple
 
 
 def _load(included: list[Source], file: str, reference: str) -> tuple[str, bytes] | None:
-    """A file beside, or below, the one that includes it; None where there is none."""
+    """Find a file in or below the folder of the one that includes it; None if there is none."""
     path = Path(file).parent / reference
     if not reference or ":" in reference or Path(reference).is_absolute() or not path.is_file():
         return None
@@ -120,7 +120,7 @@ def _load(included: list[Source], file: str, reference: str) -> tuple[str, bytes
 
 
 def reread(source: Source) -> Source | None:
-    """A document that another one includes, as its file is now; None where that is gone."""
+    """Read a document that another one includes; None if its file no longer exists."""
     path = Path(source.file)
     return _source(path) if path.is_file() else None
 
@@ -148,7 +148,7 @@ def _loaders(path: Path) -> list[Any]:
 
 
 def _listed(path: Path, loaders: Sequence[Any], below: int | None, found: list[Source]) -> None:
-    """The files of loaders of type xtce, and below each those of its subLoaders."""
+    """Yield the files of loaders of type xtce, each followed by those of its subLoaders."""
     for loader in loaders:
         kind = str(loader.get("type", ""))
         if kind.rpartition(".")[2].lower() not in {"xtce", "xtceloader", "xtcestaxreader"}:
@@ -169,7 +169,7 @@ def _listed(path: Path, loaders: Sequence[Any], below: int | None, found: list[S
 
 
 def _matching(path: Path, name: str) -> Iterator[Path]:
-    """The files of a name or pattern. Yamcs counts from the folder above etc/, where the list is."""
+    """Find the files of a name or pattern. Yamcs resolves them from the folder above etc/, where the list is."""
     if Path(name).is_absolute():
         yield from [Path(name)] if Path(name).is_file() else []
         return

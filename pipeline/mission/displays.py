@@ -55,12 +55,12 @@ class DisplayTable(Strict):
 
 
 def display_files(mission_folder: Path) -> list[Path]:
-    """The files of a mission's displays, by name."""
+    """Return the display files of a mission, sorted by name."""
     return sorted((mission_folder / FOLDER).glob("*.toml"))
 
 
 def read_display(path: Path, known: Collection[str] | None = None) -> Display:
-    """Read one file. ConfigError with all its problems. `known`: keys that a panel may name; None: any."""
+    """Read one file. Raises ConfigError with all its problems. `known`: keys that a panel may name; None: any."""
     text, table = load_toml(path, MAX_FILE_BYTES)
     problems: list[Problem] = []
     try:
@@ -79,7 +79,7 @@ def read_display(path: Path, known: Collection[str] | None = None) -> Display:
 
 
 def _sound_panels(table: Mapping[str, Any]) -> dict[int, PanelTable]:
-    """The panels that are right by themselves, by number."""
+    """Return the panels that are valid by themselves, by number."""
     found: dict[int, PanelTable] = {}
     panels = table.get("panel")
     for i, one in enumerate(panels[:MAX_PANELS] if isinstance(panels, list) else ()):
@@ -89,7 +89,7 @@ def _sound_panels(table: Mapping[str, Any]) -> dict[int, PanelTable]:
 
 
 def check_displays(mission_folder: Path, known: Collection[str]) -> list[Display]:
-    """All displays of a mission. ConfigError with the problems of all files at once."""
+    """Read all displays of a mission. Raises ConfigError with the problems of all files."""
     problems: list[Problem] = []
     displays: list[Display] = []
     files = display_files(mission_folder)
@@ -106,16 +106,18 @@ def check_displays(mission_folder: Path, known: Collection[str]) -> list[Display
 
 
 def shown_display(path: Path) -> Display:
-    """One file for the page: where it is wrong a display that says why."""
+    """Read one file for the page; if it is invalid, return a display that lists its problems."""
     try:
         return read_display(path)
     except ConfigError as error:
-        named = (replace(one, file=path.name) for one in error.problems)  # viewers need not know where it lies
+        named = (
+            replace(one, file=path.name) for one in error.problems
+        )  # without its path, which viewers must not see
         return Display(path.stem, path.stem, problems=tuple(map(str, named)))
 
 
 def _placed(panels: Mapping[int, PanelTable], columns: int) -> dict[int, DisplayPanel]:
-    """Panels with their cells: those that name none take the next ones that are free, row by row."""
+    """Assign cells to panels; those without a place get the next free cells, row by row."""
     taken: set[tuple[int, int]] = set()
     cells: dict[int, tuple[int, int]] = {}
     for i, one in panels.items():
@@ -137,7 +139,7 @@ def _cells(column: int, row: int, width: int, height: int) -> set[tuple[int, int
 
 
 def _free(taken: set[tuple[int, int]], columns: int, width: int, height: int) -> tuple[int, int]:
-    """The first place, row by row, where so many cells are free."""
+    """Find the first place, row by row, with enough free cells."""
     places = (
         (column, row) for row in range(MAX_ROWS * MAX_PANELS) for column in range(max(columns - width, 0) + 1)
     )
@@ -145,7 +147,7 @@ def _free(taken: set[tuple[int, int]], columns: int, width: int, height: int) ->
 
 
 def _misplaced(columns: int, panels: Mapping[int, DisplayPanel]) -> Iterator[tuple[int, str, str]]:
-    """Panels that do not fit: number, key and what is wrong."""
+    """Yield the panels that do not fit into the grid: number, key and problem."""
     taken: dict[tuple[int, int], int] = {}
     for i, one in panels.items():
         if one.column + one.width > columns:
@@ -165,7 +167,7 @@ def _misplaced(columns: int, panels: Mapping[int, DisplayPanel]) -> Iterator[tup
 
 
 def _unknown(panels: Mapping[int, DisplayPanel], known: Collection[str] | None) -> Iterator[tuple[int, str, str]]:
-    """Parameters that the mission does not declare."""
+    """Yield parameters that the mission does not declare, as problems."""
     if known is None:
         return
     for i, one in panels.items():

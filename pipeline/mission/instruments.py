@@ -14,7 +14,7 @@ from ..model.errors import ConfigError
 from ..products.archive_rules import ArchiveRules, InstrumentArchive
 from ..products.instrument import Instrument, family
 from ..products.kinds import ProductKind
-from .link_schema import Tell
+from .link_schema import ReportProblem
 from .packages import ALL, InstalledPackage, KnownInstrument, find_package, usable_packages
 
 _KEY = "products.instruments"
@@ -41,24 +41,26 @@ class MissionInstruments:
     """Planners of PDS4 tables: the module of the folder, and the place in it."""
 
 
-def resolve_instruments(names: Sequence[str], mission: str, folder: Path, tell: Tell) -> MissionInstruments:
-    """Find and import the instruments of a mission; `tell` takes the key and what is wrong."""
+def resolve_instruments(
+    names: Sequence[str], mission: str, folder: Path, report: ReportProblem
+) -> MissionInstruments:
+    """Find and import the instruments of a mission; `report` is called with the key and the problem."""
     try:
         own = _own_package(mission, folder) if names else find_package(mission)
     except ConfigError as error:
-        tell(_KEY, str(error))
+        report(_KEY, str(error))
         return MissionInstruments()
     if not names:
         return MissionInstruments(archive_rules=_archive_rules(own, ()))
     packages: dict[str, InstalledPackage] = {own.name: own} if own else {}
     found: dict[str, KnownInstrument] = {}
-    for name in _expanded(names, own, tell):
+    for name in _expand(names, own, report):
         if own and name in own.instruments:
             found[name] = own.instruments[name]
-        elif (other := _elsewhere(name, own, tell)) is not None:
+        elif (other := _find_elsewhere(name, own, report)) is not None:
             packages[other.name] = other
             found[name] = other.instruments[name]
-    loaded = _loaded(found, tuple(packages.values()), tell)
+    loaded = _loaded(found, tuple(packages.values()), report)
     return replace(loaded, archive_rules=_archive_rules(own, loaded.packages))
 
 
@@ -75,39 +77,39 @@ def _archive_rules(own: InstalledPackage | None, packages: Sequence[InstalledPac
 
 
 def _own_package(mission: str, folder: Path) -> InstalledPackage | None:
-    """The package of the mission's name, or the one that brings its folder."""
+    """Return the package with the mission's name, or the one that contains the mission's folder."""
     if (own := find_package(mission)) is not None:
         return own
     of_folder = (one for one in usable_packages()[0] if one.mission_folder == folder)
     return next(of_folder, None)
 
 
-def _expanded(names: Sequence[str], own: InstalledPackage | None, tell: Tell) -> list[str]:
-    """The names, each once, with those that `*` stands for."""
+def _expand(names: Sequence[str], own: InstalledPackage | None, report: ReportProblem) -> list[str]:
+    """Return the names without repetition, with `*` replaced by all other instruments of the package."""
     if ALL in names and own is None:
-        tell(_KEY, f"'{ALL}' stands for the instruments of the mission's package, and there is none")
+        report(_KEY, f"'{ALL}' stands for the instruments of the mission's package, and there is none")
     others = [name for name in sorted(own.instruments) if name not in names] if own else []
     every = [one for name in names for one in (others if name == ALL else [name])]
     return list(dict.fromkeys(every))
 
 
-def _elsewhere(name: str, own: InstalledPackage | None, tell: Tell) -> InstalledPackage | None:
-    """The one package, not the mission's own, that has an instrument of this name."""
+def _find_elsewhere(name: str, own: InstalledPackage | None, report: ReportProblem) -> InstalledPackage | None:
+    """Find the only other package that has an instrument of this name; None if there is none."""
     usable, problems = usable_packages()
     having = [one for one in usable if name in one.instruments]
     if len(having) == 1:
         return having[0]
     if having:
-        tell(_KEY, f"several packages have an instrument '{name}': {', '.join(one.name for one in having)}")
+        report(_KEY, f"several packages have an instrument '{name}': {', '.join(one.name for one in having)}")
         return None
     known = sorted(own.instruments if own else {each for one in usable for each in one.instruments})
     text = f"there is no instrument '{name}': {', '.join(known) or 'no package brings any'}"
-    tell(_KEY, "; ".join([text, *problems]))
+    report(_KEY, "; ".join([text, *problems]))
     return None
 
 
 def _loaded(
-    known: Mapping[str, KnownInstrument], packages: tuple[InstalledPackage, ...], tell: Tell
+    known: Mapping[str, KnownInstrument], packages: tuple[InstalledPackage, ...], report: ReportProblem
 ) -> MissionInstruments:
     classes: dict[str, type[Instrument]] = {}
     families: dict[str, KnownInstrument] = {}
@@ -115,7 +117,7 @@ def _loaded(
         try:
             classes[name] = one.load()
         except ConfigError as error:
-            tell(_KEY, str(error))
+            report(_KEY, str(error))
             continue
         families.setdefault(family(name, classes[name]), one)
     folders = list({one.module: one for name, one in known.items() if name in classes}.values())

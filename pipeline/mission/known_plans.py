@@ -16,8 +16,8 @@ from ..dictionary.xtce.reader import Source
 from .dictionary_files import ReaderOptions, dictionary_of, digest_of, reread, xtce_sources
 
 MAX_KEPT = 4
-Asked = tuple[Path | str | bool | None, ...]
-"""Paths of a dictionary, and how it is read."""
+PlanKey = tuple[Path | str | bool | None, ...]
+"""Key of a compiled plan: the paths of a dictionary, and the reader options."""
 Places = tuple[tuple[str, int | None], ...]
 """Of the documents: the file of each, and which of them it stands below."""
 
@@ -34,9 +34,9 @@ class _Known:
 
 @dataclass(slots=True)
 class KnownPlans:
-    """Plans by the paths and options that they were read with, the last used last."""
+    """A cache of plans by paths and reader options, the most recently used last."""
 
-    _known: OrderedDict[Asked, _Known] = field(default_factory=OrderedDict)
+    _known: OrderedDict[PlanKey, _Known] = field(default_factory=OrderedDict)
 
     def load(self, paths: Sequence[Path], options: ReaderOptions, files: list[Path]) -> tuple[Plan, str]:
         """Give the plan of XTCE files and the SHA-256 of their documents. `files` takes the path of each file read.
@@ -45,7 +45,7 @@ class KnownPlans:
         """
         included: list[Source] = []
         sources = xtce_sources(paths, included)
-        key = _asked(paths, options)
+        key = _plan_key(paths, options)
         found = self._unchanged(key, sources)
         if found is None:
             plan = compile_plan(dictionary_of(sources, options), options.root)
@@ -54,22 +54,22 @@ class KnownPlans:
         files += [Path(each.file) for each in (*sources, *found.included)]
         return found.plan, found.digest
 
-    def _unchanged(self, key: Asked, sources: Sequence[Source]) -> _Known | None:
-        """What is known, if all its documents are what and where they were."""
+    def _unchanged(self, key: PlanKey, sources: Sequence[Source]) -> _Known | None:
+        """Return the cached plan if none of its documents was changed, moved or deleted."""
         found = self._known.get(key)
         if found is None or found.places != _places(sources):
             return None
         now = [each for source in found.included if (each := reread(source)) is not None]
         return found if digest_of([*sources, *now]) == found.digest else None
 
-    def _keep(self, key: Asked, found: _Known) -> None:
+    def _keep(self, key: PlanKey, found: _Known) -> None:
         self._known[key] = found
         self._known.move_to_end(key)
         while len(self._known) > MAX_KEPT:
             self._known.popitem(last=False)
 
 
-def _asked(paths: Sequence[Path], options: ReaderOptions) -> Asked:
+def _plan_key(paths: Sequence[Path], options: ReaderOptions) -> PlanKey:
     roots = [options.roots] if isinstance(options.roots, str) else options.roots
     return *paths, None, options.strict, options.leading_size_in_bits, *roots
 
@@ -79,4 +79,4 @@ def _places(sources: Sequence[Source]) -> Places:
 
 
 KNOWN_PLANS = KnownPlans()
-"""Those of this process."""
+"""The cache of this process."""

@@ -30,12 +30,12 @@ from ..link.validity import settings_problems, zone_problems
 from ..products.received_files import CfdpSettings
 from .packages import usable_packages
 
-Tell = Callable[[str, str], None]
-"""Told a key and what is wrong with it."""
+ReportProblem = Callable[[str, str], None]
+"""Called with a key and its problem."""
 
 
 class Strict(BaseModel):
-    """A table whose keys are all known, with values of just their type."""
+    """A table without unknown keys, whose values have exactly the declared types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
@@ -193,7 +193,7 @@ class ChannelTable(Strict):
 
 
 def link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]:
-    """Key and text of what does not fit together. `whole`: no wrong key had to be left out of the table."""
+    """Yield key and text of contradictions. `whole`: no invalid key was removed from the table before."""
     if link.framing == "packets":
         yield from _frame_keys_of_packets(link)
         yield from ((found.key, found.text) for found in settings_problems(link_settings(link)))
@@ -214,7 +214,7 @@ def link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]:
 
 
 def _frame_keys_of_packets(link: LinkTable) -> Iterator[tuple[str, str]]:
-    """Keys of frames in a link that has none."""
+    """Yield keys of frames that are set although the link has no frames."""
     for name in ("record_prefix_bytes", "record_time"):
         if getattr(link, name):
             yield f"link.{name}", 'belongs to frames: framing "packets" has packet_prefix_bytes'
@@ -277,7 +277,7 @@ def _insert_time(link: LinkTable) -> InsertZoneTime | None:
 
 
 def _epoch_ns(text: str | None) -> int | None:
-    """Nanoseconds since 1970 UTC; None where it is no time."""
+    """Parse an ISO 8601 time to ns since 1970 UTC; None if it is invalid."""
     try:
         epoch = datetime.fromisoformat(text or "1970-01-01")
     except ValueError:
@@ -286,29 +286,29 @@ def _epoch_ns(text: str | None) -> int | None:
     return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000
 
 
-def check_channels(channels: list[tuple[int, ChannelTable]], link: LinkTable, tell: Tell) -> None:
-    """Identifiers must fit into the frame header, and name a channel once; its own keys must fit the frames."""
+def check_channels(channels: list[tuple[int, ChannelTable]], link: LinkTable, report: ReportProblem) -> None:
+    """Check that identifiers fit into the frame header and are unique, and that channel keys fit the frame type."""
     frame_type = link.frame_type
     most_scid, most_vcid = {"aos": (1023, 63), "tm": (1023, 7), "uslp": (65535, 63)}[frame_type]
     seen: set[tuple[int, int]] = set()
     for index, channel in channels:
         if channel.spacecraft_id > most_scid:
-            tell(f"channel.{index}.spacecraft_id", f"a frame of type {frame_type} has 0 to {most_scid}")
+            report(f"channel.{index}.spacecraft_id", f"a frame of type {frame_type} has 0 to {most_scid}")
         if channel.virtual_channel > most_vcid:
-            tell(f"channel.{index}.virtual_channel", f"a frame of type {frame_type} has 0 to {most_vcid}")
+            report(f"channel.{index}.virtual_channel", f"a frame of type {frame_type} has 0 to {most_vcid}")
         identity = channel.spacecraft_id, channel.virtual_channel
         if identity in seen:
-            tell(f"channel.{index}.virtual_channel", "this channel is there twice")
+            report(f"channel.{index}.virtual_channel", "this channel is there twice")
         seen.add(identity)
         settings = link_settings(link)
         own = settings_of_channel(settings, channel_settings([channel])[0])
         if own is not settings and link.frame_length_bytes is not None:
             for found in zone_problems(own, f"channel.{index}"):
-                tell(found.key, found.text)
+                report(found.key, found.text)
 
 
 def link_settings(link: LinkTable) -> LinkSettings:
-    """Give the link layer what the file says."""
+    """Convert the table to the settings of the link layer."""
     special = {"reed_solomon", "sync_marker", "frame_length_bytes", "record_time", "record_time_epoch"}
     special |= {"insert_zone_time", "insert_zone_codec"}
     values = link.model_dump(exclude=special)
@@ -326,7 +326,7 @@ def link_settings(link: LinkTable) -> LinkSettings:
 
 
 def channel_settings(channels: list[ChannelTable]) -> tuple[ChannelSettings, ...]:
-    """Give the link layer the channels that are wanted."""
+    """Convert the tables to the channel settings of the link layer."""
     return tuple(ChannelSettings(**{**channel.model_dump(), "service": _of_link(channel)}) for channel in channels)
 
 

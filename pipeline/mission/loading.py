@@ -37,7 +37,7 @@ from .clocks import correlated, epoch_and_terms
 from .dictionary_files import ReaderOptions, known_extensions, load_csv
 from .instruments import MissionInstruments, resolve_instruments
 from .known_plans import KNOWN_PLANS
-from .link_schema import Tell, cfdp_settings, channel_settings, link_settings
+from .link_schema import ReportProblem, cfdp_settings, channel_settings, link_settings
 from .packages import InstalledPackage, find_package, package_names
 from .places import UnsetVariableError, place
 from .schema import DictionaryTable, MissionTable, check_parts, sound_parts
@@ -107,7 +107,7 @@ class Mission:
         return bool(self.lineage.get("simulated", False))
 
     def record_joiner(self) -> RecordJoiner | None:
-        """What joins segments to records before they are decoded; None where nothing does."""
+        """Make the joiner of segments to records; None if the mission decodes segments separately."""
         if self.segments == "separate":
             return None
         apart = self.plan.apids_by_length if self.plan and self.segments == "auto" else ()
@@ -208,7 +208,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
     text, table = load_toml(path, MAX_FILE_BYTES)
     problems: list[Problem] = []
 
-    def tell(key: str, what: str) -> None:
+    def report(key: str, what: str) -> None:
         problems.append(Problem(what, str(path), line_of(text, tuple(key.split("."))), key))
 
     try:
@@ -217,24 +217,24 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         problems += validation_problems(error, text, str(path), MissionTable)
         parsed = None
     parts = sound_parts(table)
-    check_parts(parts, tell)
-    instruments = resolve_instruments(parts.products.instruments, str(table.get("name", "")), folder, tell)
+    check_parts(parts, report)
+    instruments = resolve_instruments(parts.products.instruments, str(table.get("name", "")), folder, report)
     dictionary = parts.dictionary.model_copy(update={"strict": True}) if strict else parts.dictionary
     files = [path]
-    plan, digest = _dictionary(dictionary, instruments.dictionary, folder, files, problems, tell)
-    epoch_ns, terms = epoch_and_terms(parts.clock, plan, tell)
-    clock = correlated(parts.clock, epoch_ns, folder, problems, tell)
+    plan, digest = _dictionary(dictionary, instruments.dictionary, folder, files, problems, report)
+    epoch_ns, terms = epoch_and_terms(parts.clock, plan, report)
+    clock = correlated(parts.clock, epoch_ns, folder, problems, report)
     calibrations, hashes, calibration_files = _calibrations(instruments, folder, problems)
     if clock.segments and parts.clock and parts.clock.correlation:
         files.append(place(folder, parts.clock.correlation))
     files += calibration_files
     if instruments.classes and plan is None and not problems:
-        tell("products.instruments", "instruments need a [dictionary]")
+        report("products.instruments", "instruments need a [dictionary]")
     if plan:
         for lack in lacking(plan, instruments.classes):
-            tell("products.instruments", lack)
+            report("products.instruments", lack)
     if parsed and parsed.link.framing != "packets" and not parsed.channel and not any_channel:
-        tell("channel", "no [[channel]]: name the virtual channels that are wanted")
+        report("channel", "no [[channel]]: name the virtual channels that are wanted")
     if problems or parsed is None:
         raise ConfigError(sorted(problems, key=lambda found: (found.file != str(path), found.file, found.line)))
     if profile and profile not in parsed.profile:
@@ -305,20 +305,20 @@ def _dictionary(
     folder: Path,
     files: list[Path],
     problems: list[Problem],
-    tell: Tell,
+    report: ReportProblem,
 ) -> tuple[Plan | None, str]:
     """Compile what [dictionary] names and `more`, XTCE files of instruments, and give its SHA-256.
 
     `files` takes the paths that it names and those read.
     """
     if settings.xtce and settings.csv:
-        tell("dictionary.csv", "there is an xtce already: one of the two")
+        report("dictionary.csv", "there is an xtce already: one of the two")
     if settings.csv and more:
-        tell("dictionary.csv", f"instruments describe packets in XTCE, {more[0].name}: give xtce in its place")
+        report("dictionary.csv", f"instruments describe packets in XTCE, {more[0].name}: give xtce in its place")
         return None, ""
     if settings.xtce is None and settings.csv is None and not more:
         if settings.root:
-            tell("dictionary.root", "there is no xtce that it could be the root of")
+            report("dictionary.root", "there is no xtce that it could be the root of")
         return None, ""
     key = "dictionary.csv" if settings.csv else "dictionary.xtce"
     try:
@@ -334,9 +334,9 @@ def _dictionary(
         dictionary, digest = load_csv(files[-1])
         return compile_plan(dictionary, settings.root), digest
     except OSError as error:
-        tell(key, f"cannot read {error.filename}: {error.strerror}")
+        report(key, f"cannot read {error.filename}: {error.strerror}")
     except UnsetVariableError as error:
-        tell(key, str(error))
+        report(key, str(error))
     except ConfigError as error:
         problems += error.problems
     return None, ""

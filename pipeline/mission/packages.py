@@ -142,7 +142,7 @@ def _entry_points() -> tuple[EntryPoint, ...]:
 
 @lru_cache(64)
 def _installed(point: EntryPoint, path: tuple[str, ...]) -> InstalledPackage:  # noqa: ARG001 - as above
-    """Import a package and look at all it declares. ConfigError in one line where something is wrong."""
+    """Import a package and check all it declares. Raises ConfigError, in one line, for the first problem."""
     what = f"mission package '{point.name}' of {_distribution(point)}"
     try:
         package = point.load()
@@ -174,7 +174,7 @@ def _folders(package: MissionPackage, what: str) -> Iterator[tuple[str, Instrume
 
 
 def _archive_problems(package: MissionPackage, folders: tuple[tuple[str, InstrumentFolder], ...]) -> Iterator[str]:
-    """Where what folders declare has no counterpart in the archive rules of their package."""
+    """Return declarations of instrument folders that the archive rules of their package do not cover."""
     for module, folder in folders:
         platform = folder.archive.platform
         if platform and platform not in package.archive.platforms:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from .link_schema import ApidTable, ChannelTable, LinkTable, Strict, Tell, check_channels, link_problems
+from .link_schema import ApidTable, ChannelTable, LinkTable, ReportProblem, Strict, check_channels, link_problems
 from .toml_lines import leave_out
 
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_.-]*$"
@@ -235,11 +235,11 @@ def _sound(model: type[T], value: Any) -> T | None:
     return None
 
 
-def check_parts(parts: Parts, tell: Tell) -> None:
-    """Tell what does not fit together."""
+def check_parts(parts: Parts, report: ReportProblem) -> None:
+    """Report the parts that contradict each other."""
     for name, link in parts.links.items():
         for key, text in link_problems(link, whole=name in parts.whole_links):
-            tell(f"profile.{name}.{key}" if name else key, text)
+            report(f"profile.{name}.{key}" if name else key, text)
     main = parts.links.get("")
     if main and main.framing != "packets":
-        check_channels(parts.channels, main, tell)
+        check_channels(parts.channels, main, report)

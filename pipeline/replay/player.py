@@ -53,7 +53,7 @@ class Player:
         stations: Sequence[str] = (),
         hold: bool = False,
         rate_bits_per_s: float | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        print_line: Callable[[str], None] = lambda _: None,
     ) -> None:
         if speed is not None and not speed > 0:
             raise ConfigError(f"a speed of {speed:g} does not go forward: give a number above 0, or max")
@@ -65,7 +65,7 @@ class Player:
         self.next_station: int | None = 0
         """Station whose bytes are read next."""
         self._mission, self._passes, self._hold = mission, passes, hold
-        self._rate_bits_per_s, self._say = rate_bits_per_s, say
+        self._rate_bits_per_s, self._print_line = rate_bits_per_s, print_line
         self._pace: Pace | None = None
         self._can_go_back = all(path.is_file() or path.is_dir() for path in passes)
         self._time_ns = 0
@@ -188,17 +188,17 @@ class Player:
             self._pace = choose_pace(self._mission, batch, self._rate_bits_per_s, merged=self._is_merged)
         timed = await asyncio.to_thread(self._pace.timed, batch, position) if self._pace else batch
         if is_first and not position:
-            self._tell_pace(name, timed)
+            self._report_pace(name, timed)
         return timed
 
-    def _tell_pace(self, name: str, timed: ByteBatch) -> None:
+    def _report_pace(self, name: str, timed: ByteBatch) -> None:
         if not len(timed.mark_ns):
-            self._say(
+            self._print_line(
                 f"{name} has no receive times, and nothing in it tells time: it is replayed as fast as it can be read; "
                 "--rate BITS_PER_S sets a pace"
             )
         elif isinstance(self._pace, OnboardPace):
-            self._say(f"{name} has no receive times: its pace is that of {self._pace.words}")
+            self._print_line(f"{name} has no receive times: its pace is that of {self._pace.words}")
 
     async def _when_due(self, batch: ByteBatch, timed: ByteBatch) -> AsyncIterator[ByteBatch]:
         rest = batch

@@ -19,7 +19,7 @@ from .interrupt import end_process
 T = TypeVar("T")
 _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 _handlers: list[Callable[[int], None]] = []
-_n_came = 0
+_n_signals = 0
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -47,7 +47,7 @@ def on_signals(stop: Callable[[int], None]) -> Iterator[None]:
 
     The third ends the process at once, and so does any that comes after the outermost block if one came inside.
     """
-    global _n_came  # noqa: PLW0603 - signals are of the process
+    global _n_signals  # noqa: PLW0603 - signals are of the process
     if _handlers:
         _handlers.append(stop)
         try:
@@ -55,17 +55,17 @@ def on_signals(stop: Callable[[int], None]) -> Iterator[None]:
         finally:
             _handlers.remove(stop)
         return
-    _n_came = 0
+    _n_signals = 0
     before = [signal.getsignal(number) for number in _NUMBERS]
     _handlers.append(stop)
     with _waking(asyncio.get_running_loop()) as loop:
         for number in _NUMBERS:
-            signal.signal(number, partial(_came, loop))
+            signal.signal(number, partial(_on_signal, loop))
         try:
             yield
         finally:
             for number, handler in zip(_NUMBERS, before, strict=True):
-                signal.signal(number, end_process if _n_came else handler)
+                signal.signal(number, end_process if _n_signals else handler)
             _handlers.remove(stop)
 
 
@@ -74,14 +74,14 @@ def stopped_by_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[a
     """Give an event that the first Ctrl-C or SIGTERM sets, after a call of `on_stop`; the second cancels this task."""
     task, stop = asyncio.current_task(), asyncio.Event()
 
-    def came(n_came: int) -> None:
-        if n_came > 1 and task is not None:
+    def on_signal(n_signals: int) -> None:
+        if n_signals > 1 and task is not None:
             task.cancel()
         else:
             on_stop()
         stop.set()
 
-    with on_signals(came):
+    with on_signals(on_signal):
         yield stop
 
 
@@ -108,15 +108,15 @@ def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLo
         writing.close()
 
 
-def _came(loop: asyncio.AbstractEventLoop, *_: object) -> None:
+def _on_signal(loop: asyncio.AbstractEventLoop, *_: object) -> None:
     """Handle a signal: between any two instructions of the loop's thread, so the rest waits for the loop's turn."""
-    global _n_came  # noqa: PLW0603 - as above
-    _n_came += 1
-    if _n_came > 2:
+    global _n_signals  # noqa: PLW0603 - as above
+    _n_signals += 1
+    if _n_signals > 2:
         end_process()
-    loop.call_soon(_stop, _n_came)
+    loop.call_soon(_stop, _n_signals)
 
 
-def _stop(n_came: int) -> None:
+def _stop(n_signals: int) -> None:
     if _handlers:
-        _handlers[-1](n_came)
+        _handlers[-1](n_signals)

@@ -122,7 +122,7 @@ async def test_a_replay_keeps_the_pace_of_the_onboard_clock(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(60)))
     said = []
-    tape = Player(mission, [recording], 100.0, say=said.append)
+    tape = Player(mission, [recording], 100.0, print_line=said.append)
     assert await played_s(tape) >= 0.5  # 59 s at 100 times
     assert said == ["p.packets has no receive times: its pace is that of the onboard clock of its packets"]
 
@@ -140,7 +140,7 @@ async def test_what_tells_no_time_is_said_in_a_line(tmp_path):
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
     known, said = load_mission(str(tmp_path)), []
     async with asyncio.timeout(20):
-        await played_s(Player(known, [recording], 1.0, say=said.append))
+        await played_s(Player(known, [recording], 1.0, print_line=said.append))
     (line,) = said
     assert "p.packets has no receive times, and nothing in it tells time" in line
     assert "--rate" in line
@@ -151,7 +151,7 @@ async def test_packets_whose_container_has_no_time_are_said_to_have_none(mission
     recording.write_bytes(b"".join(packet(7, k, k) for k in range(100)))
     said = []
     async with asyncio.timeout(20):
-        await played_s(Player(mission, [recording], 1.0, say=said.append))
+        await played_s(Player(mission, [recording], 1.0, print_line=said.append))
     assert "nothing in it tells time" in said[0]
 
 
@@ -159,7 +159,7 @@ async def test_at_full_speed_nothing_is_said(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
     said = []
-    await played_s(Player(mission, [recording], None, say=said.append))
+    await played_s(Player(mission, [recording], None, print_line=said.append))
     assert said == []
 
 

@@ -234,7 +234,7 @@ async def test_a_command_comes_through_a_broker(name: str, bundled: Path, clean:
                 else:
                     ids.append(msgpack.unpackb(payload)["id"])
 
-        async def say(**command: Any) -> None:
+        async def print_line(**command: Any) -> None:
             async with Publisher(address, remember_s=0.0) as publisher:
                 await publisher.publish([topics.control_message("zhurong", "test", command)])
 
@@ -251,10 +251,10 @@ async def test_a_command_comes_through_a_broker(name: str, bundled: Path, clean:
             app.replay([bundled / "clean.cadu"], mission, address, lambda *_: None, stream="test", speed=1.0)
         )
         await until("playing")
-        await say(command="pause")
+        await print_line(command="pause")
         await until("paused")
-        await say(command="speed", speed="max")
-        await say(command="resume")
+        await print_line(command="speed", speed="max")
+        await print_line(command="resume")
         await asyncio.wait_for(run, 30)
         await until("ended")
         ear.cancel()
