@@ -14,7 +14,9 @@ import argparse
 import itertools
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,14 @@ def stream(path: Path, mission: str) -> None:
     open_pass(path, mission=mission).to_xarray(CONTAINER, memory_bytes=STREAM_BOUND_BYTES, store=file)
 
 
+def to_zarr(path: Path, mission: str) -> None:
+    """Decode, and write the Dataset to a new Zarr store as xarray does."""
+    store = path.with_suffix(f".{next(FILES)}.zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # text has no specification in Zarr 3 yet
+        open_pass(path, mission=mission).to_xarray(CONTAINER).to_zarr(store, zarr_format=3, consolidated=False)
+
+
 def compare(title: str, fields: Sequence[Field], n_bytes: int, goals: Mapping[str, float]) -> None:
     """Our two calls on packets of these fields, and how many times the rates of the peers they reach."""
     sized = any(field.kind in "bas" for field in fields)
@@ -92,6 +102,7 @@ def compare(title: str, fields: Sequence[Field], n_bytes: int, goals: Mapping[st
         }
         opened = rate(lambda path: open_pass(path, mission=folder).open_xarray(CONTAINER), whole)
         streamed = rate(lambda path: stream(path, folder), whole)
+        in_zarr = rate(lambda path: to_zarr(path, folder), whole, 1) if find_spec("zarr") else 0.0
         flat, witness = ccsdspy_reader(fields), witness_reader(document)
         peers = {
             "ccsdspy": rate(flat, beginning if sized else whole, 2) if flat else 0.0,
@@ -100,6 +111,8 @@ def compare(title: str, fields: Sequence[Field], n_bytes: int, goals: Mapping[st
     print(f"{title + ', to columns, first':42} {first:8.0f} MB/s", flush=True)
     print(f"{title + ', opened, not decoded':42} {opened:8.0f} MB/s", flush=True)
     print(f"{title + ', to Parquet':42} {streamed:8.0f} MB/s (goal {STREAM_GOAL})", flush=True)
+    if in_zarr:
+        print(f"{title + ', to Zarr, by xarray':42} {in_zarr:8.0f} MB/s", flush=True)
     for what, speed in ours.items():
         beside = (
             f"{name} {theirs:.1f} MB/s: {speed / theirs:.1f} times (goal {goals[name]:g})"
