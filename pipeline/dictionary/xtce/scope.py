@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from ..model.document import Node, Reading
 
 TYPES, PARAMETERS, CONTAINERS = "parameter type", "parameter", "container"
+_DESCRIPTIONS = frozenset({"shortDescription", "ShortDescription", "LongDescription"})
 KINDS = (TYPES, PARAMETERS, CONTAINERS)
 
 
@@ -68,6 +69,10 @@ class System:
             what = "a character that references use (. / : [ ] or blank)"
             reading.notice(node, f"a name with {what} is taken as it is", f'name "{name}" has {what}')
         first = self.names[kind].get(name)
+        if first is not None and _means_the_same(first.node, node):
+            what = "defined again in the same way: the first definition is used"
+            reading.notice(node, what, f'{kind} "{name}" is {what}')
+            return
         if first is not None:
             where = reading.where(first.node.line)
             reading.problem(node, f'a second {kind} "{name}"; the first stands in {where}')
@@ -173,3 +178,14 @@ def _members(reference: str) -> Iterator[tuple[str, str]]:
     for i in reversed(range(1, len(reference))):
         if reference[i] in "./" and reference[i - 1] not in "./" and reference[i + 1 : i + 2] not in {"", ".", "/"}:
             yield reference[:i], reference[i + 1 :].replace("/", ".")
+
+
+def _means_the_same(one: Node, other: Node) -> bool:
+    """Whether two elements are equal but for their descriptions."""
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(node: Node) -> tuple[object, ...]:
+    attributes = {key: value for key, value in node.attributes.items() if key not in _DESCRIPTIONS}
+    children = [_meaning(child) for child in node.children if child.tag not in _DESCRIPTIONS]
+    return node.tag, attributes, node.text.strip(), children
