@@ -178,12 +178,13 @@ def test_a_dictionary_that_was_read_is_read_anew_by_other_rules(decoded):
 
 APART = """<SpaceSystem name="tm" {xtce}><TelemetryMetaData><ParameterTypeSet>
 <IntegerParameterType name="u8" shortDescription="in {name}"><IntegerDataEncoding sizeInBits="{bits}"/>
-</IntegerParameterType>
-<BinaryParameterType name="b48"><BinaryDataEncoding><SizeInBits><FixedValue>48</FixedValue></SizeInBits>
-</BinaryDataEncoding></BinaryParameterType></ParameterTypeSet><ParameterSet><Parameter name="HEAD" parameterTypeRef="b48"/>
-<Parameter name="{name}" parameterTypeRef="u8"/></ParameterSet><ContainerSet>
+</IntegerParameterType><BinaryParameterType name="b48"><BinaryDataEncoding><SizeInBits><FixedValue>48</FixedValue>
+</SizeInBits></BinaryDataEncoding></BinaryParameterType></ParameterTypeSet>
+<ParameterSet><Parameter name="HEAD" parameterTypeRef="b48"/><Parameter name="{name}" parameterTypeRef="u8"/>
+</ParameterSet><ContainerSet>
 <SequenceContainer name="CCSDS" abstract="true"><EntryList><ParameterRefEntry parameterRef="HEAD"/></EntryList>
-</SequenceContainer><SequenceContainer name="OF_{name}"><EntryList><ParameterRefEntry parameterRef="{name}"/></EntryList>
+</SequenceContainer>
+<SequenceContainer name="OF_{name}"><EntryList><ParameterRefEntry parameterRef="{name}"/></EntryList>
 <BaseContainer containerRef="CCSDS"><RestrictionCriteria><Comparison parameterRef="HEAD" value="{head}"/>
 </RestrictionCriteria></BaseContainer></SequenceContainer></ContainerSet></TelemetryMetaData></SpaceSystem>"""
 
@@ -202,5 +203,5 @@ def test_files_of_one_system_that_disagree_are_refused(decoded):
         f"{name}.xml": APART.format(xtce=XTCE, name=name, bits=bits, head="00")
         for name, bits in (("A", 8), ("B", 16))
     }
-    with pytest.raises(ConfigError, match='a second parameter type "u8"; the first stands in .*A.xml, line 2'):
+    with pytest.raises(ConfigError, match=r'a second parameter type "u8"; the first stands in .*A\.xml, line 2'):
         decoded('xtce = ["A.xml", "B.xml"]', files)
