@@ -68,7 +68,7 @@ def test_a_recording_whose_name_is_no_utf8_is_reprocessed_and_found_in_the_index
     folder = tmp_path / os.fsdecode(b"in\xff")
     folder.mkdir()
     (folder / os.fsdecode(b"p\xfe.cadu")).write_bytes((bundled / "clean.cadu").read_bytes()[:200_000])
-    wanted, done = Wanted(tmp_path, "zhurong", tmp_path / "out", pattern="*.cadu"), []
+    wanted, done = Wanted(tmp_path, "zhurong", tmp_path / "out", "netcdf", pattern="*.cadu"), []
     reprocess(wanted, tasks_of(wanted), done.append)
     assert [(one.name, one.state) for one in done] == [("in~udcff/p~udcfe.cadu", "made")], done
     with sqlite3.connect(wanted.out / "products.sqlite") as index:
