@@ -10,7 +10,7 @@ from bokeh.models import Button, CustomJS, TextInput, UIElement
 from . import theme
 from .alarm_contexts import MissionAlarms
 from .panels import Panel, below, beside, controls
-from .parameter_plot import NO_CLOCK, ParameterPlot
+from .parameter_plot import NO_ALARMS, NO_CLOCK, ParameterPlot
 from .parameter_table import AlarmOf, Entry, entries, table, trend
 from .parameters import ONBOARD, Parameters
 from .plot_scripts import SAVE
@@ -169,7 +169,7 @@ class ParametersLook:
 
 def alarms_of(stream: Stream | None) -> MissionAlarms:
     """The alarms of the stream's mission; none where it is not known."""
-    return stream.mission.alarms if stream and stream.mission else MissionAlarms()
+    return stream.mission.alarms if stream and stream.mission else NO_ALARMS
 
 
 def states_of(stream: Stream | None) -> AlarmOf:
