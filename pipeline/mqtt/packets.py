@@ -18,7 +18,9 @@ KIND_MASK = 0xF0
 NOT_MQTT = "the broker sends what is no MQTT"
 _CONTENT_TYPE = 0x03
 """Identifier of the property (MQTT 5.0 2.2.2.2)."""
-_MAX_PACKET_ID = 0xFFFF
+_MIN_PACKET_ID, _MAX_PACKET_ID = 0x8000, 0xFFFF
+MAX_IN_FLIGHT = _MAX_PACKET_ID - _MIN_PACKET_ID + 1
+"""Messages without an acknowledgement at most."""
 _MAX_LENGTH = 268_435_455
 """Largest variable byte integer of four digits (1.5.5)."""
 _packet_id = struct.Struct(">H").pack
@@ -36,22 +38,30 @@ class ReceivedMessage:
 
 
 class PacketIds:
-    """Packet ids of sent messages: 1 to 65,535 in turn, without those still to be acknowledged (MQTT 5.0 2.2.1)."""
+    """Packet ids of sent messages: 32,768 to 65,535 in turn, without those still to be acknowledged.
+
+    An id must not be in use for any other packet (MQTT 5.0 2.2.1). The client library counts its own, of SUBSCRIBE and
+    UNSUBSCRIBE, from 1 on.
+    """
 
     def __init__(self) -> None:
-        self._last = 0
+        self._last = _MAX_PACKET_ID
         self._in_use: set[int] = set()
 
     def take(self) -> int:
-        """The next free one. ConnectionError where all are in use, which no receive maximum allows."""
-        packet_id = self._last % _MAX_PACKET_ID + 1
+        """The next free one. ConnectionError where all are in use."""
+        packet_id = self._after(self._last)
         while packet_id in self._in_use:
-            if len(self._in_use) == _MAX_PACKET_ID:
-                raise ConnectionError("65,535 messages wait for their acknowledgement")
-            packet_id = packet_id % _MAX_PACKET_ID + 1
+            if len(self._in_use) == MAX_IN_FLIGHT:
+                raise ConnectionError(f"{MAX_IN_FLIGHT:,} messages wait for their acknowledgement")
+            packet_id = self._after(packet_id)
         self._in_use.add(packet_id)
         self._last = packet_id
         return packet_id
+
+    @staticmethod
+    def _after(packet_id: int) -> int:
+        return packet_id + 1 if packet_id < _MAX_PACKET_ID else _MIN_PACKET_ID
 
     def release(self, packet_id: int) -> None:
         """The message is acknowledged."""

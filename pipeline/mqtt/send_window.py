@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from ..model.batches import Message
 from .batch import Entry
 from .connection import Connection
+from .packets import MAX_IN_FLIGHT
 from .refused_topics import RefusedTopics
 
 WINDOW_BYTES = 8 << 20
@@ -118,7 +119,7 @@ class SendWindow:
         lost. With one message in flight nothing is unread.
         """
         narrowing: int = 10 ** (self._n_losses - 1) if self._n_losses > 1 else 1
-        return min(max(self._window // narrowing, 1), connection.receive_maximum)
+        return min(max(self._window // narrowing, 1), connection.receive_maximum, MAX_IN_FLIGHT)
 
     def _unsendable(self, entry: Entry, connection: Connection) -> str | None:
         """Why a message is not sent; empty where nobody waits for it any more, None where it is to be sent."""
