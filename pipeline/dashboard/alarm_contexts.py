@@ -96,15 +96,18 @@ class MissionAlarms:
         if alarms is None or one.shape:
             return None
         check = alarms.check
-        n = check.counts()[0]
-        rows = _Rows(self, one, parameters, last=n)
-        if rows.n < n or not all(rows.knows(key).all() for key in check.needs()):
+        rows = _Rows(self, one, parameters, last=int(check.counts(None)[:, 0].max()))
+        if not rows.n or not all(rows.knows(key).all() for key in check.needs()):
             return None
         try:
-            levels = check.levels(rows.values)
+            levels, places = check.levels(rows.values), check.places(rows.values)
         except LookupError:  # a raw value that was not published
             return None
-        if levels is None or levels[-1] <= 0 or (levels != levels[-1]).any():
+        n = check.alarms[0 if places is None else places[-1]].violations
+        if rows.n < n or levels is None:
+            return None
+        levels = levels[-n:]
+        if levels[-1] <= 0 or (levels != levels[-1]).any():
             return None
         return CONCERN_LEVELS[levels[-1]], SEVERITIES[levels[-1]]
 

@@ -23,7 +23,7 @@ XTCE = """<?xml version="1.0"?>
 <FloatParameterType name="v" sizeInBits="32"><FloatDataEncoding sizeInBits="32"/>
 <DefaultAlarm minViolations="2">
 <StaticAlarmRanges><WarningRange minInclusive="0" maxInclusive="10"/></StaticAlarmRanges></DefaultAlarm>
-<ContextAlarmList><ContextAlarm><StaticAlarmRanges>
+<ContextAlarmList><ContextAlarm minViolations="2"><StaticAlarmRanges>
 <CriticalRange minInclusive="20" maxInclusive="30"/></StaticAlarmRanges>
 <ContextMatch><ComparisonList><Comparison parameterRef="MODE" value="ON"/>
 <Comparison parameterRef="SEL" value="1"/></ComparisonList></ContextMatch></ContextAlarm>

@@ -55,6 +55,18 @@ def test_several_ranges_of_a_relative_time_are_in_seconds_too(events):
     assert events(kind, [bytes([10]), bytes([11]), bytes([21])]) == [(1, "warning"), (2, "severe")]
 
 
+@pytest.mark.parametrize("split", [None, 1, 3, 4])
+def test_an_alarm_by_context_lasts_as_many_values_as_it_says_itself(events, split):
+    kind = """<IntegerParameterType name="T"><IntegerDataEncoding sizeInBits="8"/><DefaultAlarm><StaticAlarmRanges>
+    <WarningRange maxInclusive="50"/></StaticAlarmRanges></DefaultAlarm><ContextAlarmList>
+    <ContextAlarm minViolations="3" minConformance="2"><StaticAlarmRanges><WarningRange maxInclusive="150"/>
+    </StaticAlarmRanges><ContextMatch><Comparison parameterRef="X" comparisonOperator="&gt;=" value="100"/>
+    </ContextMatch></ContextAlarm></ContextAlarmList></IntegerParameterType>"""
+    values = [60, 120, 121, 160, 160, 160, 10]
+    changes = [(0, "warning"), (2, "normal"), (5, "warning"), (6, "normal")]
+    assert events(kind, [bytes([value]) for value in values], split=split) == changes
+
+
 CHANGE = """<FloatParameterType name="T"><IntegerDataEncoding sizeInBits="8"/><DefaultAlarm>
 <ChangeAlarmRanges {}><WarningRange {}/></ChangeAlarmRanges></DefaultAlarm></FloatParameterType>"""
 

@@ -73,9 +73,10 @@ class LimitWatch:
             return
         if check.has_changes:
             self._add_changes(check, values, level, received_ns, time_ns)
-        places: NDArray[np.int8] | None = None
-        for n, (row, before, now) in enumerate(islice(self.changes(check, level), MAX_EVENTS)):
-            places = check.places(values) if n == 0 else places
+        places = None
+        if self._may_change(check, level):
+            places = check.places(values)
+        for row, before, now in islice(self.changes(check, level, places), MAX_EVENTS):
             state, value = self.states[check.key], _value_at(values.calibrated[Slot(check.key)], row)
             left, state.limit = state.limit, check.limit(0 if places is None else int(places[row]), value, now)
             limit = state.limit if now > before else left
@@ -107,24 +108,36 @@ class LimitWatch:
                 level[rows] = np.maximum(level[rows], here)
         self.past[check.key] = past.end()
 
-    def changes(self, check: Check, level: NDArray[np.int8]) -> Iterator[tuple[int, int, int]]:
-        """(row, level before, level now) for each change."""
+    def _may_change(self, check: Check, level: NDArray[np.int8]) -> bool:
+        """Whether a row has a level other than that which the parameter has for good."""
+        state = self.states.setdefault(check.key, _State())
+        return state.level != state.candidate or bool((level[level >= 0] != state.level).any())
+
+    def changes(
+        self, check: Check, level: NDArray[np.int8], places: NDArray[np.int8] | None = None
+    ) -> Iterator[tuple[int, int, int]]:
+        """(row, level before, level now) for each change.
+
+        A level lasts as many rows in a row as the alarm asks for that applies to the last of them, by its place in
+        `places: int8[n]`; None: the default one applies to all.
+        """
         state = self.states.setdefault(check.key, _State())
         there = np.flatnonzero(level >= 0)
-        level = level[there]
-        if not len(level) or (state.level == state.candidate and bool((level == state.level).all())):
-            state.n_candidates += len(level)
+        if not self._may_change(check, level):
+            state.n_candidates += len(there)
             return
-        violations, conformance = check.counts()
+        level = level[there]
+        counts = check.counts(np.zeros(len(there), np.int8) if places is None else places[there])
         begins = np.concatenate([[0], np.flatnonzero(level[1:] != level[:-1]) + 1])
         for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(level)], strict=True):
             now = int(level[begin])
             if now != state.candidate:
                 state.candidate, state.n_candidates = now, 0
-            wanted = (violations if now else conformance) - state.n_candidates
+            so_far = state.n_candidates + np.arange(1, end - begin + 1)
             state.n_candidates += end - begin
-            if now != state.level and wanted <= end - begin:
-                yield int(there[begin + max(wanted, 1) - 1]), state.level, now
+            enough = np.flatnonzero(so_far >= counts[begin:end, 0 if now else 1])
+            if now != state.level and len(enough):
+                yield int(there[begin + enough[0]]), state.level, now
                 state.level = now
 
 

@@ -129,10 +129,10 @@ class Check:
     def has_changes(self) -> bool:
         return any(alarm.changes for alarm in self.alarms)
 
-    def counts(self) -> tuple[int, int]:
-        """Values in a row before an alarm begins, and before it ends."""
-        alarm = self.limits.alarm or (self.contexts[0][1] if self.contexts else Alarm())
-        return alarm.violations, alarm.conformance
+    def counts(self, places: NDArray[np.int8] | None) -> NDArray[np.int64]:
+        """int64[alarms, 2]: values in a row before an alarm begins, and before it ends; with `places`: int64[n, 2]."""
+        counts = np.array([(alarm.violations, alarm.conformance) for alarm in self.alarms])
+        return counts if places is None else counts[places]
 
 
 def _inside(x: NDArray[Any], where: Range) -> Rows:
