@@ -21,7 +21,7 @@ from ..system.software import to_install
 from .row_columns import Known, RowColumn
 
 ROW_GROUP_BYTES = 32 << 20
-"""Columns that are held before a row group is written."""
+"""Columns that are kept before a row group is written."""
 WRITE_BATCH_ROWS = 1 << 16
 """Values that pyarrow encodes at once: with its own 1,024 most of the time goes to beginning."""
 

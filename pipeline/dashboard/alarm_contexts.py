@@ -78,7 +78,7 @@ class MissionAlarms:
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
     def applied(self, one: Parameter, parameters: Parameters) -> NDArray[np.int8]:
-        """int8[n]: the place of the alarm that applies to each row that is held of a parameter."""
+        """int8[n]: the place of the alarm that applies to each row that is kept of a parameter."""
         rows = _Rows(self, one, parameters)
         found, decided = np.zeros(rows.n, np.int8), np.zeros(rows.n, np.bool_)
         for place, (criterion, _) in enumerate(self.of[one.key].check.contexts, 1):

@@ -67,7 +67,7 @@ class AlarmSteps:
         )  # fmt: skip
 
     def fill(self, parameters: Parameters) -> None:
-        """Bring the rectangles up to the rows that are held."""
+        """Bring the rectangles up to the rows that are kept."""
         one, alarms = self._drawn.parameter, self._drawn.alarms
         time_ns, values, _, _ = parameters.rows_of(one)
         if alarms is None or not len(time_ns):

@@ -1,6 +1,6 @@
 """Image products in; pictures for the page out: small enough to send, flagged line by line, with what was noted.
 
-Of each camera and filter the latest is held for as long as `MAX_BYTES` has room for them all; of the others as many of
+Of each camera and filter the latest is kept for as long as `MAX_BYTES` has room for them all; of the others as many of
 the last as fit beside them. Pixels beyond `MAX_SIDE` are averaged in squares, and that is told.
 """
 
@@ -87,12 +87,12 @@ class Album:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of all pixels that are held."""
-        held = {id(one): one for one in (*self.latest.values(), *self.pictures)}
-        return sum(one.n_bytes for one in held.values())
+        """Bytes of all pixels that are kept."""
+        kept = {id(one): one for one in (*self.latest.values(), *self.pictures)}
+        return sum(one.n_bytes for one in kept.values())
 
     def of_last_sol(self) -> list[Picture]:
-        """What is held of the last sol that pictures are of; where none is of a sol, as an orbiter's, all of them."""
+        """What is kept of the last sol that pictures are of; where none is of a sol, as an orbiter's, all of them."""
         last = next((one.sol for one in reversed(self.pictures) if one.sol is not None), None)
         return [one for one in self.pictures if one.sol == last]
 

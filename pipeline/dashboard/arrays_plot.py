@@ -76,7 +76,7 @@ class Spectrogram:
         self._known: tuple[Any, ...] = ()
 
     def fill(self, parameters: Parameters) -> None:
-        """Bring it up to the rows that are held."""
+        """Bring it up to the rows that are kept."""
         del parameters
         history = self.drawn[0].parameter.history
         known = (id(history), history.ring.mark if history else None)

@@ -105,7 +105,7 @@ class CamerasLook:
         self._notes.set(_table(picture) if picture else "")
 
     def _asked(self, album: Album) -> Picture | None:
-        """What a click asked for while it is held, else the latest of the camera chosen."""
+        """What a click asked for while it is kept, else the latest of the camera chosen."""
         if found := next(
             (one for one in (*album.pictures, *album.latest.values()) if one.id == self._wanted), None
         ):

@@ -49,7 +49,7 @@ class LabelsPlot:
         self._known: tuple[Any, ...] = ()
 
     def fill(self, parameters: Parameters) -> None:
-        """Bring the bars up to the rows that are held."""
+        """Bring the bars up to the rows that are kept."""
         one = self.drawn[0].parameter
         container = parameters.containers.get(one.container)
         known = (id(container), container.ring.mark if container else None)

@@ -247,7 +247,7 @@ class LinesPlot:
         }
 
     def fill(self, parameters: Parameters) -> None:
-        """Bring the lines up to the rows that are held."""
+        """Bring the lines up to the rows that are kept."""
         for one, tail in zip(self.drawn, self._tails, strict=True):
             container = parameters.containers.get(one.parameter.container)
             tail.follow(container.ring if container else None)

@@ -13,7 +13,7 @@ _PACKET_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
-class HeldPacket:
+class KeptPacket:
     """`number`: how many packets of the stream came before; `utc_ns`: when it came to this page, 0 where not known."""
 
     number: int
@@ -31,23 +31,23 @@ class PacketBytes:
     """The last packets of one stream."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[int, HeldPacket] = OrderedDict()
+        self._packets: OrderedDict[int, KeptPacket] = OrderedDict()
         """By number, the oldest first."""
-        self._by_apid: dict[int, deque[HeldPacket]] = {}
+        self._by_apid: dict[int, deque[KeptPacket]] = {}
         self._n_octets = 0
         self.n = 0
         """Packets that came."""
 
     @property
     def n_bytes(self) -> int:
-        return self._n_octets + len(self._held) * _PACKET_BYTES
+        return self._n_octets + len(self._packets) * _PACKET_BYTES
 
     @property
     def apids(self) -> list[int]:
         """Those of which there are packets, sorted."""
         return sorted(self._by_apid)
 
-    def of(self, apid: int) -> list[HeldPacket]:
+    def of(self, apid: int) -> list[KeptPacket]:
         """The packets of an APID, the newest first."""
         return list(self._by_apid.get(apid, ()))[::-1]
 
@@ -55,19 +55,19 @@ class PacketBytes:
         """Keep a packet; ValueError for an APID that there cannot be, and for more bytes than a packet has."""
         if not 0 <= apid < 1 << 11 or not 0 < len(octets) <= (1 << 16) + 6:
             raise ValueError("not a space packet")
-        packet = HeldPacket(self.n, apid, bytes(octets), utc_ns)
+        packet = KeptPacket(self.n, apid, bytes(octets), utc_ns)
         self.n += 1
         of_apid = self._by_apid.setdefault(apid, deque())
         of_apid.append(packet)
-        self._held[packet.number] = packet
+        self._packets[packet.number] = packet
         self._n_octets += len(octets)
         if len(of_apid) > MAX_OF_APID:
             self._forget(of_apid[0])
-        while self.n_bytes > MAX_BYTES or len(self._held) > MAX_PACKETS:
-            self._forget(next(iter(self._held.values())))
+        while self.n_bytes > MAX_BYTES or len(self._packets) > MAX_PACKETS:
+            self._forget(next(iter(self._packets.values())))
 
-    def _forget(self, packet: HeldPacket) -> None:
-        del self._held[packet.number]
+    def _forget(self, packet: KeptPacket) -> None:
+        del self._packets[packet.number]
         self._n_octets -= len(packet.octets)
         of_apid = self._by_apid[packet.apid]
         of_apid.popleft()

@@ -12,7 +12,7 @@ from bokeh.models import Select, TextInput, UIElement
 
 from ..dictionary.packet_fields import NOT_DESCRIBED, PacketField, PacketFields
 from . import theme
-from .packet_bytes import HeldPacket
+from .packet_bytes import KeptPacket
 from .panels import Panel, below, controls, utc_text
 from .stream import Stream
 from .table import pick_attributes
@@ -57,9 +57,9 @@ class PacketView:
     def show(self, stream: Stream, apid: int) -> None:
         """Show a packet of an APID."""
         self._shown = stream, apid
-        held = stream.octets.of(apid)
-        self._offer(held, apid)
-        chosen = next((one for one in held if _label(one) == self.packet.value), held[0] if held else None)
+        kept = stream.octets.of(apid)
+        self._offer(kept, apid)
+        chosen = next((one for one in kept if _label(one) == self.packet.value), kept[0] if kept else None)
         known = (stream.name, apid, chosen and chosen.number, self.field.value)
         if known == self._known:
             return
@@ -75,8 +75,8 @@ class PacketView:
                         note=found.why)  # fmt: skip
         self._body.set(html(chosen.octets, found, self.field))
 
-    def _offer(self, held: Sequence[HeldPacket], apid: int) -> None:
-        options = [NEWEST, *map(_label, held)]
+    def _offer(self, kept: Sequence[KeptPacket], apid: int) -> None:
+        options = [NEWEST, *map(_label, kept)]
         if self._known[1:2] != (apid,) and self.packet.value != NEWEST:
             self.packet.value = NEWEST
         if options != self.packet.options:
@@ -84,7 +84,7 @@ class PacketView:
             self.packet.update(options=options, value=value)
 
 
-def _label(packet: HeldPacket) -> str:
+def _label(packet: KeptPacket) -> str:
     came = f", came {utc_text(packet.utc_ns)[11:]}" if packet.utc_ns else ""
     return f"count {packet.seq_count}{came} (no. {packet.number + 1})"
 

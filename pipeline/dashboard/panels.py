@@ -201,7 +201,7 @@ class Panel:
         """`names`: the columns of `source` that the CSV file has, and what they are called there; none: no file."""
         self.title = title
         self._caption = Words(theme.CAPTION_CSS, sizing_mode="stretch_width", height=20, margin=0)
-        self._told: tuple[Any, ...] = ()
+        self._last_caption: tuple[Any, ...] = ()
         button = Button(label="CSV", width=46, height=22, margin=0, stylesheets=[sheet(theme.WIDGET_CSS)])
         self._save = CustomJS(args={"source": source, "names": dict(names), "file": file}, code=_CSV)
         button.js_on_event("button_click", self._save)
@@ -220,7 +220,7 @@ class Panel:
 
     def tell(
         self,
-        told: str,
+        caption: str,
         flagged: str = "",
         detail: str = "",
         *,
@@ -231,14 +231,14 @@ class Panel:
         """Say a detail, when it came, what it shows, in one line: the last gives way first, as a whole. Below that,
         in as many lines as it takes, what of it is doubtful, and a note.
         """
-        told_now = (self.title, told, flagged, detail, note, arrived_s)
-        if told_now == self._told:
+        caption_now = (self.title, caption, flagged, detail, note, arrived_s)
+        if caption_now == self._last_caption:
             return
-        self._told = told_now
+        self._last_caption = caption_now
         words = [
             ("detail", escape(detail)),
             ("age", f"came {ago(now_s - arrived_s)} ago" if arrived_s else ""),
-            ("age", _DATE.sub(_DATED, escape(told))),
+            ("age", _DATE.sub(_DATED, escape(caption))),
         ]
         line = "".join(f"<span class='{kind}'>{text}</span>" for kind, text in words if text)
         why = f"<div class='flag'>✕ {escape(flagged)}</div>" if flagged else ""

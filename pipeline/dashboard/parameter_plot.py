@@ -182,7 +182,7 @@ class ParameterPlot:
         firsts = [float(milliseconds(of[0][0])) for of in rows if len(of[0]) and of[3] != NUMBER]
         if firsts and parameters.unheard != "history" and asked[0] < min(firsts) - (asked[1] - asked[0]) * PADDING:
             held = np.datetime64(int(min(firsts)), "ms").astype("M8[s]")
-            found.append(f"rows before {str(held).replace('T', ' ')} UTC are not held here")
+            found.append(f"rows before {str(held).replace('T', ' ')} UTC are not kept here")
         empty = [one.name for one in known if not _is_in_sight(*_times_of(parameters, one), asked)]
         return [*found, *([f"no row in this range: {', '.join(empty)}"] if empty else [])]
 

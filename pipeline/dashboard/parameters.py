@@ -131,14 +131,14 @@ class Parameters:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes held: of arrays exactly, of other objects at most."""
+        """Bytes kept: of arrays exactly, of other objects at most."""
         small = len(self.known) * _PARAMETER_BYTES + len(self.containers) * _CONTAINER_BYTES
         return small + self._array_bytes + self._ring_bytes
 
     def rows_of(
         self, parameter: Parameter
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], str]:
-        """Times, values and quality of the rows that are held of a parameter, and what the times are."""
+        """Times, values and quality of the rows that are kept of a parameter, and what the times are."""
         container = self.containers.get(parameter.container)
         if container is None or parameter.column < 0 or not len(container.ring):
             return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64), NUMBER
@@ -146,7 +146,7 @@ class Parameters:
         return rows[TIME], rows[VALUES][:, parameter.column], rows[QUALITY], container.axis
 
     def onboard_span(self) -> tuple[int, int] | None:
-        """Onboard times (UTC, ns since 1970) of the first and the last row that is held of any container; None without
+        """Onboard times (UTC, ns since 1970) of the first and the last row that is kept of any container; None without
         such rows.
         """
         times = [one.ring.rows()[TIME] for one in self.containers.values() if one.axis == ONBOARD and len(one.ring)]

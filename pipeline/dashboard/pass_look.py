@@ -181,7 +181,7 @@ class PassLook:
         }
         self.lines.data = _lines(counts, colours)
         self._events.fill(
-            _told([one for one in reversed(stream.events) if one["kind"] != ONBOARD_KIND], self.lines.data)
+            _listed([one for one in reversed(stream.events) if one["kind"] != ONBOARD_KIND], self.lines.data)
         )
         self.symbols.data = _histogram(_frames(stream))
         self._books.fill(books(stream.report))
@@ -206,8 +206,8 @@ class PassLook:
             detail: str = "",
             none: str = "nothing yet",
         ) -> None:
-            told = none if not has else "" if arrived_s else where
-            panel.tell(told, flags, detail, arrived_s=arrived_s if has else 0.0, now_s=now_s)
+            text = none if not has else "" if arrived_s else where
+            panel.tell(text, flags, detail, arrived_s=arrived_s if has else 0.0, now_s=now_s)
 
         frames = _frames(stream)
         is_of_packets = bool(stream.report) and not frames.get("read") and not stream.channels
@@ -335,7 +335,7 @@ def _lines(counts: list[tuple[str, dict[str, Any]]], colours: Mapping[str, str])
     }
 
 
-def _told(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str, list[Any]]:
+def _listed(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Events as rows; on the timeline on the line of their channel (or the first), a gap as large as what it lost."""
     at = [_received_ms(event) for event in events]
     lost = np.array([float(event.get("lost_frames") or 1) for event in events])

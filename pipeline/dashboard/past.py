@@ -2,7 +2,7 @@
 
 In: a `HistorySource` and the range that a viewer asks for. Out: a `PastStream`, filled kind by kind by worker threads
 through the same intake as messages, thinned to what a plot can show. Where the range reaches to what comes now, rows
-that come are appended, so the past goes on into the present. Bounds: MAX_RANGES ranges are held for all pages, one that
+that come are appended, so the past goes on into the present. Bounds: MAX_RANGES ranges are kept for all pages, one that
 no page asked for lately is let go; AT_ONCE kinds are loaded at a time.
 """
 
@@ -163,7 +163,7 @@ class Covered:
 
 
 class Past:
-    """All ranges that are held of one history, for all pages."""
+    """All ranges that are kept of one history, for all pages."""
 
     def __init__(
         self, source: HistorySource, shown: Shown = NOTHING, clock: Callable[[], float] = time.monotonic
@@ -264,7 +264,7 @@ class Past:
         return found
 
     async def _load(self, past: PastStream) -> None:
-        """Load the kinds of a range one after the other, as long as it is held."""
+        """Load the kinds of a range one after the other, as long as it is kept."""
         try:
             known = await asyncio.to_thread(self.source.parameters, past.stored)
             describe(past.stream.parameters, known)

@@ -31,7 +31,7 @@ _SOL_MS = 86_400_000.0
 
 
 def product_rows(product: Mapping[str, Any], wanted: Kept, before: Rows) -> tuple[Rows, Rows]:
-    """Rows, and the arrays that hold for all of them. `before`: the rows held so far, for what is summed up."""
+    """Rows, and the arrays that hold for all of them. `before`: the rows so far, for what is summed up."""
     arrays = product["arrays"]
     columns = {name: arrays[name]["values"] for name in wanted.columns}
     columns |= {TIME: arrays["time_utc_ns"]["values"], QUALITY: product["quality"]}

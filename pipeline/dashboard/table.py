@@ -13,7 +13,7 @@ from .panels import Panel
 from .words import Words
 
 MAX_SHOWN = 100
-"""Rows of a table; its CSV file has all that are held."""
+"""Rows of a table; its CSV file has all that are kept."""
 _CELLS = {"text": " class=text", "at": " class=when", "why": " class=text", "name": " class=text"}
 
 

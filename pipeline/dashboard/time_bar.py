@@ -69,9 +69,9 @@ class TimeBar:
         self._written: tuple[float, float] | None = None
         """The range that the fields were given last."""
         self._writing, self._trouble = False, ""
-        self._told = Words(theme.TIME_CSS, sizing_mode="stretch_width", margin=(4, 6, 0, 6), name="history_words")
+        self._words = Words(theme.TIME_CSS, sizing_mode="stretch_width", margin=(4, 6, 0, 6), name="history_words")
         self.root: UIElement = row(
-            *self.buttons, self.begin, self.end, self._told.root,
+            *self.buttons, self.begin, self.end, self._words.root,
             sizing_mode="stretch_width", height=30, name="time_bar", stylesheets=[sheet(theme.TIME_BAR_CSS)],
         )  # fmt: skip
         self.axis, self._marks = TimeAxis(self._zoomed, self._reset), MomentMarks()
@@ -89,25 +89,25 @@ class TimeBar:
         self._given = self._selection.range_ms
         wanted = self._selection.range_ms
         if self._trouble:
-            self._told.set(f"<span class=bad>{escape(self._trouble)}</span>")
+            self._words.set(f"<span class=bad>{escape(self._trouble)}</span>")
             return self._last.stream if self._last and wanted else live
         self._mark(wanted)
         is_shown = self._past is not None or wanted is not None or self._selection.moment_ms is not None
         if self.root.visible != is_shown:
             self.root.visible = is_shown
         if self._past is None:
-            self._told.set(held_words(live, wanted))
+            self._words.set(kept_words(live, wanted))
             return live
         if wanted is None:
-            self._told.set(self._live_words())
+            self._words.set(self._live_words())
             self._last = None
             return live
         found = self._past.range_of(live, name, _to_ns(wanted), kinds)
         if found is None:
-            self._told.set(self._no_words(name))
+            self._words.set(self._no_words(name))
             return live
         go_on(found, live)
-        self._told.set("".join((*words_of(found), *self._beyond(found, wanted))))
+        self._words.set("".join((*words_of(found), *self._beyond(found, wanted))))
         if self._last is None or found.is_complete or not _overlaps(self._last, found):
             self._last = found
         return self._last.stream  # what was loaded before, until the new range is
@@ -204,10 +204,10 @@ class TimeBar:
     def _no_words(self, name: str) -> str:
         if name not in self._stored:
             return "<span class=bad>the history has nothing of this stream: what came since is shown</span>"
-        return "<span class=bad>other viewers look at as many ranges as are held: waiting for one</span>"
+        return "<span class=bad>other viewers look at as many ranges as are kept: waiting for one</span>"
 
 
-def held_words(live: Stream | None, wanted: RangeMs | None) -> str:
+def kept_words(live: Stream | None, wanted: RangeMs | None) -> str:
     """What a page without a history has of the range: its rows are those that came since it is served."""
     known = live.parameters.onboard_span() if live and wanted else None
     if known is None or wanted is None:

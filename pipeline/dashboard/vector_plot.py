@@ -56,7 +56,7 @@ class VectorPlot:
         return line
 
     def fill(self, parameters: Parameters) -> None:
-        """Bring the lines up to the rows that are held."""
+        """Bring the lines up to the rows that are kept."""
         del parameters
         history = self.drawn[0].parameter.history
         for tail in self._tails:

@@ -42,7 +42,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         """Send the answer of a ticket, batch by batch."""
         self._wait_for_turn()
         try:
-            with _told():
+            with _errors_for_clients():
                 schema, batches = answer(self._history, ticket.ticket)
         except BaseException:
             self._turns.release()
@@ -51,7 +51,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
 
     def get_flight_info(self, _context: Any, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:
         """Say the schema of a descriptor and the ticket that gives it: a kind, or a command as a ticket has it."""
-        with _told():
+        with _errors_for_clients():
             if not descriptor.path:
                 schema, _ = answer(self._history, descriptor.command)
                 return _info(schema, descriptor, descriptor.command, -1)
@@ -96,16 +96,16 @@ class _TokenCheck(flight.ServerMiddlewareFactory):  # type: ignore[misc]
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_for_clients() -> Iterator[None]:
     """Errors as Flight carries them."""
     try:
         yield
     except DownlinkError as error:
-        told = {"error": str(error), "usage": isinstance(error, ConfigError)}
-        raise flight.FlightServerError(str(error), json.dumps(told).encode()) from None
+        details = {"error": str(error), "usage": isinstance(error, ConfigError)}
+        raise flight.FlightServerError(str(error), json.dumps(details).encode()) from None
     except (pa.ArrowException, OSError) as error:
-        told = {"error": f"the history cannot be read: {error}", "usage": False}
-        raise flight.FlightServerError(told["error"], json.dumps(told).encode()) from None
+        details = {"error": f"the history cannot be read: {error}", "usage": False}
+        raise flight.FlightServerError(details["error"], json.dumps(details).encode()) from None
 
 
 def _info(schema: pa.Schema, descriptor: flight.FlightDescriptor, ticket: bytes, n_rows: int) -> flight.FlightInfo:

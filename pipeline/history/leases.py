@@ -52,6 +52,6 @@ class StreamLeases:
 
     def _read(self, path: str) -> tuple[str, float]:
         with suppress(ArrowException, OSError, ValueError, KeyError, TypeError):
-            told = json.loads(self._storage.read(path))
-            return str(told["writer"]), float(told["at"])
+            entry = json.loads(self._storage.read(path))
+            return str(entry["writer"]), float(entry["at"])
         return "", 0.0

@@ -13,26 +13,26 @@ from ..model.batches import NO_TIME, Product, Quantity, TimeRange
 
 def product_of(payload: bytes) -> Product:
     """The product of a message; its arrays are views of the payload. ValueError where it is none."""
-    told = unpack_product(payload)
+    fields = unpack_product(payload)
     try:
         return Product(
-            id=str(told["id"]),
-            mission=str(told["mission"]),
-            stream=str(told["stream"]),
-            instrument=str(told["instrument"]),
-            product=str(told["product"]),
-            level=str(told["level"]),
-            time=_time(told["time"]),
-            arrays={name: _quantity(one) for name, one in told["arrays"].items()},
-            quality=told["quality"].astype(np.uint32),
-            lineage=dict(told["lineage"]),
+            id=str(fields["id"]),
+            mission=str(fields["mission"]),
+            stream=str(fields["stream"]),
+            instrument=str(fields["instrument"]),
+            product=str(fields["product"]),
+            level=str(fields["level"]),
+            time=_time(fields["time"]),
+            arrays={name: _quantity(one) for name, one in fields["arrays"].items()},
+            quality=fields["quality"].astype(np.uint32),
+            lineage=dict(fields["lineage"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"not a product message: {type(error).__name__}: {str(error)[:200]}") from None
 
 
-def _time(told: Mapping[str, Any]) -> TimeRange:
-    onboard, utc = told["onboard_ns"], [_ns(one) for one in told["utc"]]
+def _time(fields: Mapping[str, Any]) -> TimeRange:
+    onboard, utc = fields["onboard_ns"], [_ns(one) for one in fields["utc"]]
     return (
         TimeRange((int(onboard[0]), int(onboard[-1])), (utc[0], utc[-1])) if onboard else TimeRange((0, 0), (0, 0))
     )
@@ -42,6 +42,6 @@ def _ns(text: str | None) -> int:
     return NO_TIME if text is None else int(np.datetime64(text.removesuffix("Z"), "ns").astype(np.int64))
 
 
-def _quantity(told: Mapping[str, Any]) -> Quantity:
-    dims = tuple(str(one) for one in told["dims"])
-    return Quantity(told["values"], str(told["unit"]), str(told["description"]), dims)
+def _quantity(fields: Mapping[str, Any]) -> Quantity:
+    dims = tuple(str(one) for one in fields["dims"])
+    return Quantity(fields["values"], str(fields["unit"]), str(fields["description"]), dims)

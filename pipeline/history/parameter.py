@@ -27,16 +27,16 @@ class Parameter:
 
 def parameter_of(kind: str, column: str, field: pa.Field, first: int, last: int) -> Parameter:
     """The parameter of a column of rows, or of summaries of rows. `column`: of a query."""
-    told = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
-    parameter = told.get("parameter", column)
+    metadata = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
+    parameter = metadata.get("parameter", column)
     suffix = column.removeprefix(stored_column(field))
     return Parameter(
         f"{kind}.{parameter}{suffix}",
         kind,
         f"{parameter}{suffix}",
         column,
-        told.get("unit", ""),
-        told.get("description", ""),
+        metadata.get("unit", ""),
+        metadata.get("description", ""),
         type_word(value_type(field)),
         first,
         last,

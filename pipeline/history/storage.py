@@ -242,8 +242,8 @@ def _shown(path: str) -> str:
 
 
 def _read_commit(content: bytes) -> Commit:
-    told = json.loads(content)
-    return Commit([(str(a), str(b)) for a, b in told["moves"]], [str(one) for one in told["removes"]])
+    entry = json.loads(content)
+    return Commit([(str(a), str(b)) for a, b in entry["moves"]], [str(one) for one in entry["removes"]])
 
 
 def _reason(error: Exception) -> str:

@@ -78,9 +78,9 @@ class FlightTransport:
 def _error_of(error: Any) -> DownlinkError:
     """What the server says in the extra information of an error."""
     try:
-        told = json.loads(error.extra_info)
-        kind = ConfigError if told["usage"] else RunError
-        return kind(told["error"])
+        details = json.loads(error.extra_info)
+        kind = ConfigError if details["usage"] else RunError
+        return kind(details["error"])
     except (ValueError, KeyError, TypeError):
         return RunError(str(error).partition(". Detail:")[0])
 

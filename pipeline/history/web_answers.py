@@ -45,12 +45,12 @@ def parameters(history: History, asked: Asked) -> Any:
 
 
 def _parameter(one: Parameter, asked: Asked) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    described: dict[str, Any] = {
         key: getattr(one, key) for key in ("name", "kind", "parameter", "unit", "description", "type")
     }
     if one.name in asked.limits and not asked.raw:
-        told["limits"] = asked.limits[one.name]
-    return told | {"first": iso(one.first), "last": iso(one.last)}
+        described["limits"] = asked.limits[one.name]
+    return described | {"first": iso(one.first), "last": iso(one.last)}
 
 
 def values(history: History, asked: Asked) -> Any:

@@ -35,8 +35,8 @@ Moves = list[tuple[str, str]]
 
 def schema_digest(schema: pa.Schema) -> str:
     """Digest of names, types, units and kind: files with the same one are read together."""
-    told = [f"{one.name}\0{one.type}\0{(one.metadata or {}).get(b'unit', b'').decode()}" for one in schema]
-    return hashlib.blake2b("\n".join(told).encode(), digest_size=4).hexdigest()
+    parts = [f"{one.name}\0{one.type}\0{(one.metadata or {}).get(b'unit', b'').decode()}" for one in schema]
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=4).hexdigest()
 
 
 def write_parquet(file: Any, table: pa.Table) -> None:

@@ -121,8 +121,8 @@ class RowCutter:
         self._max_rows = 1 if single else max_rows
         self._single = single
         self.bare = bare
-        self._held: list[ColumnBatch] = []
-        self.n_held = 0
+        self._open: list[ColumnBatch] = []
+        self.n_open = 0
         """Rows of the group still open."""
         self._n_own = 0  # of the pieces held: those that are copies
         self._key: list[int] = []
@@ -134,7 +134,7 @@ class RowCutter:
         middle = replace(rows, columns={}, raw={}) if self.bare and len(edges) > 3 else rows
         for start, stop in pairwise(edges):
             key = keys[start].tolist()
-            if self.n_held and key != self._key:
+            if self.n_open and key != self._key:
                 closed += self.flush()
             self._key = key
             self._fill(middle if start > 0 and stop < len(rows) else rows, start, stop, closed)
@@ -142,9 +142,9 @@ class RowCutter:
 
     def own(self) -> None:
         """Hold no more of an earlier batch than the rows of the open group. What closes at once needs no copy."""
-        for i in range(self._n_own, len(self._held)):
-            self._held[i] = owned(self._held[i])
-        self._n_own = len(self._held)
+        for i in range(self._n_own, len(self._open)):
+            self._open[i] = owned(self._open[i])
+        self._n_own = len(self._open)
 
     def close_received(self) -> list[ColumnBatch]:
         """The group still open, if its rows were received at one time: all that was received by now is here."""
@@ -153,23 +153,23 @@ class RowCutter:
     @property
     def is_open_by_receipt(self) -> bool:
         """Whether a group is open whose rows were received at one time."""
-        return self.n_held > 0 and self._key[0] == _BY_RECEIPT
+        return self.n_open > 0 and self._key[0] == _BY_RECEIPT
 
     def flush(self) -> list[ColumnBatch]:
         """The group still open, if there is one."""
-        if not self.n_held:
+        if not self.n_open:
             return []
-        group = self._held[0] if len(self._held) == 1 else join(self._held)
-        self._held, self.n_held, self._n_own = [], 0, 0
+        group = self._open[0] if len(self._open) == 1 else join(self._open)
+        self._open, self.n_open, self._n_own = [], 0, 0
         return [group]
 
     def _fill(self, rows: ColumnBatch, start: int, stop: int, closed: list[ColumnBatch]) -> None:
         while start < stop:
-            if self.n_held >= self._max_rows:
+            if self.n_open >= self._max_rows:
                 closed += self.flush()
-            end = min(stop, start + self._max_rows - self.n_held)
-            self._held.append(rows if end - start == len(rows) else take(rows, slice(start, end)))
-            self.n_held += end - start
+            end = min(stop, start + self._max_rows - self.n_open)
+            self._open.append(rows if end - start == len(rows) else take(rows, slice(start, end)))
+            self.n_open += end - start
             start = end
         if self._single:
             closed += self.flush()

@@ -127,7 +127,7 @@ class Suite:
                 updated.append(reading)
         for auxiliary in self._auxiliaries.values():
             auxiliary.forget()
-        self._updated = [reading for reading in updated if reading.cutter.n_held]
+        self._updated = [reading for reading in updated if reading.cutter.n_open]
         for reading in self._updated:
             if reading.cutter.is_open_by_receipt:
                 self._open_by_receipt[reading.number] = reading
@@ -220,7 +220,7 @@ class Suite:
         if not groups:
             return ()
         if len(groups) > 1 and reading.cutter.bare:  # all but the first are of these rows, before what is held now
-            stop = len(rows) - reading.cutter.n_held
+            stop = len(rows) - reading.cutter.n_open
             later = take(rows, slice(stop - sum(map(len, groups[1:])), stop))
             return self._made(reading.reader, groups, [groups[0], later])
         return self._made(reading.reader, groups, groups)

@@ -63,7 +63,7 @@ class GenericProducts:
     ) -> _Known:
         descriptions = self._descriptions.get(rows.container, UNDESCRIBED)
         counts = [name for name in names if name not in rows.columns and name.endswith(RAW_SUFFIX)]
-        metadata, latest = _said(names, n_axes, ragged, counts, rows.units, descriptions)
+        metadata, latest = _described(names, n_axes, ragged, counts, rows.units, descriptions)
         return _Known(metadata, ProductKind(INSTRUMENT, product_name(rows.container), "01", {}, latest), rows.units)
 
 
@@ -101,7 +101,7 @@ def _flat(columns: Mapping[str, Column]) -> tuple[dict[str, Array], tuple[str, .
     return flat, ragged
 
 
-def _said(
+def _described(
     names: tuple[str, ...],
     n_axes: tuple[int, ...],
     ragged: tuple[str, ...],

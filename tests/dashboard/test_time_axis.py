@@ -11,7 +11,7 @@ from downlink_pipeline.dashboard.parameter_plot import ParameterPlot
 from downlink_pipeline.dashboard.selection import Selection
 from downlink_pipeline.dashboard.state import State
 from downlink_pipeline.dashboard.time_axis import TimeAxis
-from downlink_pipeline.dashboard.time_bar import held_words
+from downlink_pipeline.dashboard.time_bar import kept_words
 from downlink_pipeline.messages import topics
 from history_products import DAY, product
 from test_past import loaded, put, seconds  # noqa: F401 - a fixture
@@ -66,11 +66,11 @@ def test_a_page_without_a_history_says_what_it_holds_where_the_range_goes_beyond
     message = topics.product_message(product(seconds(0, 100), V=[1.0] * 100))
     state.receive(message.topic, message.payload, 1.0)
     (stream,) = state.streams.values()
-    words = held_words(stream, RANGE)
+    words = kept_words(stream, RANGE)
     assert "rows from 2025-11-30 00:00:00 to 2025-11-30 00:01:39" in words
     assert "--history" in words
     assert "class=bad" in words
-    assert "class=bad" not in held_words(stream, (MS + 1_000.0, MS + 2_000.0))
+    assert "class=bad" not in kept_words(stream, (MS + 1_000.0, MS + 2_000.0))
 
 
 async def test_a_plot_says_that_rows_are_loaded_and_where_there_are_none(put):  # noqa: F811

@@ -79,15 +79,15 @@ class NodeCompiler:
         known = frozenset(slot.key for slot in slots)
         for child, _ in nodes:
             self._note_numbers(child)
-        told_by = frozenset[str]().union(
+        provided = frozenset[str]().union(
             *(
                 check_known(keys - known, container, dictionary, partial(self._elsewhere, child))
                 for (child, _), keys in zip(nodes, asked, strict=True)
             )
         )
-        wanted = frozenset[str]().union(*asked) - told_by
+        wanted = frozenset[str]().union(*asked) - provided
         branches = tuple(
-            Branch(node, test, tuple(values_wanted(test)) if test else (), bool(keys & told_by))
+            Branch(node, test, tuple(values_wanted(test)) if test else (), bool(keys & provided))
             for (_, node), test, keys in zip(nodes, tests, asked, strict=True)
         )
         needs = frozenset().union(wanted, *(needs_of(step, dictionary) for step in steps))

@@ -53,11 +53,11 @@ class Plan:
         """By container the parameters of other packets that decide something in its packets, or that they are its."""
         found: dict[str, frozenset[str]] = {}
 
-        def descend(node: Node, told_by: frozenset[str]) -> None:
-            found[node.key] = node.others | told_by
+        def descend(node: Node, provided: frozenset[str]) -> None:
+            found[node.key] = node.others | provided
             own = _asked(node) - node.others
             for branch in node.branches:
-                descend(branch.node, told_by | own if branch.needs_others else told_by)
+                descend(branch.node, provided | own if branch.needs_others else provided)
 
         descend(self.root, frozenset())
         return found

@@ -74,14 +74,14 @@ class Clock(OnRover, ClockSource):
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         super().__init__(calibration, context)
-        self._held: list[ColumnBatch] = []
+        self._pending: list[ColumnBatch] = []
 
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
         return window_keys(rows, max(self.context.window_s, _WINDOW_S))
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft | Event]:
-        if sum(map(len, self._held)) < MAX_PAIRS:
-            self._held.append(rows)
+        if sum(map(len, self._pending)) < MAX_PAIRS:
+            self._pending.append(rows)
         clock = self.context.clock
         pairs = pairs_of(rows, clock.epoch_utc_ns)
         apart_s = (pairs.utc_ns - clock.utc_ns(pairs.onboard_ns)) / 1e9
@@ -108,9 +108,9 @@ class Clock(OnRover, ClockSource):
         return fit_settings(self.calibration)
 
     def end(self) -> Iterator[Draft | Event]:
-        if not self._held:
+        if not self._pending:
             return
-        rows, self._held = join(self._held), []
+        rows, self._pending = join(self._pending), []
         made = correlate(sound_pairs(rows, self.calibration, self.context.clock.epoch_utc_ns), self._settings)
         yield from self._events(rows, made)
         if made.segments:

@@ -1,4 +1,4 @@
-"""The spectrum of sound: third-octave levels of the last burst as bars, the mean of those held as a line."""
+"""The spectrum of sound: third-octave levels of the last burst as bars, the mean of those kept as a line."""
 
 from __future__ import annotations
 

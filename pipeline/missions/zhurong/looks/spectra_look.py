@@ -107,7 +107,7 @@ class _Libs:
     def __init__(self, look: SpectraLook) -> None:
         self._look = look
         self._seen: tuple[Any, ...] = ()
-        self._told = ""
+        self._caption = ""
         self.source = ColumnDataSource({"wavelength": [], "mean": []}, name="libs_mean")
         self.shot = ColumnDataSource({"wavelength": [], "net": []}, name="libs_shot")
         self.lines = ColumnDataSource({name: [] for name in _LINES}, name="libs_lines")
@@ -137,10 +137,10 @@ class _Libs:
         if seen != self._seen:
             self._seen = seen
             self._draw(*(ring.rows() if ring else None for ring in (mean, shots, lines)))
-        self.panel.tell_of(mean or shots, now_s, self._told)
+        self.panel.tell_of(mean or shots, now_s, self._caption)
 
     def _draw(self, mean: Rows | None, shots: Rows | None, lines: Rows | None) -> None:
-        self._told = ""
+        self._caption = ""
         if mean is not None:
             wanted_ns = self._look.wanted_ns
             i = -1 if wanted_ns is None else int(np.argmin(np.abs(mean[TIME] - wanted_ns)))
@@ -148,7 +148,7 @@ class _Libs:
             self.lines.data = _found(lines, mean, i)
             n_lines = len(self.lines.data["name"])
             named = f"{n_lines} line{'s' * (n_lines != 1)} found" if n_lines else "no line found"
-            self._told = f"point {mean['point_id'][i]:.0f}, {mean['n_shots'][i]:.0f} shots, {named}"
+            self._caption = f"point {mean['point_id'][i]:.0f}, {mean['n_shots'][i]:.0f} shots, {named}"
             self.source.data = {"wavelength": _parted(wavelength, wavelength), "mean": _parted(wavelength, net)}
             self._look.name_parts(wavelength)
         else:

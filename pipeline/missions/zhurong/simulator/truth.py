@@ -96,13 +96,13 @@ def arrays(
         "rover_attitude_deg": rover.attitude_deg,
         "rover_mast_deg": rover.mast_deg,
     }
-    found |= _told(measurements, sent.whole, sent.whole_taken())
+    found |= _measured(measurements, sent.whole, sent.whole_taken())
     if sent.own:
-        found |= _told(orbiter_measurements, sent.own, sent.own_taken())
+        found |= _measured(orbiter_measurements, sent.own, sent.own_taken())
     return {name: _compact(values) for name, values in found.items()}
 
 
-def _told(measurements: Sequence[Measurement], stream: PacketStream, taken: Flags) -> dict[str, Anything]:
+def _measured(measurements: Sequence[Measurement], stream: PacketStream, taken: Flags) -> dict[str, Anything]:
     """What all measurements of one stream of packets tell."""
     found: dict[str, Anything] = {}
     base = 0
