@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..dashboard.binned import Binned
-from ..dashboard.past import LoadedKind, StoredPass, StoredStream
+from ..dashboard.history_source import LoadedKind, StoredPass, StoredStream
 from ..history.kind_rows import is_list
 from ..history.names import DAY_NS, decoded
 from ..history.opening import opened

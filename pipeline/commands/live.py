@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from ..dashboard.past import HistorySource
+from ..dashboard.history_source import HistorySource
 from ..dashboard.server import RETAINED_TOPICS, TOPICS, Served, available, serving
 from ..messages import topics
 from ..mission.loading import Mission

@@ -18,8 +18,9 @@ from bokeh.models import (
 
 from ..model.batches import GENERIC_INSTRUMENT
 from . import theme
+from .history_source import Range, StoredPass, StoredStream
 from .panels import Panel, below, beside, plot, utc_text
-from .past import Covered, Past, Range, StoredPass, StoredStream
+from .past import Covered, Past
 from .selection import Selection, checked_range_ms
 from .stream import Stream
 from .table import Table

@@ -11,6 +11,7 @@ from bokeh.models import ColumnDataSource, Range1d, TextInput, UIElement
 
 from ..model.batches import event_clock
 from . import theme
+from .history_source import StoredPass
 from .panels import (
     RECEIVED,
     RECEIVED_TIP,
@@ -23,7 +24,6 @@ from .panels import (
     plot,
     utc_text,
 )
-from .past import StoredPass
 from .past_pass import chosen_pass, stream_of_pass, words_of_pass
 from .selection import Selection
 from .stream import ONBOARD_KIND, Stream

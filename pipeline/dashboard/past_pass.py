@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from .past import StoredPass, take
+from .history_source import StoredPass
+from .past import take
 from .stream import Stream
 
 

@@ -22,9 +22,10 @@ from ..system.allocator import give_back_freed_memory
 from ..system.hosts import in_url
 from ..system.software import to_install
 from .admission import Admission, HiddenLooks
+from .history_source import HistorySource
 from .intake import Unpack
 from .missions import KnownMission
-from .past import HistorySource, Past
+from .past import Past
 from .selection import read_address
 from .state import State
 from .tabs import MadeTab, Tab, makers, shown

@@ -21,7 +21,7 @@ from .ring import Ring
 from .tabs import Shown
 
 if TYPE_CHECKING:
-    from .past import StoredPass
+    from .history_source import StoredPass
 
 MAX_EVENTS = 500
 MAX_IDS = 8192

@@ -15,9 +15,10 @@ from bokeh.layouts import row
 from bokeh.models import Button, TextInput, UIElement
 
 from . import theme
+from .history_source import Range, StoredStream
 from .moment import Moment, MomentMarks
 from .panels import age, utc_text
-from .past import Past, PastStream, Range, StoredStream, go_on
+from .past import Past, PastStream, go_on
 from .selection import RangeMs, Selection, read_range_ms
 from .stream import Stream
 from .theme import sheet
