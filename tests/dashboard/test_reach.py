@@ -61,7 +61,7 @@ async def test_every_tab_is_reached_at_every_size_while_a_replay_is_on(chromium,
                 tab = await chromium.open(served.url, size=size)
                 await tab.until(f"{model('replay_bar')}.visible")
                 await tab.until(
-                    f"{model('looks')}.tags[0]?.length == 0 && {TABS}.every((one) => one.offsetWidth > 0)",
+                    f"{model('looks')}.tags[0]?.length == 0 && {TABS}.every((one) => one.offsetWidth && one.role)",
                     timeout_s=60,
                 )
                 await by_keys(tab)

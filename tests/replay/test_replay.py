@@ -240,6 +240,9 @@ async def test_a_broker_that_dies_in_the_middle_is_waited_for_and_nothing_is_los
         )
     )
     await until(lambda: heard, 60)
+    # Else the new broker does not know the subscription, and a message that is sent before it is made again is lost.
+    saved = tmp_path / "mosquitto.db"
+    await until(lambda: saved.exists() and b"zhurong/test/product/#" in saved.read_bytes())
     first.kill()
     await first.wait()
     await asyncio.sleep(1)  # an outage of a second

@@ -128,11 +128,11 @@ def test_a_product_with_anything_else_in_it_is_refused_or_read_and_watch_and_pag
     n_refused = 0
     for payload in [*ODD, *mutants(msgpack.unpackb(product.payload))]:
         n_refused += refused(unpack_product, payload)
-        state.feed(product.topic, payload, 1.0)
+        state.receive(product.topic, payload, 1.0)
         table.add(product.topic, payload, False)
         assert "\n" not in json_line(product.topic, payload, False)
     assert state.n_unread >= n_refused > 1000
-    state.feed(product.topic, product.payload, 2.0)
+    state.receive(product.topic, product.payload, 2.0)
     assert state.streams["zhurong/live"].n_products["weather/meteorology"]
 
 
@@ -143,7 +143,7 @@ def test_json_that_is_none_is_counted_by_the_page_and_told_by_its_size(kind):
     state, table = State(unpack_product), WatchTable()
     for payload in [*JSON, *ODD]:
         for topic in (f"zhurong/live/{kind}", f"zhurong/{kind}", kind):
-            state.feed(topic, payload, 1.0)
+            state.receive(topic, payload, 1.0)
             table.add(topic, payload, True)
             json_line(topic, payload, False)
     assert state.n_unread > len(JSON)
