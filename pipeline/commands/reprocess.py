@@ -183,7 +183,12 @@ def _made(wanted: Wanted, tasks: list[Task]) -> Iterator[Done]:
     """What became of each pass. A process that dies takes all others of its pool along: those are made alone then."""
     broken: list[Task] = []
     with _workers(wanted) as executor:
-        futures = {executor.submit(make, task): task for task in tasks}
+        futures: dict[Future[Done], Task] = {}
+        for task in tasks:
+            try:
+                futures[executor.submit(make, task)] = task
+            except BrokenProcessPool:
+                broken.append(task)
         for future in as_completed(futures):
             if isinstance(future.exception(), BrokenProcessPool):
                 broken.append(futures[future])

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -220,6 +222,19 @@ def test_ctrl_c_leaves_whole_passes_and_the_next_run_goes_on(wanted):
     n_made = len(list(wanted.out.rglob("made.json")))
     done = subprocess.run(command(wanted), capture_output=True, text=True, check=True)
     assert done.stderr.endswith(f"{3 - n_made} made, {n_made} left alone, 0 failed\n")
+
+
+def test_a_worker_that_dies_before_all_passes_are_handed_out_takes_none_along(tmp_path, monkeypatch):
+    class Broken:
+        def submit(self, *_):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr("downlink_pipeline.commands.reprocess._workers", lambda _: nullcontext(Broken()))
+    sat = CONFIGS.parent / "tests" / "messages" / "sat"
+    (tmp_path / "recordings").mkdir()
+    shutil.copy(sat.with_suffix(".packets"), tmp_path / "recordings" / "one.packets")
+    wanted = Wanted(tmp_path / "recordings", str(sat), tmp_path / "out", "file")
+    assert reprocess(wanted, tasks_of(wanted), lambda _: None) == {"made": 1, "left alone": 0, "failed": 0}
 
 
 def test_a_worker_that_dies_takes_no_other_pass_along(tmp_path):

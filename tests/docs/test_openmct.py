@@ -78,15 +78,17 @@ class Plot:
     async def shows_at(self, time_ms: int, value: float) -> str:
         """Point at a time until the legend shows a value; gives how that is marked."""
         async with asyncio.timeout(60):
+            aside = 0
             while True:  # the area moves until the widths of its axes are known
                 left, top, width, height = await self.tab.run(
                     f"(({{x, y, width, height}}) => [x, y, width, height])({self.area}.getBoundingClientRect())"
                 )
-                x = left + width * (time_ms - self.start) / 40_000
+                aside = 1 - aside  # a pointer that does not move tells the page nothing
+                x = left + width * (time_ms - self.start) / 40_000 + aside
                 await self.tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=top + height / 2)
-                told = await self.tab.run(f"[{self.legend}?.textContent.trim(), {self.legend}?.className]")
-                if told[0] and abs(float(told[0]) - value) < 1e-9:
-                    return told[1]
+                text, marks = await self.tab.run(f"[{self.legend}?.textContent.trim(), {self.legend}?.className]")
+                if text and abs(float(text) - value) < 1e-9:
+                    return str(marks)
                 await asyncio.sleep(0.1)
 
 
