@@ -97,7 +97,8 @@ def replay(path: Path) -> tuple[float, float, float]:
     MB of the largest process. The first run compiles the modules, as an installation does, and does not count.
     """
     one = path.with_name("frame.cadu")
-    one.write_bytes(path.read_bytes()[:FRAME_BYTES])
+    with path.open("rb") as whole:  # no more: a child's peak begins with the memory that its parent has
+        one.write_bytes(whole.read(FRAME_BYTES))
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     env["PYTHONPYCACHEPREFIX"] = str(path.parent / "bytecode")
 
