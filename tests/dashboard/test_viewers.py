@@ -29,9 +29,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 N_VIEWERS = 6
-WORK_S = 0.1
+WORK_S = 0.2
 """Of one page, each time: of all of them more than a ping may take."""
-PING_S = 0.5
+PING_S = 1.0
 
 
 class Slow(Page):
