@@ -73,12 +73,9 @@ class LimitWatch:
             return
         if check.has_changes:
             self._add_changes(check, values, level, received_ns, time_ns)
-        places = None
-        if self._may_change(check, level):
-            places = check.places(values)
-        for row, before, now in islice(self.changes(check, level, places), MAX_EVENTS):
+        for row, before, now, place in islice(self._changes(check, values, level), MAX_EVENTS):
             state, value = self.states[check.key], _value_at(values.calibrated[Slot(check.key)], row)
-            left, state.limit = state.limit, check.limit(0 if places is None else int(places[row]), value, now)
+            left, state.limit = state.limit, check.limit(place, value, now)
             limit = state.limit if now > before else left
             times = int(received_ns[row]), int(time_ns[row])
             yield row, event_of(container, check, before, now, value, *times, limit, unit)
@@ -108,26 +105,22 @@ class LimitWatch:
                 level[rows] = np.maximum(level[rows], here)
         self.past[check.key] = past.end()
 
-    def _may_change(self, check: Check, level: NDArray[np.int8]) -> bool:
-        """Whether a row has a level other than that which the parameter has for good."""
-        state = self.states.setdefault(check.key, _State())
-        return state.level != state.candidate or bool((level[level >= 0] != state.level).any())
+    def _changes(
+        self, check: Check, values: Values, level: NDArray[np.int8]
+    ) -> Iterator[tuple[int, int, int, int]]:
+        """(row, level before, level now, place of the alarm that applies to the row) for each change.
 
-    def changes(
-        self, check: Check, level: NDArray[np.int8], places: NDArray[np.int8] | None = None
-    ) -> Iterator[tuple[int, int, int]]:
-        """(row, level before, level now) for each change.
-
-        A level lasts as many rows in a row as the alarm asks for that applies to the last of them, by its place in
-        `places: int8[n]`; None: the default one applies to all.
+        A level lasts as many rows in a row as the alarm asks for that applies to the last of them.
         """
         state = self.states.setdefault(check.key, _State())
         there = np.flatnonzero(level >= 0)
-        if not self._may_change(check, level):
-            state.n_candidates += len(there)
-            return
         level = level[there]
-        counts = check.counts(np.zeros(len(there), np.int8) if places is None else places[there])
+        if not len(level) or (state.level == state.candidate and bool((level == state.level).all())):
+            state.n_candidates += len(level)
+            return
+        places = check.places(values)
+        place = np.zeros(len(there), np.int8) if places is None else places[there]
+        counts = check.counts(place)
         begins = np.concatenate([[0], np.flatnonzero(level[1:] != level[:-1]) + 1])
         for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(level)], strict=True):
             now = int(level[begin])
@@ -137,7 +130,8 @@ class LimitWatch:
             state.n_candidates += end - begin
             enough = np.flatnonzero(so_far >= counts[begin:end, 0 if now else 1])
             if now != state.level and len(enough):
-                yield int(there[begin + enough[0]]), state.level, now
+                at = begin + int(enough[0])
+                yield int(there[at]), state.level, now, int(place[at])
                 state.level = now
 
 
