@@ -22,7 +22,6 @@ _MOST_CHANNELS = 64
 _CHANNELS_TRIED = 4
 _FRAMES_CUT = 400
 _SHORTEST_PARITY = 32
-_NO_PACKETS = "frames, in which no packets follow each other"
 _IDLE_CHANNEL = {"aos": 63, "tm": -1, "uslp": 63}
 _WHY = {
     "insert_zone_bytes": "with it pointers lead to packets that follow each other",
@@ -84,12 +83,7 @@ def seen_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> tuple[Ch
     frames = _good_frames(plain, inside)
     bare = LinkSettings("frames", settings.frame_type, settings.frame_length_bytes, fecf=settings.fecf)
     names = sorted(channel_names(bare, frames)[:_MOST_CHANNELS]) if len(frames) else []
-    found = _with_services(Guess(plain), inside, names)
-    return found.channels if found.n_packets else tuple(map(_of_packets, found.channels, found.channel_why))
-
-
-def _of_packets(channel: ChannelSettings, why: str) -> ChannelSettings:
-    return replace(channel, service="packets") if why.endswith(_NO_PACKETS) else channel
+    return _with_services(Guess(plain), inside, names, sure=False).channels
 
 
 def _good_frames(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -113,8 +107,13 @@ def _first_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> list[C
     return [ChannelSettings(*name, "seen") for name, _ in channel_names(bare, frames)[:_MOST_CHANNELS]]
 
 
-def _with_services(guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tuple[int, int], int]]) -> Guess:
-    """Add the channels with their services: packets, idle data, or data that are no packets."""
+def _with_services(
+    guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tuple[int, int], int]], *, sure: bool = True
+) -> Guess:
+    """Add the channels with their services: packets, idle data, or data that are no packets.
+
+    `sure`: the settings are right. Otherwise, where packets follow each other in no channel, all are of packets.
+    """
     several = len({scid for (scid, _), _ in names}) > 1
     channels = [
         ChannelSettings(scid, vcid, f"{scid} channel {vcid}" if several else f"channel {vcid}")
@@ -124,24 +123,30 @@ def _with_services(guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tu
     receiver.receive(ByteBatch.of(octets))
     receiver.flush()
     report = receiver.report()
-    found, words = [], []
-    for channel, own in zip(channels, report["channels"], strict=True):
-        service: Service = "packets"
-        text = f"{own['frames']:,} frames, {own['packets']:,} packets, {own['gaps']:,} gaps"
-        if channel.virtual_channel == _IDLE_CHANNEL[guess.settings.frame_type]:
-            service, text = "idle", f"{own['frames']:,} frames of the channel for idle data"
-        elif _is_blank(own):
-            service, text = "data", f"{own['frames']:,} frames, all of the same bytes"
-        elif channel_problem(report, own):
-            service, text = "data", f"{own['frames']:,} {_NO_PACKETS}"
-        found.append(replace(channel, service=service))
-        words.append(text)
+    found = [_service_of(report, one, _IDLE_CHANNEL[guess.settings.frame_type]) for one in report["channels"]]
     n_packets = sum(
-        own["packets"]
-        for own, channel in zip(report["channels"], found, strict=True)
-        if channel.service == "packets"
+        own["packets"] for own, (service, _) in zip(report["channels"], found, strict=True) if service == "packets"
     )
-    return replace(guess, channels=tuple(found), channel_why=tuple(words), n_packets=n_packets)
+    without_packets: Service = "data" if sure or n_packets else "packets"
+    services = [service or without_packets for service, _ in found]
+    return replace(
+        guess,
+        channels=tuple(replace(one, service=service) for one, service in zip(channels, services, strict=True)),
+        channel_why=tuple(words for _, words in found),
+        n_packets=n_packets,
+    )
+
+
+def _service_of(report: dict[str, Any], channel: dict[str, Any], idle_channel: int) -> tuple[Service | None, str]:
+    """The service of a channel of the report, None where no packets follow each other, and the evidence."""
+    n_frames = f"{channel['frames']:,} frames"
+    if channel["vcid"] == idle_channel:
+        return "idle", f"{n_frames} of the channel for idle data"
+    if _is_blank(channel):
+        return "data", f"{n_frames}, all of the same bytes"
+    if channel_problem(report, channel):
+        return None, f"{n_frames}, in which no packets follow each other"
+    return "packets", f"{n_frames}, {channel['packets']:,} packets, {channel['gaps']:,} gaps"
 
 
 def _is_blank(channel: dict[str, Any]) -> bool:
