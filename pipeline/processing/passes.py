@@ -260,8 +260,8 @@ class _Tail:
             self._find_packets(octets)
         self._pieces.append(octets)
         self.n_bytes += len(octets)
-        next_station = 2 * seam_bytes(self.mission)
-        while self.n_bytes - len(self._pieces[0]) > next_station:
+        n_needed = 2 * seam_bytes(self.mission)
+        while self.n_bytes - len(self._pieces[0]) > n_needed:
             dropped = len(self._pieces.popleft())
             self.n_bytes -= dropped
             self._n_dropped += dropped

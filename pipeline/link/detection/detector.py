@@ -18,8 +18,9 @@ from ..settings import LinkSettings
 from .blocks import guess_of_blocks
 from .channels import with_channels
 from .guess import Guess
+from .headers import SHORTEST
 from .markers import KNOWN, Markers, find_markers
-from .periods import SHORTEST, Records, frames_in_records, identical_records
+from .periods import Records, frames_in_records, identical_records
 from .record_times import with_times
 from .wrappings import container_of, hard_symbols, soft_symbols, unwrapped
 
@@ -104,7 +105,7 @@ def _unmarked(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
         tried.append((found, records.share))
     found, share = max(tried, key=lambda one: (_is_checked(one[0]), one[0].n_packets, one[1]), default=(guess, 0.0))
     right = found.n_packets >= _FEWEST_PACKETS or _is_checked(found) or share >= _SURE
-    return found if tried and right else None
+    return found if right else None
 
 
 def _identical(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:

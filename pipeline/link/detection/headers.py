@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from ..settings import FrameType, LinkSettings
 TYPES: tuple[FrameType, ...] = ("aos", "tm", "uslp")
 _ROWS = 400
 _HEAD_BYTES = 12
-_SHORTEST = 24
+SHORTEST = 24
+"""Frame that is looked for, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +49,13 @@ class HeaderScore:
         return self.good, self.n_checked + self.n_followed, self.n_valid
 
 
-def score_headers(
-    frames: NDArray[np.uint8], frame_type: FrameType, length: int = 0, *, check: bool = True
-) -> HeaderScore:
-    """Score the first _ROWS of `frames: uint8[n, L]`.
-
-    `length`: length of the whole frames, if only their heads are given. `check`: also check for an FECF.
-    """
+def score_headers(frames: NDArray[np.uint8], frame_type: FrameType) -> HeaderScore:
+    """Score the first _ROWS of `frames: uint8[n, L]`."""
     some = np.ascontiguousarray(frames[:_ROWS])
-    n, n_head = some.shape
-    if not n or n_head < _HEAD_BYTES:
+    n, length = some.shape
+    if not n or length < _HEAD_BYTES:
         return HeaderScore(frame_type, n, 0, 0, 0)
-    reader = header_reader(LinkSettings("frames", frame_type, length or n_head))
+    reader = header_reader(LinkSettings("frames", frame_type, length))
     headers = reader.read(some)
     valid = reader.valid(headers)
     key = headers.scid << 8 | headers.vcid
@@ -68,7 +64,7 @@ def score_headers(
     if frame_type == "tm":
         master = some[valid][:, 2].astype(np.int64)
         followed = min(followed, _n_followed(headers.scid[valid], master, 256))
-    n_checked = int(np.count_nonzero(np.array(passes_fecf(some)) & some.any(axis=1))) if check else 0
+    n_checked = int(np.count_nonzero(np.array(passes_fecf(some)) & some.any(axis=1)))
     return HeaderScore(frame_type, n, int(valid.sum()), followed, n_checked)
 
 
@@ -83,7 +79,7 @@ def checked_length(frames: NDArray[np.uint8]) -> int:
     table = _crc_table()
     value = np.full(len(some), 0xFFFF, np.uint16)
     for length in range(some.shape[1]):  # one octet further in all frames
-        if length >= _SHORTEST - 2:
+        if length >= SHORTEST - 2:
             expected = some[:, length].astype(np.uint16) << 8
             if length + 1 < some.shape[1]:
                 expected |= some[:, length + 1]
@@ -108,8 +104,3 @@ def _n_followed(key: NDArray[np.int64], count: NDArray[np.int64], modulus: int) 
     order = np.argsort(key, kind="stable")
     same = np.diff(key[order]) == 0
     return int(np.count_nonzero(same & (np.diff(count[order]) % modulus == 1)))
-
-
-def with_type(settings: LinkSettings, score: HeaderScore) -> LinkSettings:
-    """Set frame type and FECF as found in the headers."""
-    return replace(settings, frame_type=score.frame_type, fecf=score.fecf)

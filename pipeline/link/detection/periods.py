@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from ..coding.randomizer import randomizer_sequence
 from ..settings import FrameType
 from .header_pairs import HEAD_BYTES, Pairs, header_pairs
-from .headers import TYPES
+from .headers import SHORTEST, TYPES
 
 VARIANTS = ("none", "short", "long")
 """Randomisers that may lie over a block."""
-SHORTEST = 24
-"""Record that is looked for, in bytes."""
 _LONGEST = 1 << 14
 _FEWEST_RECORDS = 4
 _FEWEST_FOLLOWED = 3
