@@ -2,28 +2,12 @@
 
 import pytest
 from downlink_pipeline.dictionary.compile.plan import compile_plan
-from downlink_pipeline.dictionary.decoder import Decoder
 from downlink_pipeline.dictionary.xtce.reader import read_xtce
-
-
-def container(name, base, criteria, entries="", attributes=""):
-    listed = "".join(f'<ParameterRefEntry parameterRef="{entry}"/>' for entry in entries.split())
-    restriction = f"<RestrictionCriteria>{criteria}</RestrictionCriteria>" if criteria else ""
-    return f"""<SequenceContainer name="{name}"{attributes}><EntryList>{listed}</EntryList>
-    <BaseContainer containerRef="{base}">{restriction}</BaseContainer></SequenceContainer>"""
-
-
-def equals(parameter, value, more=""):
-    return f'<Comparison parameterRef="{parameter}" value="{value}"{more}/>'
-
+from pieces import container, decoder_of, equals
 
 ENUM = """<EnumeratedParameterType name="MODE_T"><IntegerDataEncoding sizeInBits="8"/><EnumerationList>
 <Enumeration value="1" label="SLOW"/><Enumeration value="2" label="FAST"/></EnumerationList>
 </EnumeratedParameterType>"""
-
-
-def decoder_of(xtce, *terms):
-    return Decoder(compile_plan(read_xtce(xtce)), terms)
 
 
 ABSTRACT = ' abstract="true"'

@@ -2,26 +2,10 @@
 
 import numpy as np
 import pytest
-from downlink_pipeline.dictionary.compile.plan import compile_plan
-from downlink_pipeline.dictionary.decoder import Decoder, TimeTerm
-from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.dictionary.decoder import TimeTerm
 from downlink_pipeline.model.batches import NO_TIME, PacketBatch, Quality
 from downlink_pipeline.model.errors import ConfigError
-
-
-def container(name, base, criteria, entries="", attributes=""):
-    listed = "".join(f'<ParameterRefEntry parameterRef="{entry}"/>' for entry in entries.split())
-    restriction = f"<RestrictionCriteria>{criteria}</RestrictionCriteria>" if criteria else ""
-    return f"""<SequenceContainer name="{name}"{attributes}><EntryList>{listed}</EntryList>
-    <BaseContainer containerRef="{base}">{restriction}</BaseContainer></SequenceContainer>"""
-
-
-def equals(parameter, value, more=""):
-    return f'<Comparison parameterRef="{parameter}" value="{value}"{more}/>'
-
-
-def decoder_of(xtce, *terms):
-    return Decoder(compile_plan(read_xtce(xtce)), terms)
+from pieces import container, decoder_of, equals
 
 
 def test_each_container_gets_its_rows_in_packet_order(document, packet, batch):
