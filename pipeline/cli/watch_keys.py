@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..system.tasks import until_first_ends
+
 _NAMES = {
     "\x1b[A": "up", "\x1b[B": "down", "\x1b[5~": "page up", "\x1b[6~": "page down", "\x1b[H": "home", "\x1b[F": "end",
     "\x1bOA": "up", "\x1bOB": "down", "\x1bOH": "home", "\x1bOF": "end", "\x1b[1~": "home", "\x1b[4~": "end",
@@ -59,12 +61,6 @@ def keys(press: Callable[[str], None]) -> Iterator[bool]:
 
 async def until_event(work: Coroutine[Any, Any, None], ended: asyncio.Event) -> None:
     """Do some work to its end, or until an event; an error of the work is raised."""
-    tasks = [asyncio.create_task(work, name="watch"), asyncio.create_task(ended.wait(), name="keys")]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    if isinstance(results[0], BaseException) and not isinstance(results[0], asyncio.CancelledError):
-        raise results[0]
+    result, _ = await until_first_ends(work, ended.wait())
+    if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+        raise result

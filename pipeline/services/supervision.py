@@ -17,6 +17,7 @@ from ..recordings.disk import LATER
 from ..recordings.expiry import remaining_s
 from ..system.allocator import keep_objects
 from ..system.signals import stopped_by_signals
+from ..system.tasks import until_first_ends
 from .bus import Bus
 from .health import watched
 from .metrics import Meters
@@ -79,14 +80,7 @@ async def serve(
         keep_objects()
         _log.info("ready")
         with stopped_by_signals() as stop:
-            waiting = (*(part.run() for part in parts.values()), stop.wait())
-            tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(one) for one in waiting]
-            try:
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                ended = await asyncio.gather(*tasks, return_exceptions=True)
+            ended = await until_first_ends(*(part.run() for part in parts.values()), stop.wait())
         for error in ended:
             if isinstance(error, Exception):
                 raise _first(error)

@@ -1,0 +1,22 @@
+"""Several works of an event loop that end together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+async def until_first_ends(*works: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Run `works` until one of them ends, cancel the others, and wait until they have ended, too.
+
+    Returns what each gave, in order: its result, or its exception, which is CancelledError for one that was cancelled.
+    """
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    return ended
