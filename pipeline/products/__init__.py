@@ -1,4 +1,4 @@
-"""Columns become products: what an instrument is, what it publishes, and the suite that runs all of a stream."""
+"""From decoded columns to products: the interface of an instrument, product kinds, the suite that runs a stream."""
 
 from .context import Context, Site
 from .instrument import Instrument

@@ -1,4 +1,4 @@
-"""What an instrument is that reads time correlation packets: its pairs are fitted by `downlink clock`."""
+"""The interface of an instrument that reads time correlation packets, for `downlink clock`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class ClockSource(Instrument):
     """An instrument whose packets pair onboard counts with UTC."""
 
     pair_container: ClassVar[str]
-    """The container of these packets."""
+    """Container of the time correlation packets."""
 
     @abstractmethod
     def correlation_pairs(self, rows: ColumnBatch) -> Pairs:
-        """The sound pairs of rows of that container."""
+        """Return the valid pairs of rows of `pair_container`."""
 
     @abstractmethod
     def fit_settings(self) -> FitSettings:
-        """How pairs are taken apart."""
+        """Return how pairs are split into contacts and partitions."""

@@ -1,4 +1,4 @@
-"""What an instrument knows besides its columns: whose stream it is, its clock, where it stands."""
+"""The context of an instrument: mission, stream, clock and site."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Descriptions:
-    """What the parameters of a container are, in words, by name. Equal to itself alone: a cheap key of a cache."""
+    """Descriptions of the parameters of a container, by name. Compared by identity, as a cheap cache key."""
 
     of: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameWords:
-    """Reference frames in words, by the part of names that stands for them. Equal to itself alone."""
+    """Descriptions of reference frames, by the part of array names that means them. Compared by identity."""
 
     of: Mapping[str, str] = field(default_factory=dict)
 
@@ -43,12 +43,11 @@ NO_FRAMES = FrameWords()
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What holds for all products of one stream.
+    """Settings that all products of one stream share.
 
-    `window_s`: rows whose onboard time has the same floor(time / window_s) become one product; 0: each row its own.
-    `lineage`: plain values that every product repeats (dictionary hash and the like). `site` None: no local times.
-    `descriptions`: of the parameters of each container. `frames`: what an instrument calls its reference frames.
-    `raw`: products of the dictionary have raw counts beside.
+    `window_s`: rows with the same floor(onboard time / window_s) become one product; 0: no windows. `lineage`: plain
+    values that every product has (dictionary hash and the like). `site`: None: no local times. `descriptions`: of
+    parameters, by container. `frames`: reference frames of the instrument. `raw`: add raw counts to generic products.
     """
 
     mission: str
@@ -62,5 +61,5 @@ class Context:
     raw: bool = False
 
     def away(self) -> Context:
-        """For instruments that are not at the site: they have none, and their clock is not the correlated one."""
+        """The context for instruments that are not at the site: no site, and an uncorrelated clock."""
         return replace(self, site=None, clock=self.clock.without_correlation())

@@ -1,7 +1,7 @@
-"""Arrays of one group of rows become a `Product`: its id, its times on every clock, its lineage.
+"""Makes products of drafts: adds the id, the times on every clock and the lineage.
 
-The id is made from what is in it (stream, instrument, product, first and last onboard time, APID, sequence counts):
-the same packets give the same id whenever they are processed.
+The id is a digest of stream, instrument, product, first and last onboard time, APIDs and sequence counts: the same
+packets give the same id whenever they are processed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LEVEL_WORDS = {
     "2B": "Calibrated",
     "2C": "Derived",
 }
-"""Processing levels in the words of NASA: `processing_level` of PDS4."""
+"""`processing_level` of PDS4 for each processing level."""
 _U2 = np.dtype("<u2")
 _CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
 _TIMES = {
@@ -44,11 +44,12 @@ _TIMES = {
 
 @carrier
 class Draft:
-    """What an instrument made of the rows of one group; all arrays with n rows first, unless their axes say else.
+    """Output of an instrument for one group of rows; n: rows of the product.
 
-    `kind`: which has name, level, units, axes and types. `packets`: the rows that it was made of. `time_ns int64[n]`:
-    onboard time. `arrays`: by the names of the kind; a `Quantity` in place of an array has a description of its own.
-    `quality uint32[n]`: of `Quality`. `lineage`: of this product alone; `uncertainty` in it: why it has none.
+    `kind`: declares name, level, units, axes and types. `packets`: the decoded packets that it was made from.
+    `time_ns int64[n]`: onboard time. `arrays`: by the names of the kind, with their axes (`row` has length n); a
+    `Quantity` in place of an array has its own description. `quality uint32[n]`: bits of `Quality`. `lineage`: entries
+    of this product only; `uncertainty` in it: the reason why it has none.
     """
 
     kind: ProductKind
@@ -60,7 +61,7 @@ class Draft:
 
 
 class Made(NamedTuple):
-    """A draft, the instrument it is of, and what `context` and the instrument's `lineage` know of its origin."""
+    """A draft with its instrument (by topic level), the context and the lineage of that instrument."""
 
     draft: Draft
     instrument: str
@@ -69,9 +70,9 @@ class Made(NamedTuple):
 
 
 def finish(made: Sequence[Made]) -> list[Product]:
-    """The products of these drafts, in their order, each with an id, times on every clock and its lineage.
+    """Make the products of drafts, in order. Times are computed for all drafts of one context together.
 
-    What is computed from times is computed for all drafts of a context at once.
+    Raises KeyError for an array that the kind does not declare, TypeError for values that its type cannot hold.
     """
     contexts = {id(one.context): one.context for one in made}
     if len(contexts) == 1:
@@ -91,10 +92,10 @@ def _product(made: Made, times: ProductTimes) -> Product:
     typed_arrays = quantities(kind, draft.arrays)
     words = _words_of(typed_arrays.metadata, context, own.get(UNCERTAINTY) or lineage.get(UNCERTAINTY) or UNKNOWN)
     origin = _origin(draft, instrument, context, times.sigma_s)
-    whole = {**context.lineage, **lineage, **origin, **own}
+    merged = {**context.lineage, **lineage, **origin, **own}
     if frames := {**words.frames, **own.get("frames", {})}:
-        whole["frames"] = frames
-    whole[UNCERTAINTY] = words.uncertainty
+        merged["frames"] = frames
+    merged[UNCERTAINTY] = words.uncertainty
     return Product(
         id=product_id(context.stream, instrument, kind.name, draft.time_ns, draft.packets),
         mission=context.mission,
@@ -105,14 +106,14 @@ def _product(made: Made, times: ProductTimes) -> Product:
         time=times.range,
         arrays=_timed(typed_arrays, draft.time_ns, times.utc_ns, words.timed),
         quality=draft.quality,
-        lineage=whole,
+        lineage=merged,
         latest=kind.latest,
     )
 
 
 class _Words(NamedTuple):
-    """What follows from the metadata of a product's arrays: those with the times of rows in front, its frames and
-    uncertainties in words.
+    """Derived from the metadata of a product's arrays: the metadata with the times of rows first, descriptions of
+    reference frames and uncertainties.
     """
 
     timed: ArrayMetadata
@@ -121,7 +122,7 @@ class _Words(NamedTuple):
 
 
 def _words_of(metadata: ArrayMetadata, context: Context, without: str) -> _Words:
-    """`without`: why there are no uncertainties, where there are none."""
+    """`without`: the reason to give if no array has an uncertainty."""
     site, frames = context.site, context.frames
 
     def make() -> _Words:
@@ -132,9 +133,9 @@ def _words_of(metadata: ArrayMetadata, context: Context, without: str) -> _Words
 
 
 def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
-    """A draft of adjacent groups of rows as a draft of each group: their rows of its arrays, which are views.
+    """Split a draft of adjacent groups into one of each group; the arrays are views.
 
-    Each row of the groups has the same number of rows in the draft.
+    The number of rows of the draft must be a multiple of the number of packets: each packet has as many.
     """
     typed_arrays = quantities(draft.kind, draft.arrays)
     by_row = {name for name, (_, _, dims) in typed_arrays.metadata.arrays.items() if dims[:1] == ("row",)}
@@ -150,15 +151,15 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
 def _timed(
     typed_arrays: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], metadata: ArrayMetadata
 ) -> Quantities:
-    """The same, with the times of rows in front."""
+    """Prepend the times of rows to the arrays."""
     times = {"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}
     return Quantities({**times, **typed_arrays.arrays}, metadata)
 
 
 def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.int64], packets: ColumnBatch) -> str:
-    """`<instrument>-<product>-<16 hex digits>`, the same for the same packets.
+    """Make the id `<instrument>-<product>-<16 hex digits>`, the same for the same packets.
 
-    Sequence counts wrap: without onboard time, receive time tells two blocks apart, and without that their order.
+    Sequence counts wrap: blocks without onboard time differ by receive time, and without that by packet order.
     """
     span = [int(time_ns[0]), int(time_ns[-1])] if len(time_ns) else []
     if len(packets) and span[:1] in ([], [NO_TIME]):
@@ -170,25 +171,25 @@ def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.i
 
 
 def flag(where: NDArray[np.bool_], bit: Quality) -> NDArray[np.uint32]:
-    """The bit where `where` holds, 0 elsewhere."""
+    """Quality bits of rows: `bit` where `where` is true, else 0. Same shape, uint32."""
     return np.multiply(where, np.uint32(bit), dtype=np.uint32)
 
 
 def any_beyond_row(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether it holds anywhere in each row: bool[n, ...] to bool[n]."""
+    """Whether any element of each row is true: bool[n, ...] to bool[n]."""
     return np.asarray(where.reshape(len(where), -1).any(axis=1)) if where.size else np.zeros(len(where), np.bool_)
 
 
 def column_quantity(packets: ColumnBatch, column: str, unit: str = "", description: str = "") -> Quantity:
-    """A column as it is, with the dictionary's unit where none is given."""
+    """A column as a quantity. `unit`: default: that of the dictionary. Raises KeyError if there is no such column."""
     values = np.asarray(packets.columns[column])
     dims = ("row", *(f"{column.lower()}_{axis}" for axis in range(1, values.ndim)))
     return Quantity(values, unit or packets.units.get(column, ""), description, dims)
 
 
 def distinct(values: NDArray[np.uint16]) -> list[int]:
-    """The different values in ascending order."""
-    if len(values) and not np.count_nonzero(values != values[0]):  # nearly always, and np.unique is slow
+    """Distinct values in ascending order."""
+    if len(values) and not np.count_nonzero(values != values[0]):  # the usual case; np.unique is slow
         return [int(values[0])]
     return [int(value) for value in np.unique(values)]
 
@@ -221,7 +222,7 @@ def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | No
 
 
 def _n_flagged(quality: NDArray[np.uint32]) -> tuple[int, int]:
-    """Packets that were corrected, and those after a gap."""
+    """Number of packets from corrected frames, and of those after a gap."""
     if not len(quality) or not most(quality):
         return 0, 0
     return int(np.count_nonzero(quality & _CORRECTED)), int(np.count_nonzero(quality & _AFTER_GAP))

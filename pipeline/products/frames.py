@@ -1,4 +1,4 @@
-"""Reference frames of vectors, in words, by what the names of arrays and of their axes say: `field_enu_nt` is in `enu`.
+"""Descriptions of the reference frames of vectors, found by the names of arrays and axes: `field_enu_nt` is in `enu`.
 
 Longitudes and latitudes are in the frame of the mission's site, or in one that the product names.
 """
@@ -21,7 +21,7 @@ _PLACES = ("longitude_deg", "latitude_deg")
 
 
 def frames_of(metadata: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
-    """Frame by the word that stands for it, in the words of the instrument before those of WORDS."""
+    """Description of each frame, by its part of the name. `own`: descriptions that replace those of WORDS."""
     found: dict[str, str] = {}
     known = {**WORDS, **own.of}
     for name, (_, _, dims) in metadata.arrays.items():

@@ -1,9 +1,9 @@
-"""What an instrument is: the containers it reads, how their rows group, and what it makes of a group.
+"""The interface of an instrument: the containers that it reads, how it groups their rows, what it makes of a group.
 
-The suite calls `attach` with rows as they arrive (the place for what needs their order: attitude, counters), cuts
-them by `keys`, calls `drafts` with one whole group at a time, and `end` when nothing more comes. Several instruments
-may read one container, each with groups of its own: products of another scale (a section of a whole run, the field of
-a whole site) are an instrument of another's `family`.
+The suite calls `attach` with rows as they arrive (for what depends on their order: attitude, counters), cuts them by
+`keys`, calls `drafts` with one complete group at a time, and `end` at the end of the stream. Several instruments may
+read one container, each with its own groups: products of another scale (a section of a complete drive, the field of a
+site) are made by an instrument of the same `family`.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from .uncertainty import UNKNOWN
 
 
 class Auxiliary(ABC):
-    """Rows of some containers that other instruments look up by time, such as attitude. One object for a stream.
+    """Rows of some containers that instruments look up by time, such as attitude. One object for each stream.
 
-    It takes every row of the stream before instruments see them, also those of instruments that do not use it.
+    It gets every row of the stream before the instruments do.
     """
 
     containers: ClassVar[frozenset[str]]
-    """What it takes rows of; rows of other containers are passed over."""
+    """Containers whose rows it uses; rows of others are ignored."""
 
     @abstractmethod
     def add_rows(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
-        """Add rows in packet order. `jumps: int64[k]`: ascending orders at which a container's clock went back."""
+        """Add rows in packet order. `jumps: int64[k]`: ascending packet orders at which a clock went back."""
 
     @abstractmethod
     def complete_to(self, containers: Iterable[str]) -> int:
-        """Give the packet order below which all rows of `containers` were added; rows before it need not wait."""
+        """Return the packet order below which all rows of `containers` were added; rows before it need not wait."""
 
     @abstractmethod
     def forget(self) -> None:
-        """Drop what no later row can see."""
+        """Drop rows that no later row can use."""
 
 
 class Instrument(ABC):
     """One instrument of one stream.
 
-    `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
-    most `max_rows` rows; each row of a container in `singles` is a product of its own, made at once. With an
-    `auxiliary`, a row waits for the next row of each container in `waits_for` while at most `wait_rows` rows of its own
-    come. `family`: the instrument whose name its products have and whose calibration file it reads; empty: its own.
-    One that has not `landed` is not at the mission's site: its context has none, and its clock is uncorrelated.
+    `containers`: the columns that it needs, by container. `model`: of its calibration file. `max_rows`: of a group.
+    `singles`: containers of which each row is a group of its own, processed at once. With an `auxiliary`, a row waits
+    until the next row of each container in `waits_for` has arrived, or `wait_rows` more rows of its own container.
+    `family`: the instrument whose name its products have and whose calibration file it reads; empty: its own. `landed`:
+    whether it is at the mission's site; if not, its context has no site and an uncorrelated clock.
     """
 
     containers: ClassVar[Mapping[str, frozenset[str]]]
@@ -66,15 +66,15 @@ class Instrument(ABC):
     family: ClassVar[str] = ""
     landed: ClassVar[bool] = True
     row_by_row: ClassVar[frozenset[str]] = frozenset()
-    """Containers of whose drafts each row depends on one row alone, as many on each; all else in a draft, types too, is
-    always the same, and no event comes with it. `drafts` then takes several groups at once, and the suite cuts what
-    it gives into those of each: a call for a batch costs little more than one for a group."""
+    """Containers whose drafts have the same number of rows for each packet, each computed from that packet only;
+    everything else in a draft, types included, must be constant, and no events are allowed. The suite then calls
+    `drafts` with several groups at once and splits the result, since a call costs more than a group."""
     no_uncertainty: ClassVar[str] = UNKNOWN
-    """Why those of its products have no uncertainty that have none."""
+    """The reason to give in products without an uncertainty."""
     frames: ClassVar[Mapping[str, str]] = {}
-    """Reference frames in words, by the part of array names that stands for them, beside those of `frames.py`."""
+    """Descriptions of reference frames, by the part of array names that means them, beside those of `frames.py`."""
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Modules that this instrument alone needs and imports where it uses them; loaded before the first bytes come."""
+    """Modules that only this instrument needs and imports in functions; loaded before a pass begins."""
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         self.context = context
@@ -86,34 +86,34 @@ class Instrument(ABC):
         auxiliary: Any,  # noqa: ARG002 - most need none
         until: NDArray[np.int64],  # noqa: ARG002
     ) -> ColumnBatch:
-        """The rows with columns that depend on what came before them. `auxiliary`: of the class that it names, or None.
+        """Return the rows, with columns added that depend on earlier rows. `auxiliary`: object of its class, or None.
 
-        A row may also use the first auxiliary row after it, if its order is below `until int64[n]`.
+        A row may also use the first auxiliary row after it, if the packet order of that is below `until int64[n]`.
         """
         return rows
 
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
-        """Int64[n, k]: a group ends where a key changes."""
+        """Return keys int64[n, k]: a group ends where one changes."""
         return window_keys(rows, self.context.window_s)
 
     def alike(self, rows: ColumnBatch) -> bool:  # noqa: ARG002 - most always are
-        """Whether `drafts` takes these rows of several groups at once, of a container in `row_by_row`."""
+        """Whether `drafts` may be called with these rows of several groups of a container in `row_by_row`."""
         return True
 
     @abstractmethod
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft | Event]:
-        """Products of one group of rows (at least one) of one container and APID, and what an operator should hear.
+        """Make the products of a group of rows (at least one) of one container and APID, and events for the operator.
 
-        An event tells the receive time of the row that it is about, and in its details the onboard time.
+        An event has the receive time of its row, and the onboard time in its details.
         """
 
     def end(self) -> Iterator[Draft | Event]:
-        """What is made of rows that were held over from earlier groups, when the stream ends."""
+        """End the stream: make the products of rows that were kept from earlier groups."""
         yield from ()
 
 
 def load_libraries(instruments: Iterable[type[Instrument]]) -> None:
-    """Import what these instruments need besides their own modules, before a pass begins: it can take seconds."""
+    """Import the `libraries` of instruments before a pass begins, since it can take seconds."""
     for instrument in instruments:
         for library in instrument.libraries:
             import_module(library)

@@ -1,7 +1,6 @@
-"""Rows of a `ColumnBatch`: taken, joined and cut into groups that do not depend on the batches they came in.
+"""Rows of a `ColumnBatch`: selected, joined, and cut into groups that do not depend on how batches are split.
 
-In: column batches of one container, in order. Out: the same rows, regrouped. Nothing is computed from values but
-the keys that say where one group ends.
+In: column batches of one container, in order. Out: the same rows, regrouped.
 """
 
 from __future__ import annotations
@@ -19,15 +18,14 @@ from ..model.categorical import Categorical, concatenated
 
 BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""
-
 _SMALL_BYTES = 4096
 _ARRAY_ONLY = {np.ndarray}
 _BASE, _NBYTES = attrgetter("base"), attrgetter("nbytes")
-_BY_WINDOW, _BY_RECEIPT, _BY_COUNT = 0, 1, 2  # the first part of a key
+_BY_WINDOW, _BY_RECEIPT, _BY_COUNT = 0, 1, 2  # first column of keys
 
 
 def take(rows: ColumnBatch, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> ColumnBatch:
-    """Some rows: views where `part` is a slice. A raw column that is the calibrated one itself stays so."""
+    """Select rows: views if `part` is a slice. A raw column that is the same object as its column stays the same."""
     columns = {name: _take(column, part) for name, column in rows.columns.items()}
     return ColumnBatch(
         rows.container,
@@ -47,7 +45,7 @@ def take(rows: ColumnBatch, part: slice | NDArray[np.intp] | NDArray[np.bool_]) 
 
 
 def join(pieces: Sequence[ColumnBatch]) -> ColumnBatch:
-    """Pieces of one container, one after another, in memory of their own."""
+    """Concatenate batches of one container; the arrays are copies."""
     first = pieces[0]
     columns = _join_columns([piece.columns for piece in pieces])
     same = set(first.raw).difference(*map(calibrated, pieces))
@@ -67,17 +65,17 @@ def join(pieces: Sequence[ColumnBatch]) -> ColumnBatch:
 
 
 def calibrated(rows: ColumnBatch) -> list[str]:
-    """Names of the columns whose raw values are not the calibrated ones themselves, in their order."""
+    """Names of the columns whose raw values are another object than the calibrated ones, in order."""
     return [name for name, raw in rows.raw.items() if raw is not rows.columns.get(name)]
 
 
 def with_columns(rows: ColumnBatch, columns: Mapping[str, Column]) -> ColumnBatch:
-    """The same rows with more columns."""
+    """The batch with additional columns, n rows each."""
     return replace(rows, columns={**rows.columns, **columns})
 
 
 def compact(column: Ragged) -> Ragged:
-    """The same rows, their values one after another and nothing between."""
+    """The same rows with contiguous values."""
     length = np.maximum(column.length, 0)
     start = np.cumsum(length) - length
     index = np.arange(int(length.sum())) + np.repeat(column.start - start, length)
@@ -85,10 +83,10 @@ def compact(column: Ragged) -> Ragged:
 
 
 def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
-    """Keys int64[n, 2], what a row is grouped by and its group: onboard time, in windows of `window_s`.
+    """Group rows by onboard time, in windows of `window_s` seconds: keys int64[n, 2], the criterion and the group.
 
-    Without windows (0) or onboard time: what was received at one time is a group; where that is not known either,
-    a block of sequence counts.
+    Rows without onboard time, or all if `window_s` is 0, are grouped by receive time; without this, too, in blocks of
+    BLOCK_COUNTS sequence counts.
     """
     keys = np.empty((len(rows), 2), np.int64, order="F")
     keys[:, 0], keys[:, 1] = _BY_RECEIPT, rows.received_ns
@@ -105,16 +103,16 @@ def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
 
 
 def sample_times(rows: ColumnBatch, offset_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Onboard time of the samples in each row: int64[n, k] for `offset_ns` [k] or [n, k]; NO_TIME stays."""
+    """Onboard times of the samples of each row, int64[n, k]; `offset_ns`: [k] or [n, k]. NO_TIME stays NO_TIME."""
     time_ns = rows.time_ns[:, None]
     return np.where(time_ns == NO_TIME, np.int64(NO_TIME), time_ns + offset_ns)
 
 
 class RowCutter:
-    """Cuts the rows of one container where their key changes, and after `max_rows`; holds the group still open.
+    """Cuts the rows of one container into groups: where the key changes, and after `max_rows`. Keeps the open group.
 
-    `single`: each row is a group of its own, and none is held. `bare`: of the groups that one batch closes, those
-    between the first and the last come without columns.
+    `single`: each row is a group. `bare`: of the groups that end in one batch, those between the first and the last
+    have no columns.
     """
 
     def __init__(self, max_rows: int, *, single: bool = False, bare: bool = False) -> None:
@@ -123,12 +121,12 @@ class RowCutter:
         self.bare = bare
         self._open: list[ColumnBatch] = []
         self.n_open = 0
-        """Rows of the group still open."""
-        self._n_own = 0  # of the pieces held: those that are copies
+        """Rows of the open group."""
+        self._n_copied = 0  # of its pieces
         self._key: list[int] = []
 
     def cut(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> list[ColumnBatch]:
-        """Groups that are closed, in order. `keys: int64[n, k]`."""
+        """Return the groups that have ended, in order. `keys: int64[n, k]`: a group ends where one changes."""
         closed: list[ColumnBatch] = []
         edges = _edges(keys)
         middle = replace(rows, columns={}, raw={}) if self.bare and len(edges) > 3 else rows
@@ -140,27 +138,23 @@ class RowCutter:
             self._fill(middle if start > 0 and stop < len(rows) else rows, start, stop, closed)
         return closed
 
-    def own(self) -> None:
-        """Hold no more of an earlier batch than the rows of the open group. What closes at once needs no copy."""
-        for i in range(self._n_own, len(self._open)):
+    def copy_views(self) -> None:
+        """Copy the rows of the open group where they keep the memory of a much larger batch."""
+        for i in range(self._n_copied, len(self._open)):
             self._open[i] = owned(self._open[i])
-        self._n_own = len(self._open)
-
-    def close_received(self) -> list[ColumnBatch]:
-        """The group still open, if its rows were received at one time: all that was received by now is here."""
-        return self.flush() if self.is_open_by_receipt else []
+        self._n_copied = len(self._open)
 
     @property
     def is_open_by_receipt(self) -> bool:
-        """Whether a group is open whose rows were received at one time."""
+        """Whether the rows of the open group have one receive time: on a live link, all of them have then arrived."""
         return self.n_open > 0 and self._key[0] == _BY_RECEIPT
 
     def flush(self) -> list[ColumnBatch]:
-        """The group still open, if there is one."""
+        """End the open group and return it, if there is one."""
         if not self.n_open:
             return []
         group = self._open[0] if len(self._open) == 1 else join(self._open)
-        self._open, self.n_open, self._n_own = [], 0, 0
+        self._open, self.n_open, self._n_copied = [], 0, 0
         return [group]
 
     def _fill(self, rows: ColumnBatch, start: int, stop: int, closed: list[ColumnBatch]) -> None:
@@ -176,7 +170,7 @@ class RowCutter:
 
 
 def _edges(keys: NDArray[np.int64]) -> list[int]:
-    """Where a key is another than the one before, and both ends."""
+    """Positions where a key differs from the one before, with both ends."""
     n = len(keys)
     if n < 2:
         return [0, n][: n + 1]
@@ -187,7 +181,7 @@ def _edges(keys: NDArray[np.int64]) -> list[int]:
 
 
 def owned(rows: ColumnBatch) -> ColumnBatch:
-    """The same rows; what is a small part of the memory that it is a view of as a copy, else it would keep that."""
+    """The same rows; columns that are views of a small part of a large array are copied, so that it can be freed."""
     columns = _owned(rows.columns)
     own = _owned({name: rows.raw[name] for name in calibrated(rows)})
     return replace(
@@ -196,7 +190,7 @@ def owned(rows: ColumnBatch) -> ColumnBatch:
 
 
 def _owned(columns: Mapping[str, Column]) -> Mapping[str, Column]:
-    """The columns, with copies of those whose base is much larger than what all of them use of it."""
+    """The columns, with copies of those whose base is much larger than what all of them use."""
     if {*map(type, columns.values())} <= _ARRAY_ONLY:
         bases = [*map(_BASE, columns.values())]
         sizes = [*map(_NBYTES, columns.values())]
@@ -208,7 +202,7 @@ def _owned(columns: Mapping[str, Column]) -> Mapping[str, Column]:
     used = dict.fromkeys(different, 0)
     for number, n_bytes in zip(numbers, sizes, strict=True):
         used[number] += n_bytes
-    too_large = {number for number, base in different.items() if not _keeps(base, used[number])}
+    too_large = {number for number, base in different.items() if not _may_stay(base, used[number])}
     if not too_large:
         return columns
     return {
@@ -217,8 +211,8 @@ def _owned(columns: Mapping[str, Column]) -> Mapping[str, Column]:
     }
 
 
-def _keeps(base: object, n_used: int) -> bool:
-    """Whether memory may be kept for the bytes that are used of it; None: it is the column's own."""
+def _may_stay(base: object, n_used: int) -> bool:
+    """Whether views of `base` need no copy, as `n_used` bytes of it are used; None: the column is no view."""
     return base is None or (isinstance(base, np.ndarray) and base.nbytes <= max(2 * n_used, _SMALL_BYTES))
 
 
@@ -227,10 +221,7 @@ def _copy(column: Column) -> Column:
 
 
 def _base(column: Column) -> object:
-    """What the values, or the codes of a column of texts, are a view of; None: they have memory of their own.
-
-    Values of differing length are always a view of more.
-    """
+    """The object that the values, or codes, are a view of; None: no view. Ragged values always count as a view."""
     if isinstance(column, Ragged):
         return column
     return column.codes.base if isinstance(column, Categorical) else column.base
@@ -248,7 +239,7 @@ def _join_columns(pieces: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
 
 def _join(pieces: Sequence[Column]) -> Column:
     if {*map(type, pieces)} <= _ARRAY_ONLY:
-        return np.concatenate(pieces)  # type: ignore[arg-type]  # none of another type is there
+        return np.concatenate(pieces)  # type: ignore[arg-type]  # all are arrays
     ragged = [compact(piece) for piece in pieces if isinstance(piece, Ragged)]
     if not ragged:
         return concatenated([piece for piece in pieces if not isinstance(piece, Ragged)])

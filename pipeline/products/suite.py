@@ -1,9 +1,8 @@
-"""All instruments of one stream: columns in, products out, the same products whatever the batches were.
+"""All instruments of one stream: columns in, products out; the products do not depend on how batches are split.
 
-In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived, and events
-that instruments found. Held: of each container and APID, for each instrument that reads it, the group of rows that is
-still open and those that wait for auxiliary rows, and the last auxiliary rows. Dropped: what an instrument drops, and
-events of one group beyond MAX_EVENTS.
+In: column batches, in order of arrival. Out: products of a group of rows, when the first row of the next group has
+arrived, and events of instruments. State: for each container, APID and instrument that reads it, the rows of the open
+group and those that wait for auxiliary rows; the last auxiliary rows. Dropped: events of one group beyond MAX_EVENTS.
 """
 
 from __future__ import annotations
@@ -27,17 +26,17 @@ from .instrument import Auxiliary, Instrument, family, load_libraries
 from .rows import RowCutter, join, take, window_keys
 
 MAX_EVENTS = 16
-"""Of one group of rows: noise in place of an instrument's values tells no more."""
+"""Most events of one group of rows: more are a sign of noise."""
 _NEVER = np.iinfo(np.int64).max
 _JUMP = np.uint32(Quality.CLOCK_JUMP)
 _NONE = np.empty(0, np.int64)
 
 
 @dataclass(slots=True)
-class _Reading:
-    """One who reads a container of one APID (None: no instrument does): its open group, its waiting rows."""
+class _Reader:
+    """Reads the rows of one container and APID for an instrument (None: for generic products): groups, waiting rows."""
 
-    reader: str | None
+    instrument: str | None
     cutter: RowCutter
     number: int
     waiting: ColumnBatch | None = None
@@ -45,14 +44,18 @@ class _Reading:
 
 @dataclass(slots=True)
 class _Stream:
-    """One container of one APID: all who read it, in the order of the mission's instruments, and its last time."""
+    """One container and APID: its readers, in the order of the mission's instruments, and its last onboard time."""
 
-    readings: list[_Reading]
+    readers: list[_Reader]
     last_ns: int = NO_TIME
 
 
 class Suite:
-    """Instruments by name with the calibrations of their families; generic products of all other containers."""
+    """All instruments of one stream; containers that no instrument reads become generic products.
+
+    `instruments`: classes by name; `calibrations`: contents of calibration files by family. Raises pydantic's
+    ValidationError for a calibration that does not fit its model (the mission loader checks this before).
+    """
 
     def __init__(
         self,
@@ -74,84 +77,82 @@ class Suite:
         kinds = dict.fromkeys(one.auxiliary for one in instruments.values() if one.auxiliary is not None)
         self._auxiliaries: dict[type[Auxiliary], Auxiliary] = {kind: kind() for kind in kinds}
         self._quiet = partial(np.errstate, all="ignore") if instruments or context.site else nullcontext
-        """Values out of range are flagged, so NumPy need not warn of them. Of generic products nothing is computed."""
+        """Suppresses NumPy's warnings: values out of range are flagged. Nothing is computed of generic products."""
         self._may_wait = any(one.wait_rows for one in self._instruments.values())
         self._generic_products = telemetry.GenericProducts(context.descriptions, raw=context.raw)
         self._streams: dict[tuple[str, int], _Stream] = {}
-        self._readings: list[_Reading] = []
-        """All of them, in the order in which their streams came."""
-        self._updated: list[_Reading] = []
-        """Readings with open groups that took rows of the last batch: their rows may be views of it."""
-        self._open_by_receipt: dict[int, _Reading] = {}
-        """Those, by number, that may hold a group of rows received at one time."""
+        self._readers: list[_Reader] = []
+        """All, in the order in which their streams began."""
+        self._updated: list[_Reader] = []
+        """Those whose open group may have views of the last batch."""
+        self._open_by_receipt: dict[int, _Reader] = {}
+        """By number, those whose open group may have rows of one receive time."""
         self._events: list[Event] = []
 
     def make_products(self, batches: Sequence[ColumnBatch], *, complete: bool = False) -> list[Product]:
-        """Products of the groups that these rows close.
+        """Make the products of the groups that end with these rows.
 
-        `complete`: these rows are all that was received so far (a live link). The open groups of rows that share a
-        receive time are then closed too. In a recording the next rows close the same groups.
+        `complete`: these rows are all that was received so far (a live link). Then open groups of one receive time end
+        too. In a recording the next rows end the same groups.
         """
         with self._quiet():
             made = self._draft(batches)
-            return finish(made + self._close_received() if complete else made)
+            return finish(made + self._end_received() if complete else made)
 
     def flush(self) -> list[Product]:
-        """End of the stream: products of the groups still open, and of what instruments hold."""
+        """End the stream: products of the open groups, and of rows that instruments kept."""
         with self._quiet():
-            made = [one for reading in self._readings for one in self._end(reading)]
-            ends = [self._kept(name, instrument.end()) for name, instrument in self._instruments.items()]
+            made = [one for reader in self._readers for one in self._end(reader)]
+            ends = [self._with_origin(name, instrument.end()) for name, instrument in self._instruments.items()]
             return finish([*made, *(one for end in ends for one in end)])
 
     def drain_events(self) -> tuple[Event, ...]:
-        """What instruments found since the last call, oldest first within a container."""
+        """Return the events since the last call, in order within a container."""
         drained, self._events = tuple(self._events), []
         return drained
 
     def _draft(self, batches: Sequence[ColumnBatch]) -> list[Made]:
-        """Drafts of the groups that these rows close."""
-        for reading in self._updated:
-            reading.cutter.own()
+        for reader in self._updated:
+            reader.cutter.copy_views()
         parts = self._parts(batches)
         if self._auxiliaries:
             self._inform_auxiliaries(parts)
         made: list[Made] = []
-        updated: list[_Reading] = []
+        updated: list[_Reader] = []
         for stream, part in parts:
-            updated += stream.readings
-            for reading in stream.readings:
-                made += self._advance(reading, part)
-        for reading in self._readings if self._may_wait else ():
-            if reading.waiting is not None:
-                made += self._advance(reading, None)
-                updated.append(reading)
+            updated += stream.readers
+            for reader in stream.readers:
+                made += self._advance(reader, part)
+        for reader in self._readers if self._may_wait else ():
+            if reader.waiting is not None:
+                made += self._advance(reader, None)
+                updated.append(reader)
         for auxiliary in self._auxiliaries.values():
             auxiliary.forget()
-        self._updated = [reading for reading in updated if reading.cutter.n_open]
-        for reading in self._updated:
-            if reading.cutter.is_open_by_receipt:
-                self._open_by_receipt[reading.number] = reading
+        self._updated = [reader for reader in updated if reader.cutter.n_open]
+        for reader in self._updated:
+            if reader.cutter.is_open_by_receipt:
+                self._open_by_receipt[reader.number] = reader
         return made
 
     def _inform_auxiliaries(self, parts: Sequence[tuple[_Stream, ColumnBatch]]) -> None:
-        """Give the rows to the auxiliaries, and the numbers of the packets at which the clock jumped."""
+        """Pass the rows to the auxiliaries, with the packet orders at which the clock jumped."""
         doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
         jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
         for auxiliary in self._auxiliaries.values():
             auxiliary.add_rows([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
 
-    def _close_received(self) -> list[Made]:
-        """Drafts of the open groups of rows that were received at one time."""
+    def _end_received(self) -> list[Made]:
+        """Make the drafts of open groups whose rows have one receive time."""
         waiting, self._open_by_receipt = self._open_by_receipt, {}
         made: list[Made] = []
-        for number in sorted(waiting):
-            reading = waiting[number]
-            if groups := reading.cutter.close_received():
-                made += self._made(reading.reader, groups, groups)
+        for _, reader in sorted(waiting.items()):
+            if reader.cutter.is_open_by_receipt and (groups := reader.cutter.flush()):
+                made += self._made(reader.instrument, groups, groups)
         return made
 
     def _parts(self, batches: Sequence[ColumnBatch]) -> list[tuple[_Stream, ColumnBatch]]:
-        """The batches by APID, with rows flagged whose onboard time went back."""
+        """Split the batches by APID, and flag the rows whose onboard time went back."""
         parts: list[tuple[_Stream, ColumnBatch]] = []
         for batch in batches:
             apids = distinct(batch.apid)
@@ -167,119 +168,120 @@ class Suite:
     def _stream(self, rows: ColumnBatch, apid: int) -> _Stream:
         key = (rows.container, apid)
         if key not in self._streams:
-            readers: list[str | None] = [*self._readers(rows)]
-            readings = [
-                _Reading(reader, self._cutter(reader, rows), len(self._readings) + i)
-                for i, reader in enumerate(readers or [None])
+            names: list[str | None] = [*self._names_of(rows)]
+            readers = [
+                _Reader(name, self._cutter(name, rows), number)
+                for number, name in enumerate(names or [None], len(self._readers))
             ]
-            self._readings += readings
-            self._streams[key] = _Stream(readings)
+            self._readers += readers
+            self._streams[key] = _Stream(readers)
         return self._streams[key]
 
-    def _readers(self, rows: ColumnBatch) -> Iterator[str]:
+    def _names_of(self, rows: ColumnBatch) -> Iterator[str]:
+        """Names of the instruments that read this container, if it has all columns that they need."""
         for name, instrument in self._instruments.items():
             needed = instrument.containers.get(rows.container)
             if needed is not None and needed <= rows.columns.keys():
                 yield name
 
-    def _cutter(self, reader: str | None, rows: ColumnBatch) -> RowCutter:
-        if reader is None:
+    def _cutter(self, name: str | None, rows: ColumnBatch) -> RowCutter:
+        if name is None:
             return RowCutter(telemetry.max_rows(rows))
-        instrument = self._instruments[reader]
+        instrument = self._instruments[name]
         single, bare = rows.container in instrument.singles, rows.container in instrument.row_by_row
         return RowCutter(instrument.max_rows, single=single, bare=bare)
 
-    def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterable[Made]:
-        """Drafts of the groups that are closed by new rows, or by rows that need wait no longer."""
-        if reading.reader is None:
-            return self._cut(reading, rows, window_keys(rows, self._context.window_s)) if rows is not None else ()
-        pieces = [piece for piece in (reading.waiting, rows) if piece is not None]
+    def _advance(self, reader: _Reader, rows: ColumnBatch | None) -> Iterable[Made]:
+        """Make the drafts of groups that end with new rows, or with rows that need not wait any longer."""
+        if reader.instrument is None:
+            return self._cut(reader, rows, window_keys(rows, self._context.window_s)) if rows is not None else ()
+        pieces = [piece for piece in (reader.waiting, rows) if piece is not None]
         rows = pieces[0] if len(pieces) == 1 else join(pieces)
-        instrument = self._instruments[reading.reader]
+        instrument = self._instruments[reader.instrument]
         auxiliary = self._auxiliary(instrument)
         n_wait, complete_to = instrument.wait_rows, auxiliary.complete_to(instrument.waits_for) if auxiliary else -1
         n_ready = max(len(rows) - n_wait, int(np.searchsorted(rows.order, complete_to)))
-        reading.waiting = join([take(rows, slice(n_ready, None))]) if n_ready < len(rows) else None
+        reader.waiting = join([take(rows, slice(n_ready, None))]) if n_ready < len(rows) else None
         until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
-        return self._attach(reading, reading.reader, take(rows, slice(n_ready)), until[:n_ready])
+        return self._attach(reader, instrument, take(rows, slice(n_ready)), until[:n_ready])
 
     def _auxiliary(self, instrument: Instrument) -> Auxiliary | None:
         return self._auxiliaries[instrument.auxiliary] if instrument.auxiliary else None
 
     def _attach(
-        self, reading: _Reading, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
+        self, reader: _Reader, instrument: Instrument, rows: ColumnBatch, until: NDArray[np.int64]
     ) -> Iterable[Made]:
         if not len(rows):
             return ()
-        instrument = self._instruments[reader]
         rows = instrument.attach(rows, self._auxiliary(instrument), until)
-        return self._cut(reading, rows, instrument.keys(rows))
+        return self._cut(reader, rows, instrument.keys(rows))
 
-    def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterable[Made]:
-        groups = reading.cutter.cut(rows, keys)
+    def _cut(self, reader: _Reader, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterable[Made]:
+        groups = reader.cutter.cut(rows, keys)
         if not groups:
             return ()
-        if len(groups) > 1 and reading.cutter.bare:  # all but the first are of these rows, before what is held now
-            stop = len(rows) - reading.cutter.n_open
+        if len(groups) > 1 and reader.cutter.bare:  # all but the first are of these rows, before the open group
+            stop = len(rows) - reader.cutter.n_open
             later = take(rows, slice(stop - sum(map(len, groups[1:])), stop))
-            return self._made(reading.reader, groups, [groups[0], later])
-        return self._made(reading.reader, groups, groups)
+            return self._made(reader.instrument, groups, [groups[0], later])
+        return self._made(reader.instrument, groups, groups)
 
-    def _end(self, reading: _Reading) -> Iterator[Made]:
-        if reading.reader is not None and reading.waiting is not None:
-            rows, reading.waiting = reading.waiting, None
-            yield from self._attach(reading, reading.reader, rows, np.full(len(rows), _NEVER))
-        if groups := reading.cutter.flush():
-            yield from self._made(reading.reader, groups, groups)
+    def _end(self, reader: _Reader) -> Iterator[Made]:
+        if reader.instrument is not None and reader.waiting is not None:
+            rows, reader.waiting = reader.waiting, None
+            instrument = self._instruments[reader.instrument]
+            yield from self._attach(reader, instrument, rows, np.full(len(rows), _NEVER))
+        if groups := reader.cutter.flush():
+            yield from self._made(reader.instrument, groups, groups)
 
     def _made(
-        self, reader: str | None, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]
+        self, name: str | None, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]
     ) -> Iterable[Made]:
-        """Drafts of closed groups, group by group. `pieces`: the same rows, in as few pieces as there are.
+        """Make the drafts of ended groups, in order. `pieces`: the same rows, in as few batches as possible.
 
-        Of an instrument's groups in `row_by_row` those between the first and the last have no columns.
+        For a container in `row_by_row`, the groups between the first and the last have no columns.
         """
-        if reader is None:
+        if name is None:
             draft = self._generic_products.draft
             return [Made(draft(group), telemetry.INSTRUMENT, self._context, telemetry.LINEAGE) for group in groups]
-        return self._made_by(reader, groups, pieces)
+        return self._drafts(name, groups, pieces)
 
-    def _made_by(self, reader: str, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]) -> Iterator[Made]:
-        instrument = self._instruments[reader]
+    def _drafts(self, name: str, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]) -> Iterator[Made]:
+        instrument = self._instruments[name]
         if len(groups) == 1 or groups[0].container not in instrument.row_by_row:
             for group in groups:
-                yield from self._kept(reader, instrument.drafts(group))
+                yield from self._with_origin(name, instrument.drafts(group))
             return
-        yield from self._together(reader, join(pieces), groups)
+        yield from self._drafts_of_adjacent(name, join(pieces), groups)
 
-    def _together(self, reader: str, rows: ColumnBatch, groups: Sequence[ColumnBatch]) -> Iterator[Made]:
-        """Drafts of adjacent groups, whose rows with all columns are `rows`: of all at once where they are alike."""
-        instrument = self._instruments[reader]
+    def _drafts_of_adjacent(self, name: str, rows: ColumnBatch, groups: Sequence[ColumnBatch]) -> Iterator[Made]:
+        """Make the drafts of adjacent groups with one call where `alike` allows it. `rows`: theirs, all columns."""
+        instrument = self._instruments[name]
         if len(groups) == 1:
-            yield from self._kept(reader, instrument.drafts(rows))
+            yield from self._with_origin(name, instrument.drafts(rows))
         elif instrument.alike(rows):
-            drafts = [one.draft for one in self._kept(reader, instrument.drafts(rows))]
+            drafts = [one.draft for one in self._with_origin(name, instrument.drafts(rows))]
             for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
-                yield from self._kept(reader, of_group)
-        else:  # one group may be unlike the others
+                yield from self._with_origin(name, of_group)
+        else:  # bisect: perhaps only one group differs
             half = len(groups) // 2
             n_rows = sum(map(len, groups[:half]))
-            yield from self._together(reader, take(rows, slice(n_rows)), groups[:half])
-            yield from self._together(reader, take(rows, slice(n_rows, None)), groups[half:])
+            yield from self._drafts_of_adjacent(name, take(rows, slice(n_rows)), groups[:half])
+            yield from self._drafts_of_adjacent(name, take(rows, slice(n_rows, None)), groups[half:])
 
-    def _kept(self, reader: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
-        """The drafts, with their origin; events are kept for `drain_events`."""
+    def _with_origin(self, name: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
+        """Yield the drafts with their origin; events are kept for `drain_events`."""
         n_events = 0
         for one in found:
             if isinstance(one, Draft):
-                yield Made(one, self._families[reader], self._contexts[reader], self._lineage[reader])
+                yield Made(one, self._families[name], self._contexts[name], self._lineage[name])
             elif n_events < MAX_EVENTS:
                 n_events += 1
-                self._events.append(replace(one, details={"instrument": self._families[reader], **one.details}))
+                self._events.append(replace(one, details={"instrument": self._families[name], **one.details}))
 
 
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_] | None, int]:
-    """Which rows have an onboard time before the row that came before, None where none has; the last time there was."""
+    """Rows whose onboard time is before that of the row before, bool[n] (None: no such row); the last known time."""
     if most(time_ns) == NO_TIME:
         return None, last_ns
     known = time_ns != NO_TIME
@@ -294,7 +296,7 @@ def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.boo
 
 
 def _contexts(instruments: Mapping[str, type[Instrument]], context: Context) -> dict[str, Context]:
-    """The context of each instrument: one object for those that have the same, so that times are computed together."""
+    """The context of each instrument; one object for equal contexts, so that their times are computed together."""
     known: dict[tuple[bool, tuple[tuple[str, str], ...]], Context] = {}
     found = {}
     for name, one in instruments.items():

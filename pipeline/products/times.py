@@ -1,4 +1,4 @@
-"""When the rows of products were, on every clock: computed for many products at once, as each call costs 0.1 ms.
+"""Times of products on every clock, computed for many products at once, since each call costs 0.1 ms.
 
 In: the onboard times of each product. Out: UTC of its rows, its first and last instant on each clock, one sigma.
 """
@@ -21,7 +21,7 @@ _NEVER = TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
 
 
 class ProductTimes(NamedTuple):
-    """Of one product of n rows: `utc_ns` int64[n]; `sigma_s`: the largest of its UTC, None where it is not known."""
+    """Times of one product: `utc_ns int64[n]`; `range`; `sigma_s`: largest sigma of UTC, None if it is not known."""
 
     utc_ns: NDArray[np.int64]
     range: TimeRange
@@ -32,7 +32,7 @@ NO_TIMES = ProductTimes(np.empty(0, np.int64), _NEVER, None)
 
 
 def product_times(time_ns: Sequence[NDArray[np.int64]], context: Context) -> list[ProductTimes]:
-    """By the onboard times int64[n] of the rows of each product; NO_TIME where there are none."""
+    """Times of each product, from the onboard times of its rows, int64[n] (NO_TIME: none)."""
     spans = [ends(own) for own in time_ns]
     if len(time_ns) == 1 and spans[0] is None:
         return [ProductTimes(time_ns[0].copy(), _NEVER, None)]
@@ -51,7 +51,7 @@ def product_times(time_ns: Sequence[NDArray[np.int64]], context: Context) -> lis
 
 
 def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """First and last onboard time, int64[2]; None where no row has one."""
+    """First and last onboard time, int64[2]; None if no row has one."""
     last = most(time_ns) if len(time_ns) else NO_TIME
     if last == NO_TIME:
         return None
@@ -60,7 +60,7 @@ def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
 
 
 def time_ranges(spans: NDArray[np.int64], context: Context) -> list[TimeRange]:
-    """The ends int64[n, 2] of n products on each clock; local times where there is a site."""
+    """First and last onboard times of n products, int64[n, 2], on each clock; local times if there is a site."""
     utc_ns = context.clock.utc_ns(spans)
     pairs: list[NDArray[Any]] = [spans, utc_ns]
     if context.site is not None:
@@ -70,7 +70,7 @@ def time_ranges(spans: NDArray[np.int64], context: Context) -> list[TimeRange]:
 
 
 def _sigmas_s(spans: NDArray[np.int64], context: Context) -> list[float | None]:
-    """The largest sigma of each of the spans int64[n, 2]; None without a correlation."""
+    """Largest sigma of UTC in each of the spans int64[n, 2]; None without a correlation."""
     if not context.clock.segments:
         return _unknown(len(spans))
     return [float(sigma_ns) / 1e9 for sigma_ns in context.clock.sigma_ns(spans).max(axis=1)]

@@ -1,6 +1,6 @@
-"""What a product says of its uncertainties in its lineage, as `uncertainty`: which arrays have one, or why none has.
+"""The entry `uncertainty` in the lineage of a product: which arrays have one, or why there is none.
 
-The words begin with `one sigma of` or with `none: `. They go with the product into messages and files.
+The text begins with `one sigma of` or with `none: `. Messages and files have it, too.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from ..model.quantities import ArrayMetadata
 
 KEY = "uncertainty"
 UNKNOWN = "no noise model of these values is known"
-"""Why there is none, where nothing else says it."""
+"""Default reason."""
 _SIGMA = re.compile(r"_sigma(_random|_systematic)?$")
 
 
 def uncertainty(metadata: ArrayMetadata, without: str) -> str:
-    """The words for a product with these arrays; `without`: why it has none, where it has none."""
+    """Text for a product with these arrays. `without`: the reason to give if none has an uncertainty."""
     measured = dict.fromkeys(_SIGMA.sub("", name) for name in metadata.arrays if _SIGMA.search(name))
     return f"one sigma of {', '.join(measured)}" if measured else f"none: {without}"
