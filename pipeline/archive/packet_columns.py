@@ -25,7 +25,6 @@ from .row_columns import ROW_FIELDS, Known, RowColumn, TimesKnown, free_name, ro
 PIECE_BYTES = 8 << 20
 """Packets that are decoded at once."""
 OF_QUALITY = ("packet_quality", "packet_usable")
-_FIELDS = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
 
 
 @dataclass(slots=True)
@@ -102,8 +101,5 @@ class PacketColumns:
 
     def _decoded(self, node: Node, rows: NDArray[np.int64]) -> Iterator[ColumnBatch]:
         """Rows decoded by the container or a part of it; `order` counts from the first of these rows."""
-        packets = self.packets
-        some = PacketBatch(packets.data, *(getattr(packets, name)[rows] for name in _FIELDS))
-        decoder = Decoder(self._own_plan, raw=self.raw)
-        batches = sorted(decoder.parts_as(node, some), key=lambda batch: int(batch.order[0]))
-        yield from batches
+        batches = Decoder(self._own_plan, raw=self.raw).parts_as(node, self.packets.take(rows))
+        yield from sorted(batches, key=lambda batch: int(batch.order[0]))

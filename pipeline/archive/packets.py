@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..model.batches import PacketBatch
+from ..dictionary.run.ragged import packed_values
+from ..model.batches import PacketBatch, Ragged
 from ..model.errors import RunError
 from ..system.files import scratch_file, whole_file
 
@@ -56,7 +56,9 @@ class PacketFile:
             if key not in self._parts:
                 self._parts[key] = self._stack.enter_context(scratch_file(self._folder))
             rows = np.flatnonzero(channel == key)
-            self._parts[key].write(gather(packets.data, packets.start[rows], packets.length[rows]).data)
+            self._parts[key].write(
+                packed_values(Ragged(packets.data, packets.start[rows], packets.length[rows])).data
+            )
         self.n_packets += len(packets)
 
     def join(self, out: IO[bytes]) -> None:
@@ -64,12 +66,3 @@ class PacketFile:
         for key in sorted(self._parts):
             self._parts[key].seek(0)
             shutil.copyfileobj(self._parts[key], out, 1 << 20)
-
-
-def gather(data: NDArray[np.uint8], start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Copy the pieces `data[start[i] : start[i] + length[i]]` one after another."""
-    end = start + length
-    if len(start) and np.array_equal(start[1:], end[:-1]):
-        return data[int(start[0]) : int(end[-1])]
-    before = np.cumsum(length) - length
-    return data[np.repeat(start - before, length) + np.arange(int(length.sum()))]

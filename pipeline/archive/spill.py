@@ -11,6 +11,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dictionary.run.ragged import flat_starts, packed_values
 from ..model.batches import Column, Ragged
 from ..model.categorical import Categorical, concatenated
 from ..model.errors import RunError
@@ -166,12 +167,9 @@ class SpilledTable:
             return
         self.ragged.add(name)
         n_before = self.arrays[name].n_rows if name in self.arrays else 0
-        start = np.cumsum(column.length) - column.length
-        self._append(f"{name}.start", start + n_before)
+        self._append(f"{name}.start", flat_starts(column.length) + n_before)
         self._append(f"{name}.length", column.length)
-        # The rows may be a view of more: only what is theirs is kept.
-        index = np.repeat(column.start - start, column.length)
-        self._append(name, column.values[index + np.arange(len(index))])
+        self._append(name, packed_values(column))
 
     def columns(self) -> dict[str, Column]:
         """All columns in memory."""
@@ -202,7 +200,7 @@ class SpilledTable:
         if name not in self.ragged:
             return values
         length = np.asarray(self.arrays[f"{name}.length"].some(first, last))
-        return Ragged(values, np.cumsum(length) - length, length)
+        return Ragged(values, flat_starts(length), length)
 
     def _column(self, name: str) -> Column:
         if name not in self.ragged:

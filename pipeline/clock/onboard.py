@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
-from ..model.reductions import least, most
+from ..model.reductions import largest, smallest
 from .leap_seconds import leap_steps
 
 _SEGMENT = np.dtype(
@@ -85,7 +85,7 @@ class OnboardClock:
     def utc_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times, any shape. NO_TIME stays NO_TIME; what does not fit stops at the end of int64."""
         onboard = np.asarray(onboard_ns, np.int64)
-        last = most(onboard) if onboard.size else NO_TIME
+        last = largest(onboard) if onboard.size else NO_TIME
         if last == NO_TIME:
             return onboard.copy()
         if not self.segments:
@@ -97,7 +97,7 @@ class OnboardClock:
         return _add(_add(of["utc_ns"], drift, onboard), elapsed, onboard)
 
     def _epoch_plus(self, onboard: NDArray[np.int64], last: int) -> NDArray[np.int64]:
-        if least(onboard) > -_PLAIN_NS and max(last, self.epoch_utc_ns) < _PLAIN_NS:
+        if smallest(onboard) > -_PLAIN_NS and max(last, self.epoch_utc_ns) < _PLAIN_NS:
             return onboard + np.int64(self.epoch_utc_ns)
         return _add(onboard, np.int64(self.epoch_utc_ns), onboard)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -145,16 +145,11 @@ def _try(
             found.setdefault(int(apid), Counter())[batch.container] += int(n)
     for apid in np.unique(packets.apid[lost]):
         separate, rows = Decoder(plan), np.flatnonzero(lost & (packets.apid == apid))
-        separate.decode(_selected(packets, rows))
+        separate.decode(packets.take(rows))
         known = reasons.setdefault(int(apid), Counter())
         known.update(separate.set_aside)
         if separate.set_aside.total() < len(rows):  # found, where no packet came before
             known["by values of other packets"] += len(rows) - separate.set_aside.total()
-
-
-def _selected(packets: PacketBatch, rows: np.ndarray) -> PacketBatch:
-    names = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
-    return replace(packets, **{name: getattr(packets, name)[rows] for name in names})
 
 
 def _line(apid: int, found: Counter[str], reasons: Counter[str]) -> str:

@@ -78,7 +78,10 @@ def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:
         n_octets += len(found.octets)
     if len(parts) < 2:
         return parts[0] if parts else NO_PACKETS
-    return _merge(parts, np.argsort(np.concatenate([index[frame] for index, frame in order]), kind="stable"))
+    data = np.concatenate([part.data for part in parts])
+    return PacketBatch.join(
+        data, parts, np.argsort(np.concatenate([index[frame] for index, frame in order]), kind="stable")
+    )
 
 
 def _of_channel(
@@ -99,20 +102,4 @@ def _of_channel(
         vcid,
         received_ns,
         found.quality,
-    )
-
-
-def _merge(parts: Sequence[PacketBatch], order: NDArray[np.intp]) -> PacketBatch:
-    """Join batches whose `start` already counts from the first octet of all, and put the packets in `order`."""
-    return PacketBatch(
-        np.concatenate([part.data for part in parts]),
-        np.concatenate([part.start for part in parts])[order],
-        np.concatenate([part.length for part in parts])[order],
-        np.concatenate([part.apid for part in parts])[order],
-        np.concatenate([part.seq_count for part in parts])[order],
-        np.concatenate([part.seq_flags for part in parts])[order],
-        np.concatenate([part.scid for part in parts])[order],
-        np.concatenate([part.vcid for part in parts])[order],
-        np.concatenate([part.received_ns for part in parts])[order],
-        np.concatenate([part.quality for part in parts])[order],
     )

@@ -8,7 +8,7 @@ starts and lengths.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import IntFlag
 from typing import Any
@@ -155,17 +155,23 @@ class PacketBatch:
     @staticmethod
     def empty() -> PacketBatch:
         return PacketBatch(
-            np.empty(0, np.uint8),
-            np.empty(0, np.int64),
-            np.empty(0, np.int64),
-            np.empty(0, np.uint16),
-            np.empty(0, np.uint16),
-            np.empty(0, np.uint8),
-            np.empty(0, np.uint16),
-            np.empty(0, np.uint8),
-            np.empty(0, np.int64),
-            np.empty(0, np.uint32),
+            *(np.empty(0, dtype) for dtype in ("u1", "i8", "i8", "u2", "u2", "u1", "u2", "u1", "i8", "u4"))
         )
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> PacketBatch:
+        """Select packets, in the given order; `data` stays as it is."""
+        return PacketBatch(self.data, *(getattr(self, name)[rows] for name in PACKET_FIELDS))
+
+    @staticmethod
+    def join(data: NDArray[np.uint8], parts: Sequence[PacketBatch], order: NDArray[np.intp]) -> PacketBatch:
+        """Concatenate packets whose `start` refers to `data`, and put them in `order`."""
+        return PacketBatch(
+            data, *(np.concatenate([getattr(part, name) for part in parts])[order] for name in PACKET_FIELDS)
+        )
+
+
+PACKET_FIELDS = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
+"""Fields of a PacketBatch with n elements."""
 
 
 @carrier

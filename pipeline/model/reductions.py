@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 _SHORT = 32
 
 
-def least(values: NDArray[np.integer[Any]]) -> int:
+def smallest(values: NDArray[np.integer[Any]]) -> int:
     """The smallest."""
     return int(min(values.ravel().tolist()) if values.size <= _SHORT else values.min())
 
 
-def most(values: NDArray[np.integer[Any]]) -> int:
+def largest(values: NDArray[np.integer[Any]]) -> int:
     """The largest."""
     return int(max(values.ravel().tolist()) if values.size <= _SHORT else values.max())
 
@@ -31,11 +31,11 @@ def extent(values: NDArray[np.integer[Any]]) -> tuple[int, int]:
     return int(values.min()), int(values.max())
 
 
-def anywhere(holds: NDArray[np.bool_]) -> bool:
+def any_true(holds: NDArray[np.bool_]) -> bool:
     """Whether it holds for any."""
     return bool(np.count_nonzero(holds))
 
 
-def everywhere(holds: NDArray[np.bool_]) -> bool:
+def all_true(holds: NDArray[np.bool_]) -> bool:
     """Whether it holds for all."""
     return bool(np.count_nonzero(holds) == holds.size)

@@ -11,6 +11,7 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,11 +27,11 @@ from ..dictionary.compile.selection import columns_of, varying_columns
 from ..dictionary.compile.sorting import Sorter
 from ..dictionary.decoder import Decoder, TimeTerm
 from ..dictionary.run.ragged import flat_starts, ragged_gather
-from ..model.batches import ColumnBatch, Event, PacketBatch
+from ..model.batches import PACKET_FIELDS, ColumnBatch, Event, PacketBatch
 from ..model.errors import RunError
 from .growing import GrowingArray
 
-PACKET_FIELDS = ("apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
+_FIELDS = PACKET_FIELDS[2:]
 
 
 class RowFinder:
@@ -76,8 +77,7 @@ class RowFinder:
             if group.node.key != self._node.key:
                 self.others.add(group.node.key)
                 continue
-            fields = (getattr(records, name)[group.rows] for name in ("start", "length", *PACKET_FIELDS))
-            packets = PacketBatch(flat, *fields)
+            packets = replace(records.take(group.rows), data=flat)
             parts = self._decoder.parts_as(self._finder, packets)
             for batch in sorted(parts, key=lambda part: int(part.order[0])):
                 self._add_rows(packets, batch, group.rows[batch.order] + first)
@@ -93,16 +93,14 @@ class RowFinder:
     def _add_rows(self, packets: PacketBatch, batch: ColumnBatch, order: NDArray[np.int64]) -> None:
         rows = batch.order
         if self._first is None:
-            kept = [getattr(packets, name)[rows[:1]] for name in ("start", "length", *PACKET_FIELDS)]
-            first = PacketBatch(packets.data, *kept)
-            for decoded in Decoder(self._plan, raw=self._raw).parts_as(self._node, first):
+            for decoded in Decoder(self._plan, raw=self._raw).parts_as(self._node, packets.take(rows[:1])):
                 self._first = decoded
                 self._update_layouts(decoded)
         self._update_layouts(batch)
         start, length = packets.start[rows], packets.length[rows]
         growth = self._growth()
         self._octets.append(ragged_gather(packets.data, start, length), growth)
-        fields: dict[str, NDArray[Any]] = {name: getattr(packets, name)[rows] for name in PACKET_FIELDS}
+        fields: dict[str, NDArray[Any]] = {name: getattr(packets, name)[rows] for name in _FIELDS}
         fields |= {"order": order, "time_ns": batch.time_ns, "length": length}
         for name, values in fields.items():
             self._rows.setdefault(name, GrowingArray()).append(values, growth)
@@ -117,9 +115,7 @@ class RowFinder:
         assert self._first is not None
         rows = {name: growing.whole() for name, growing in self._rows.items()}
         data = self._octets.whole()
-        packets = PacketBatch(
-            data, flat_starts(rows["length"]), rows["length"], *(rows[name] for name in PACKET_FIELDS)
-        )
+        packets = PacketBatch(data, flat_starts(rows["length"]), rows["length"], *(rows[name] for name in _FIELDS))
         of_rows = {name: rows[name] for name in ROW_FIELDS}
         return PacketColumns(
             self._plan, self._node, packets, of_rows, self._layouts, known, self._raw, keeper=self._octets

@@ -78,9 +78,9 @@ class FileService:
         if not mine.any():
             return packets, []
         self.n_packets += int(np.count_nonzero(mine))
-        rows = self._rows(_some(packets, mine))
+        rows = self._rows(packets.take(mine))
         found = [file for part in _parts(rows) for file in self._receiver.receive(part)] if len(rows) else []
-        return _some(packets, ~mine), self._products(found)
+        return packets.take(~mine), self._products(found)
 
     def flush(self) -> list[Product]:
         """Files that are still open at the end."""
@@ -229,11 +229,6 @@ def _parts(rows: ColumnBatch) -> Iterator[ColumnBatch]:
     edges = np.flatnonzero((number[1:] != number[:-1]) | (before[1:] != before[:-1])) + 1
     for first, stop in zip([0, *edges.tolist()], [*edges.tolist(), len(rows)], strict=True):
         yield take(rows, slice(first, stop))
-
-
-def _some(packets: PacketBatch, wanted: NDArray[np.bool_]) -> PacketBatch:
-    names = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
-    return PacketBatch(packets.data, *(getattr(packets, name)[wanted] for name in names))
 
 
 def _missing(have: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

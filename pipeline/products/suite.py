@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, ColumnBatch, Event, Product, Quality
-from ..model.reductions import anywhere, most
+from ..model.reductions import any_true, largest
 from . import telemetry
 from .calibration import lineage
 from .context import Context, FrameWords
@@ -282,13 +282,13 @@ class Suite:
 
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_] | None, int]:
     """Rows whose onboard time is before that of the row before, bool[n] (None: no such row); the last known time."""
-    if most(time_ns) == NO_TIME:
+    if largest(time_ns) == NO_TIME:
         return None, last_ns
     known = time_ns != NO_TIME
     times = time_ns[known]
     back = np.empty(len(times), np.bool_)
     back[0], back[1:] = times[0] < last_ns, times[1:] < times[:-1]
-    if not anywhere(back):
+    if not any_true(back):
         return None, int(times[-1])
     jumped = np.zeros(len(time_ns), np.bool_)
     jumped[known] = back

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..clock.local import site_times
 from ..model.batches import NO_TIME, TimeRange
-from ..model.reductions import least, most
+from ..model.reductions import largest, smallest
 from .context import Context
 
 _NEVER = TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
@@ -52,10 +52,10 @@ def product_times(time_ns: Sequence[NDArray[np.int64]], context: Context) -> lis
 
 def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """First and last onboard time, int64[2]; None if no row has one."""
-    last = most(time_ns) if len(time_ns) else NO_TIME
+    last = largest(time_ns) if len(time_ns) else NO_TIME
     if last == NO_TIME:
         return None
-    first = least(time_ns)
+    first = smallest(time_ns)
     return np.array([first if first != NO_TIME else time_ns[time_ns != NO_TIME].min(), last])
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.packets import gather, packet_file
-from downlink_pipeline.model.batches import PacketBatch
+from downlink_pipeline.archive.packets import packet_file
+from downlink_pipeline.dictionary.run.ragged import packed_values
+from downlink_pipeline.model.batches import PacketBatch, Ragged
 
 
 def packets(*rows: tuple[int, int, bytes]) -> PacketBatch:
@@ -44,5 +45,5 @@ def test_a_run_that_fails_leaves_nothing(tmp_path: Path) -> None:
 )
 def test_pieces_are_put_one_after_another(start: list[int], length: list[int], expected: str) -> None:
     data = np.frombuffer(b"abcdef", np.uint8)
-    found = gather(data, np.array(start, np.int64), np.array(length, np.int64))
+    found = packed_values(Ragged(data, np.array(start, np.int64), np.array(length, np.int64)))
     assert bytes(found) == expected.encode()

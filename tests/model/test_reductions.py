@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
-from downlink_pipeline.model.reductions import anywhere, everywhere, least, most
+from downlink_pipeline.model.reductions import all_true, any_true, largest, smallest
 
 
 @pytest.mark.parametrize("values", [[7], [[7]], [3, -2, 9], [[3, -2], [9, 1]], 7])
 def test_a_lone_value_is_reduced_as_several_are(values):
     array = np.array(values)
-    assert (least(array), most(array)) == (array.min(), array.max())
+    assert (smallest(array), largest(array)) == (array.min(), array.max())
 
 
 @pytest.mark.parametrize("holds", [[], [True], [False], [True, False], [True, True], [False, False]])
 def test_a_lone_truth_is_reduced_as_several_are(holds):
     array = np.array(holds, np.bool_)
-    assert (anywhere(array), everywhere(array)) == (any(holds), all(holds))
+    assert (any_true(array), all_true(array)) == (any(holds), all(holds))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...model.batches import Column, Quality, Ragged
 from ...model.categorical import Categorical, stacked
-from ...model.reductions import most
+from ...model.reductions import largest
 from ..run.ragged import flat_index, flat_starts
 from ..run.runs import Result
 from ..run.steps import Slot
@@ -72,7 +72,7 @@ def quality_of(
 ) -> NDArray[np.uint32]:
     """`quality` with what decoding has found against each row."""
     described = (result.described_bits + 7) >> 3
-    if not isinstance(described, int) or most(length) > described:
+    if not isinstance(described, int) or largest(length) > described:
         longer = length > described
         if longer.any():
             quality |= longer * np.uint32(Quality.UNDESCRIBED)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import PacketBatch
-from ...model.reductions import everywhere, least
+from ...model.reductions import all_true, smallest
 from ..run.rows import even_stride, gather
 from ..run.runs import Result
 from ..run.values import Places, Values
@@ -141,7 +141,7 @@ def run_program(
         start, length = packets.start[rows], packets.length[rows]
     if program.fixed_bits is not None:
         n_bytes = (program.fixed_bits + 7) // 8
-        if least(length) < n_bytes:
+        if smallest(length) < n_bytes:
             long_enough = length >= n_bytes
             rows, start, length = rows[long_enough], start[long_enough], length[long_enough]
             if not len(rows):
@@ -159,7 +159,7 @@ def _codes(
     signature: Signature, flat: NDArray[np.uint8], packets: PacketBatch
 ) -> tuple[NDArray[Any] | None, Heads | None]:
     """The bits that decide, of each packet, and what was read with them; None: a packet is too short to hold them."""
-    if least(packets.length) < signature.least_bytes:
+    if smallest(packets.length) < signature.least_bytes:
         return None, None
     start, heads = packets.start, None
     buffer, first, stride = flat, 0, even_stride(start)
@@ -188,7 +188,7 @@ def _codes(
 def _alike(codes: NDArray[Any], rows: Rows) -> Iterator[tuple[int, Rows]]:
     """The rows of each code."""
     first = codes.item(0)
-    if len(codes) == 1 or everywhere(codes == first):
+    if len(codes) == 1 or all_true(codes == first):
         yield first, rows
         return
     order = np.argsort(codes, kind="stable")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import PacketBatch
-from ...model.reductions import everywhere
+from ...model.reductions import all_true
 from .ragged import flat_starts, ragged_gather
 
 CONTINUATION, FIRST, LAST, UNSEGMENTED = 0, 1, 2, 3
@@ -128,7 +128,7 @@ class RecordJoiner:
         bits of all its segments, and sequence flags 3 (whole).
         """
         n = len(packets)
-        if not n or (not self._partials and not self._lost and everywhere(packets.seq_flags == UNSEGMENTED)):
+        if not n or (not self._partials and not self._lost and all_true(packets.seq_flags == UNSEGMENTED)):
             return packets
         if len(self._apart):
             flags = np.where(np.isin(packets.apid, self._apart), UNSEGMENTED, packets.seq_flags)
@@ -242,7 +242,7 @@ class RecordJoiner:
         passing = np.flatnonzero(packets.seq_flags == UNSEGMENTED)
         records = self._join(packets, order, runs, np.flatnonzero(whole))
         ends = [order[runs.last[run]] for run, _ in carried]
-        data, parts = [packets.data] if len(passing) else [], [_selected(packets, passing)] if len(passing) else []
+        data, parts = [packets.data] if len(passing) else [], [packets.take(passing)] if len(passing) else []
         places = [passing]
         offset = len(packets.data) if len(passing) else 0
         for batch, place in [
@@ -255,7 +255,7 @@ class RecordJoiner:
             offset += len(batch.data)
         self.joined += len(carried) + len(records[1])
         sorting = np.argsort(np.concatenate(places), kind="stable")
-        return _concatenated(np.concatenate(data), parts, sorting)
+        return PacketBatch.join(np.concatenate(data), parts, sorting)
 
     def _join(self, packets: PacketBatch, order: Index, runs: _Runs, wanted: Index) -> tuple[PacketBatch, Index]:
         """The records of the wanted runs, and the place of the last packet of each."""
@@ -315,18 +315,5 @@ def _finished(partial: _Partial, packets: PacketBatch, last: int) -> PacketBatch
     )
 
 
-def _selected(packets: PacketBatch, rows: Index) -> PacketBatch:
-    arrays = (getattr(packets, name)[rows] for name in _FIELDS)
-    return PacketBatch(packets.data, *arrays)
-
-
 def _shifted(batch: PacketBatch, offset: int) -> PacketBatch:
     return replace(batch, start=batch.start + offset)
-
-
-def _concatenated(data: Bytes, parts: list[PacketBatch], sorting: Index) -> PacketBatch:
-    arrays = (np.concatenate([getattr(part, name) for part in parts])[sorting] for name in _FIELDS)
-    return PacketBatch(data, *arrays)
-
-
-_FIELDS = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import Ragged
-from ...model.reductions import anywhere, everywhere
+from ...model.reductions import all_true, any_true
 from .blocks import BlockProgram
 from .loops import find_times
 from .part_columns import bounded, of_packets, put, spread, values_only
@@ -116,7 +116,7 @@ class Run:
 
     def _keep(self, holds: NDArray[np.bool_]) -> None:
         """Go on with those packets only for which it holds."""
-        if not everywhere(holds):
+        if not all_true(holds):
             self.alive &= holds
             self.is_whole = False
 
@@ -124,7 +124,7 @@ class Run:
         """Go on without those of the packets at `rows` that have ended; `lost`: those that nothing describes further.
         None: no packet.
         """
-        if ended is not None and anywhere(ended):
+        if ended is not None and any_true(ended):
             self.alive[rows] &= ~ended
             self.is_whole = False
         if lost is not None:
@@ -133,7 +133,7 @@ class Run:
 
     def _goes_on(self) -> bool:
         """Whether any packet is long enough to go on, or there are none."""
-        return self.is_whole or anywhere(self.alive)
+        return self.is_whole or any_true(self.alive)
 
     def _assure(self, step: AssureProgram) -> bool:
         none = np.zeros(len(self.alive), np.bool_)
@@ -152,7 +152,7 @@ class Run:
         self._keep(fits)
         if not self.is_whole:
             self.reach = np.maximum(self.reach, np.where(self.alive, high, self.reach))
-            return anywhere(self.alive)
+            return any_true(self.alive)
         # Most entries begin where the last one ended: nothing to compare then.
         self.reach = high if goes_on else np.maximum(self.reach, high)
         self.is_inside = True
@@ -272,8 +272,8 @@ class Run:
         inside = self.inside(rows, group.steps)
         self.position, self.reach = self.position.copy(), self.reach.copy()
         self._take_back(inside, rows)
-        if not anywhere(inside.alive):
-            return self._without(group) and anywhere(self.alive)
+        if not any_true(inside.alive):
+            return self._without(group) and any_true(self.alive)
         n = len(self.alive)
         put(inside.result.values, self.result.values, lambda column: spread(column, rows, n))
         return self._goes_on()
