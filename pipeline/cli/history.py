@@ -197,7 +197,7 @@ def info(
         _print_counts(one)
     _show(
         [{**entry, "rows": f"{entry['rows']:,}", "MB": f"{entry['bytes'] / 1e6:,.2f}"} for entry in covered],
-        ["kind", "date", "rows", "files", "MB"],
+        ["kind", "date", "rows", "files", "MB", "mission"],
     )
     _print_problems(opened)
 

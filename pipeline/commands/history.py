@@ -108,15 +108,21 @@ def _import(
 
 
 def _claimed(storage: Storage, record: PassRecord) -> tuple[PassRecord, PassRecord | None]:
-    """The record, with another name where the history has another recording under this one, and what it has of it.
+    """The record, renamed if the history has another recording under its name, and the record that it replaces.
 
-    A new name is written down at once: an import of another recording of that name, in another process, takes another.
+    A new record is written at once, so that an import of another recording of that name, in another process, takes
+    another name. ConfigError where the pass there is of another mission.
     """
     with storage.locked():
         before = read_pass(storage, record.stream, record.name)
         if before is not None and before.content and record.content and before.content != record.content:
             record = replace(record, name=f"{record.name}~{record.content[:8]}")
             before = read_pass(storage, record.stream, record.name)
+        if before is not None and before.mission not in {"", record.mission}:
+            raise ConfigError(
+                f"{storage.url}: stream {record.stream} has the pass {record.name} of mission {before.mission}: "
+                f"give those of mission {record.mission} another --stream"
+            )
         if before is None:
             write_pass(storage, replace(record, state="open", version=""))
     return record, before

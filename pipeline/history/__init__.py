@@ -1,4 +1,4 @@
-"""What was measured when: product rows as Parquet by kind and time, and how they are asked for.
+"""Rows of products as Parquet files by kind and time, and queries of them.
 
-names -> tables (products to Arrow) -> writer (commits) -> rows/kind=K/date=D/*.parquet -> reader, sql, summaries
+products -> tables (Arrow) -> writer (commits) -> rows/kind=K/date=D/*.parquet -> rows, sql, summaries
 """

@@ -1,4 +1,4 @@
-"""What a query may ask for. ConfigError, in one line, for what would otherwise be answered wrongly or not at all."""
+"""Checks of the arguments of queries. Each raises ConfigError, in one line, for an argument that is not valid."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ VALUES, AXES = ("calibrated", "raw"), ("time", "received")
 
 
 def shown(asked: Any) -> str:
-    """What was asked for, as an error line has it."""
+    """A value as error lines quote it: printable, at most _MAX_SHOWN characters."""
     text = printable(str(asked))
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def check_one_of(what: str, asked: Any, known: Sequence[str]) -> None:
-    """ConfigError for a word that is none of these."""
+    """Check that a word is one of those known."""
     if asked not in known:
         raise ConfigError(f"{what}={shown(asked)}: {' or '.join(known)}")
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Names of parameters become columns: none may have that of a column which is there anyway."""
+    """Check names of parameters, which become columns: none may be the name of a fixed column."""
     if not names:
         raise ConfigError("name at least one parameter")
     for name in names:
@@ -42,7 +42,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def check_points(points: Any, names: Sequence[str]) -> None:
-    """Samples: a whole number of them, and no two columns of one name."""
+    """Check the number of samples, at least 1, and that no two columns of the result have the same name."""
     if not isinstance(points, int | np.integer) or isinstance(points, bool) or points < 1:
         raise ConfigError(
             "points: at least 1" if isinstance(points, int) else f"points={shown(points)}: a whole number"
@@ -55,7 +55,7 @@ def check_points(points: Any, names: Sequence[str]) -> None:
 
 
 def checked_columns(columns: str | Sequence[str], points: Any) -> list[str]:
-    """The fixed columns that are asked for."""
+    """The fixed columns of a query as a list. `points`: of the query; samples have no fixed columns."""
     asked = [columns] if isinstance(columns, str) else list(columns)
     unknown = [shown(one) for one in asked if one not in FIXED]
     if unknown:
@@ -66,7 +66,7 @@ def checked_columns(columns: str | Sequence[str], points: Any) -> list[str]:
 
 
 def check_version(storage: Storage, version: str | None) -> None:
-    """ConfigError for a version of which no rows are here: it was pruned, or never was."""
+    """Check that the history has rows of a version: they may have been pruned."""
     if version is None:
         return
     now = {one.version for one in all_passes(storage) if one.version}

@@ -1,136 +1,158 @@
-"""What a client of a served history may ask, over Arrow Flight and over HTTP: calls by name, answered as Arrow batches.
+"""Calls of a served history, over Arrow Flight and over HTTP, answered as Arrow record batches.
 
-A ticket is JSON: `{"call": NAME, ...}` with the arguments of a method of `History` or of `KindRows` (CALLS); times are
-ns since 1970.
+A ticket is JSON: `{"call": NAME, ...}` with the arguments of the method that CALLS names; those of `KindRows` need
+`kind` beside them. Times are ns since 1970.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
 from ..model.errors import ConfigError
+from .arguments import shown
 from .history import MAX_VALUES, History
-from .kind_rows import KindRows
+from .kind_rows import Extent, KindRows, Range
+from .parameter import Parameter
+from .passes import PassRecord
 
 MAX_SQL_ROWS, MAX_NAMES, MAX_TICKET = 10_000_000, 1000, 1 << 20
 BATCH_BYTES = 8 << 20
+_LIMITS = {"max_values": MAX_VALUES, "max_rows": MAX_SQL_ROWS}
+"""Largest values of arguments; a ticket without the argument has this one."""
 Answer = tuple[pa.Schema, Iterator[pa.RecordBatch]]
 _TEXT = pa.string()
 PARAMETER = pa.schema(
     [(name, _TEXT) for name in ("name", "kind", "parameter", "column", "unit", "description", "type")]
     + [("first", pa.int64()), ("last", pa.int64())]
 )
+_SPANS = pa.schema([("kind", _TEXT), ("first", pa.int64()), ("last", pa.int64())])
 
 
 def answer(history: History, ticket: bytes, refused: Sequence[str] = ()) -> Answer:
-    """The schema and the batches that a ticket asks for. ConfigError for one that is malformed or out of bounds, and
-    for calls that are `refused`.
+    """The schema and the batches that a ticket asks for. `refused`: calls that are not answered.
+
+    ConfigError for a malformed ticket, an unknown call, and arguments that do not fit the signature of its method. An
+    error inside the method is not an error of the client: it is raised as it is.
     """
-    try:
-        asked = json.loads(ticket) if len(ticket) <= MAX_TICKET else None
-    except (ValueError, RecursionError):
-        asked = None
-    call = asked.pop("call", None) if isinstance(asked, dict) else None
-    if not isinstance(asked, dict) or not isinstance(call, str) or call not in CALLS or call in refused:
+    asked = _read(ticket)
+    call = asked.pop("call", None)
+    if not isinstance(call, str) or call not in CALLS or call in refused:
         raise ConfigError(f"a ticket is JSON with a call: {', '.join(one for one in CALLS if one not in refused)}")
-    try:
-        return CALLS[call](history, asked)
-    except (TypeError, AttributeError, KeyError, ValueError, OverflowError) as error:
-        raise ConfigError(f"call {call}: an argument is missing, unknown or of another type: {error}") from None
-
-
-def _table(history: History, asked: dict[str, Any]) -> Answer:
-    names = [str(one) for one in asked.pop("names")]
+    method, to_answer = CALLS[call]
+    target: History | KindRows = history
+    if method.__qualname__.startswith(KindRows.__name__):
+        kind = asked.pop("kind", None)
+        _check(call, "kind", kind, str)
+        target = history.rows_of(kind)
+    names = asked.pop("names", None) if "names" in _signature(method).parameters else []
+    _check(call, "names", names, Sequence[str])
     if len(names) > MAX_NAMES:
         raise ConfigError(f"{len(names)} names, and {MAX_NAMES} are the most")
-    asked["max_values"] = min(int(asked.get("max_values", MAX_VALUES)), MAX_VALUES)
-    return _of_table(history.table(*names, **asked))
+    return to_answer(method(target, *names, **_arguments(call, method, target, names, asked)))
 
 
-def _scan(history: History, asked: dict[str, Any]) -> Answer:
-    reader = history.batches(**asked)
-    return reader.schema, reader
+def _read(ticket: bytes) -> dict[str, Any]:
+    """The JSON object of a ticket; an empty one where it is none, is too long, or has text that UTF-8 cannot encode."""
+    try:
+        asked = json.loads(ticket) if len(ticket) <= MAX_TICKET else None
+        json.dumps(asked, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return {}
+    return asked if isinstance(asked, dict) else {}
 
 
-def _sql(history: History, asked: dict[str, Any]) -> Answer:
-    most = min(int(asked.get("max_rows", MAX_SQL_ROWS)), MAX_SQL_ROWS)
-    return _of_table(history.sql(str(asked["query"]), max_rows=most))
+_signature = cache(inspect.signature)
+_hints = cache(get_type_hints)
 
 
-def _find(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(_parameters(history.find(**asked)))
+def _arguments(
+    call: str, method: Callable[..., Any], target: object, names: Sequence[str], asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The keyword arguments of a call, checked against the signature and the annotations of its method."""
+    try:
+        _signature(method).bind(target, *names, **asked)
+    except TypeError as error:
+        raise ConfigError(f"call {call}: an argument is missing, unknown or of another type: {error}") from None
+    for name, value in asked.items():
+        _check(call, name, value, _hints(method)[name])
+    limits = {name: limit for name, limit in _LIMITS.items() if name in _signature(method).parameters}
+    return {**asked, **{name: min(asked.get(name, limit), limit) for name, limit in limits.items()}}
 
 
-def _of_kind(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(_parameters(history.parameters(**asked)))
+def _check(call: str, name: str, value: Any, hint: Any) -> None:
+    """ConfigError where a value out of JSON does not have the annotated type."""
+    if get_origin(hint) is Literal and isinstance(value, str) and value not in get_args(hint):
+        raise ConfigError(f"{name}={shown(value)}: {' or '.join(get_args(hint))}")
+    if not _is_of(value, hint):
+        raise ConfigError(
+            f"call {call}: an argument is missing, unknown or of another type: {name} = {shown(repr(value))}"
+        )
 
 
-def _resolve(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(_parameters([history.resolve(**asked)]))
-
-
-def _last(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(history.last(*asked.pop("names"), **asked))
-
-
-def _kinds(history: History, asked: dict[str, Any]) -> Answer:
-    known = history.kinds(**asked)
-    return _of_table(pa.table({"kind": pa.array(known, _TEXT), "folder": pa.array(known.values(), _TEXT)}))
-
-
-def _passes(history: History, asked: dict[str, Any]) -> Answer:
-    texts = [json.dumps(asdict(one), default=str) for one in history.passes(**asked)]
-    return _of_table(pa.table({"record": pa.array(texts, _TEXT)}))
-
-
-def _spans(history: History, asked: dict[str, Any]) -> Answer:
-    found = [{"kind": kind, "first": first, "last": last} for kind, (first, last) in history.spans(**asked).items()]
-    schema = pa.schema([("kind", _TEXT), ("first", pa.int64()), ("last", pa.int64())])
-    return _of_table(pa.Table.from_pylist(found, schema=schema))
-
-
-def _extent(history: History, asked: dict[str, Any]) -> Answer:
-    found = history.rows_of(asked.pop("kind")).extent(**asked)
-    return _of_table(pa.table({"extent": pa.array([json.dumps(asdict(found))], _TEXT)}))
-
-
-def _kind_rows(history: History, asked: dict[str, Any]) -> Answer:
-    of: KindRows = history.rows_of(asked.pop("kind"))
-    return _of_table(of.rows(**asked))
-
-
-def _kind_samples(history: History, asked: dict[str, Any]) -> Answer:
-    of: KindRows = history.rows_of(asked.pop("kind"))
-    return _of_table(of.samples(**asked))
-
-
-CALLS: dict[str, Callable[[History, dict[str, Any]], Answer]] = {
-    "table": _table,
-    "scan": _scan,
-    "sql": _sql,
-    "find": _find,
-    "parameters": _of_kind,
-    "resolve": _resolve,
-    "last": _last,
-    "kinds": _kinds,
-    "passes": _passes,
-    "spans": _spans,
-    "extent": _extent,
-    "kind_rows": _kind_rows,
-    "kind_samples": _kind_samples,
-}
-
-
-def _parameters(found: list[Any]) -> pa.Table:
-    return pa.Table.from_pylist([asdict(one) for one in found], schema=PARAMETER)
+def _is_of(value: Any, hint: Any) -> bool:
+    """Whether a value out of JSON has an annotated type: a class, a union, a literal, or a sequence of one."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in {Union, UnionType}:
+        return any(_is_of(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if origin is not None:
+        return isinstance(value, list | tuple) and all(_is_of(one, inner[0]) for one in value)
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
 def _of_table(table: pa.Table) -> Answer:
-    """A table in batches of some megabytes."""
+    """A table in batches of about BATCH_BYTES."""
     rows = max(1, int(len(table) * BATCH_BYTES / max(table.nbytes, 1)))
     return table.schema, iter(table.to_batches(max_chunksize=rows))
+
+
+def _of_reader(reader: pa.RecordBatchReader) -> Answer:
+    return reader.schema, reader
+
+
+def _of_parameters(found: Sequence[Parameter]) -> Answer:
+    return _of_table(pa.Table.from_pylist([asdict(one) for one in found], schema=PARAMETER))
+
+
+def _of_kinds(found: Mapping[str, str]) -> Answer:
+    return _of_table(pa.table({"kind": pa.array(found, _TEXT), "folder": pa.array(found.values(), _TEXT)}))
+
+
+def _of_passes(found: Sequence[PassRecord]) -> Answer:
+    return _of_table(pa.table({"record": pa.array([json.dumps(asdict(one), default=str) for one in found], _TEXT)}))
+
+
+def _of_spans(found: Mapping[str, Range]) -> Answer:
+    rows = [{"kind": kind, "first": first, "last": last} for kind, (first, last) in found.items()]
+    return _of_table(pa.Table.from_pylist(rows, schema=_SPANS))
+
+
+def _of_extent(found: Extent) -> Answer:
+    return _of_table(pa.table({"extent": pa.array([json.dumps(asdict(found))], _TEXT)}))
+
+
+CALLS: dict[str, tuple[Callable[..., Any], Callable[[Any], Answer]]] = {
+    "table": (History.table, _of_table),
+    "scan": (History.batches, _of_reader),
+    "sql": (History.sql, _of_table),
+    "find": (History.find, _of_parameters),
+    "parameters": (History.parameters, _of_parameters),
+    "resolve": (History.resolve, lambda found: _of_parameters([found])),
+    "last": (History.last, _of_table),
+    "kinds": (History.kinds, _of_kinds),
+    "passes": (History.passes, _of_passes),
+    "spans": (History.spans, _of_spans),
+    "extent": (KindRows.extent, _of_extent),
+    "kind_rows": (KindRows.rows, _of_table),
+    "kind_samples": (KindRows.samples, _of_table),
+}
+"""By name of a call: the method, and how its result becomes Arrow batches."""

@@ -1,7 +1,7 @@
-"""Small files of rows become large ones: those of a service that writes each second, and of short passes.
+"""Merge small files of rows, which a service that commits each second and short passes leave, into large ones.
 
-Files of one kind, date and schema are merged when there are several of about one size, so that each row is
-written again only a few times. The old files go in the same commit in which the new one comes.
+Files of one kind, date and schema are merged when COMPACT_AT of them have about the same size, so that each row is
+rewritten only a few times. One commit adds the new file and removes the old ones.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from .tables import merged
 from .writer import stage_table
 
 COMPACT_AT = 8
-"""Files of one size that are merged into one."""
+"""Number of files of one size that are merged into one."""
 MAX_ROWS = 8_000_000
-"""Of a file that is still merged with others."""
+"""Files with more rows are not merged with others."""
 
 
 def compact(storage: Storage, folder: str, date: str, *, root: str = ROWS, every: bool = False) -> int:
-    """Merge files of a kind and date; gives how many went. `every`: all of one schema.
+    """Merge files of a kind and date, and return how many were merged. `every`: all files of one schema.
 
-    Writers go on meanwhile: the lock is held for the commit alone, which is left out where a file was replaced.
+    Only the commit holds the lock; it is skipped if a writer replaced one of the files meanwhile.
     """
     by_schema: dict[str, list[Part]] = defaultdict(list)
     for part in storage.parts(partition(root, folder, date))[0]:
@@ -36,7 +36,7 @@ def compact(storage: Storage, folder: str, date: str, *, root: str = ROWS, every
 
 
 def _due(parts: Sequence[Part], *, every: bool) -> list[Part]:
-    """Files to merge now: those of a size of which there are enough, and all that are smaller."""
+    """Files to merge now: all up to the largest size of which there are COMPACT_AT files."""
     if every:
         return list(parts) if len(parts) > 1 else []
     sizes: dict[int, int] = defaultdict(int)
@@ -47,7 +47,7 @@ def _due(parts: Sequence[Part], *, every: bool) -> list[Part]:
 
 
 def _size(part: Part) -> int:
-    """Its rows as a power of COMPACT_AT."""
+    """The number of rows as a power of COMPACT_AT, rounded down."""
     return (max(part.n_rows, 1).bit_length() - 1) // (COMPACT_AT.bit_length() - 1)
 
 
@@ -57,7 +57,7 @@ def _merge(storage: Storage, root: str, folder: str, parts: Sequence[Part]) -> i
         try:
             tables.append(read_part_table(storage, part))
             merged_parts.append(part)
-        except (ArrowException, OSError):  # torn: it stays, and is named to who asks
+        except (ArrowException, OSError):  # a damaged file stays; queries report it
             continue
     if len(tables) < 2:
         return 0

@@ -1,4 +1,4 @@
-"""What a history holds of a day: received, decoded and lost by pass and APID, and which kinds have rows when."""
+"""Accounting of a history: packets received, decoded and lost by pass and APID, and rows by kind and date."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from .history import History
-from .names import ROWS, decoded, earlier, read_part
+from .names import ROWS, decoded, earlier, read_part, rows_of
 from .passes import PassRecord
 
 
 def books(history: History, date: str | None = None) -> list[dict[str, Any]]:
-    """The passes received on a day, or with rows of it; all without `date`. Each with its packets by APID.
+    """Passes that were received on a date or have rows of it, with their packets by APID; all passes without `date`.
 
-    `closes`: received packets are those by APID, decoded and set aside ones together are those that were to be decoded,
-    and the rows are in the files. `why` says what does not.
+    `closes`: whether the counts agree: packets read = sum by APID = decoded + set aside, and the files have the rows of
+    the pass; None while there is no report. `why`: the counts that do not agree.
     """
-    in_files = rows_in_files(history)
+    in_files = rows_of(path for path, _ in history.storage.files(ROWS))
     found = []
     for one in history.passes():
         rows = {
@@ -32,9 +32,10 @@ def books(history: History, date: str | None = None) -> list[dict[str, Any]]:
 def _of_pass(one: PassRecord) -> dict[str, Any]:
     report = one.report
     packets = report.get("packets", {})
-    own = bool(one.packets)  # of a live pass only the report is known
+    own = bool(one.packets)  # a live pass has only its report
     by_apid = {str(key): n for key, n in packets.get("by_apid", {}).items()}
     return {
+        "mission": one.mission,
         "stream": one.stream,
         "pass": one.name,
         "state": one.state,
@@ -76,27 +77,16 @@ def _closing(one: PassRecord, in_files: Mapping[tuple[str, str], int]) -> dict[s
     return {"closes": not why, "why": why}
 
 
-def rows_in_files(history: History) -> dict[tuple[str, str], int]:
-    """Rows by folder of kind and date, from the names of files."""
-    found: dict[tuple[str, str], int] = {}
-    for path, _ in history.storage.files(ROWS):
-        part = read_part(path)
-        if part:
-            key = part.kind_folder, part.date
-            found[key] = found.get(key, 0) + part.n_rows
-    return found
-
-
 def coverage(history: History, date: str | None = None) -> list[dict[str, Any]]:
-    """Kinds and dates that have rows: how many, in how many files and bytes."""
+    """For each kind and date with rows: mission, rows, files, bytes, first and last time (ns since 1970 UTC)."""
+    missions = history.missions()
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for path, size in history.storage.files(ROWS):
         part = read_part(path)
         if part and date in {None, part.date}:
-            entry = found.setdefault(
-                (part.kind_folder, part.date),
-                {"kind": decoded(part.kind_folder), "date": part.date, "rows": 0, "files": 0, "bytes": 0},
-            )
+            key = part.kind_folder, part.date
+            entry = found.setdefault(key, dict.fromkeys(("rows", "files", "bytes"), 0))
+            entry |= {"kind": decoded(key[0]), "mission": missions.get(key[0], ""), "date": part.date}
             entry["rows"] += part.n_rows
             entry["files"] += 1
             entry["bytes"] += size

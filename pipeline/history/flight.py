@@ -1,8 +1,8 @@
 """The history over Arrow Flight (gRPC), read-only: columns for programs, at the speed of the network.
 
-A ticket is JSON, as `calls.py` has it. A
-descriptor with a path of one kind, as `list_flights` gives it, stands for all rows of that kind. An error has
-`{"error": TEXT, "usage": BOOL}` as its extra information; `usage`: the request is wrong, not the folder.
+A ticket is JSON (`calls.py`). A descriptor whose path is a kind, as `list_flights` gives it, stands for all rows of
+that kind. The extra information of an error is `{"error": TEXT, "usage": BOOL}`; `usage`: the request is wrong, not the
+folder.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .history import History
 from .rows import Span
 
 AT_ONCE, PATIENCE_S = 4, 10.0
-"""Answers that are sent at once, and how long one more waits for its turn."""
+"""Concurrent answers, and how long another request waits for one of them to end."""
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
-    """Answers as soon as it is made, until `shutdown`. `port` is where it listens."""
+    """Serves from its construction until `shutdown`, on `port`."""
 
     def __init__(self, history: History, host: str, port: int, *, token: str = "") -> None:
-        """`token`: what a call must bear as `authorization: Bearer TOKEN`; empty for none."""
+        """`token`: required as `authorization: Bearer TOKEN` of each call; empty: none is required."""
         super().__init__(
             f"grpc://{in_url(host)}:{port}", middleware={"token": _TokenCheck(token)} if token else None
         )
@@ -39,7 +39,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         self._turns = BoundedSemaphore(AT_ONCE)
 
     def do_get(self, _context: Any, ticket: flight.Ticket) -> flight.FlightDataStream:
-        """Send the answer of a ticket, batch by batch."""
+        """Stream the answer of a ticket."""
         self._wait_for_turn()
         try:
             with _errors_for_clients():
@@ -50,7 +50,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         return flight.RecordBatchStream(pa.RecordBatchReader.from_batches(schema, self._releasing(batches)))
 
     def get_flight_info(self, _context: Any, descriptor: flight.FlightDescriptor) -> flight.FlightInfo:
-        """Say the schema of a descriptor and the ticket that gives it: a kind, or a command as a ticket has it."""
+        """Schema and ticket of a descriptor, which is a kind, or a command with the text of a ticket."""
         with _errors_for_clients():
             if not descriptor.path:
                 schema, _ = answer(self._history, descriptor.command)
@@ -75,7 +75,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             raise flight.FlightUnavailableError("too many queries at once: try again")
 
     def _releasing(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The batches; the turn ends with them, or when the client goes away."""
+        """The batches; releases the turn after them, or when the client disconnects."""
         try:
             yield from batches
         finally:
@@ -97,7 +97,7 @@ class _TokenCheck(flight.ServerMiddlewareFactory):  # type: ignore[misc]
 
 @contextmanager
 def _errors_for_clients() -> Iterator[None]:
-    """Errors as Flight carries them."""
+    """Convert errors to those of Flight."""
     try:
         yield
     except DownlinkError as error:

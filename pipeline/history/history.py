@@ -1,8 +1,8 @@
-"""A history as one asks it: find parameters, get their values or samples, SQL, Arrow datasets."""
+"""The query interface of a history: find parameters, get their values or samples, SQL, Arrow datasets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -33,13 +33,16 @@ if TYPE_CHECKING:
     import xarray
 
 MAX_VALUES = 200_000_000
-"""Values that one query may give, some 1.6 GB."""
+"""Most values of one query, about 1.6 GB."""
 Values = Literal["calibrated", "raw"]
 T = TypeVar("T")
 
 
 class History:
-    """Rows of products of all times. What is asked is looked for anew each time, so rows that come are seen at once."""
+    """Rows of products of all times. Each query lists the files again, so new rows are seen at once.
+
+    `url`: a folder, or `s3://BUCKET/PREFIX`; ConfigError where there is no history.
+    """
 
     def __init__(self, url: str | Path) -> None:
         self.url = str(url)
@@ -56,38 +59,49 @@ class History:
         return self._storage
 
     def reader(self, values: Values = "calibrated") -> RowReader:
-        """What reads the files of rows. ConfigError where the history is asked over the network."""
+        """The reader of the files of rows. ConfigError where the history is asked over the network."""
         check_one_of("values", values, VALUES)
         return self._readers[values]
 
     @property
     def problems(self) -> dict[str, str]:
-        """Files that were left aside so far, and why: torn ones, foreign ones."""
+        """Files that were skipped so far, and the reason: damaged ones, foreign ones."""
         return {path: why for one in self._readers.values() for path, why in one.problems.items()}
 
     def kinds(self, values: Values = "calibrated") -> dict[str, str]:
-        """Kinds that have rows or summaries, and the names of their folders."""
+        """Kinds that have rows or summaries, with the names of their folders, sorted."""
         root = self.reader(values).root
         folders = {*self.storage.folders(root)} | ({*self.storage.folders("days")} if root == ROWS else set())
         names = sorted(one.removeprefix("kind=") for one in folders if one.startswith("kind="))
         return {self._kind(name, values): name for name in names}
 
     def _kind(self, folder: str, values: Values) -> str:
-        """The kind of a folder; of a name that was cut, as its files say."""
+        """The kind of a folder; from the metadata of its files if the folder's name was cut."""
         if "~" not in folder or encoded(decoded(folder)) == folder:
             return decoded(folder)
         if folder not in self._kinds:
-            groups = self.reader(values).groups(self.reader(values).parts(folder))
-            told = (groups[-1].schema.metadata or {}).get(b"kind") if groups else None
-            self._kinds[folder] = told.decode() if told else decoded(folder)
+            self._kinds[folder] = self._metadata(folder, "kind", values) or decoded(folder)
         return self._kinds[folder]
+
+    def _metadata(self, folder: str, key: str, values: Values = "calibrated") -> str:
+        """An entry of the metadata of the newest files of a kind; empty where there is none."""
+        groups = self.reader(values).groups(self.reader(values).parts(folder))
+        return str((groups[-1].schema.metadata or {}).get(key.encode(), b"").decode()) if groups else ""
+
+    def missions(self) -> dict[str, str]:
+        """The mission of each kind with rows, by the name of its folder; empty where the files do not have it."""
+        return {folder: self._metadata(folder, "mission") for folder in self.kinds().values()}
 
     def parameters(self, kind: str, values: Values = "calibrated") -> list[Parameter]:
         """Parameters of a kind, in their order; ConfigError where there is no such kind."""
+        return self._parameters(kind, self.folder_of(kind, values), values)
+
+    def folder_of(self, kind: str, values: Values = "calibrated") -> str:
+        """The name of the folder of a kind. ConfigError where there is no such kind."""
         known = self.kinds(values)
         if kind not in known:
             raise ConfigError(f"the history has no {shown(kind)}: it has {some_of(known)}")
-        return self._parameters(kind, known[kind], values)
+        return known[kind]
 
     def _parameters(self, kind: str, folder: str, values: Values) -> list[Parameter]:
         reader = self.reader(values)
@@ -105,7 +119,7 @@ class History:
         return list(found.values()) or self._pruned(kind, folder)
 
     def _pruned(self, kind: str, folder: str) -> list[Parameter]:
-        """Parameters of which only summaries are left, or were: those that the newest file of days has."""
+        """Parameters whose rows were pruned: those of the newest file of day summaries."""
         years = self.storage.folders(f"days/kind={folder}")
         if not years:
             return []
@@ -119,9 +133,9 @@ class History:
         ]
 
     def find(self, pattern: str = "*", values: Values = "calibrated") -> list[Parameter]:
-        """Parameters by their name, `KIND.PARAMETER`, or their parameter alone; `*` and `?` stand for any, in any case.
+        """Parameters whose name `KIND.PARAMETER`, or whose parameter, matches a pattern with `*` and `?`, in any case.
 
-        A pattern without `*` or `?` is looked for anywhere in names and descriptions.
+        A pattern without `*`, `?` or `[` is searched as a substring of names and descriptions.
         """
         wanted = pattern.lower()
         is_pattern = any(one in wanted for one in "*?[")
@@ -142,19 +156,14 @@ class History:
         known = self.kinds(values)
         found: list[Parameter] = []
         for kind, rest in readings(name, known):
-            found += [
-                one for one in self._parameters(kind, known[kind], values) if rest in {one.parameter, one.column}
-            ]
+            found += _named(rest, self._parameters(kind, known[kind], values))
         if not found and values == "calibrated":
             found = [
-                one
-                for kind, rest in readings(name, known)
-                for one in self._pruned(kind, known[kind])
-                if rest in {one.parameter, one.column}
+                one for kind, rest in readings(name, known) for one in _named(rest, self._pruned(kind, known[kind]))
             ]
         if not found:
-            every = (one for kind, folder in known.items() for one in self._parameters(kind, folder, values))
-            found = [one for one in every if name in {one.parameter, one.column}]
+            for kind, folder in known.items():
+                found += _named(name, self._parameters(kind, folder, values))
         if len(found) == 1:
             return found[0]
         if found:
@@ -178,7 +187,7 @@ class History:
         columns: Sequence[str] = (),
         max_values: int = MAX_VALUES,
     ) -> pa.Table:
-        """As `get`, as an Arrow table: `time`, `quality`, a column for each name; rows of several kinds by time."""
+        """Values of parameters as an Arrow table: `time`, `quality`, a column for each name; arguments as `get`."""
         check_names(names)
         check_one_of("by", by, AXES)
         columns = checked_columns(columns, points)
@@ -213,7 +222,7 @@ class History:
         return with_absent(in_order(found, by="received" if by == "received" else "time"), names, wanted)
 
     def size(self, folder: str, columns: Sequence[str], span: Span, choice: Choice, values: Values) -> int:
-        """Upper bound of the values that a query gives, from the names of files, and of lists from their footers."""
+        """Estimate of the number of values of a query: from the names of files; for lists, from their footers."""
         reader = self.reader(values)
         total = 0
         for group in reader.groups(reader.parts(folder, choice), span):
@@ -226,28 +235,28 @@ class History:
 
     def _in_lists(self, part: Any, names: Sequence[str]) -> int:
         try:
-            told = parquet.read_metadata(self.storage.full(part.path), filesystem=self.storage.filesystem)
+            footer = parquet.read_metadata(self.storage.full(part.path), filesystem=self.storage.filesystem)
         except (pa.ArrowException, OSError):
             return 0
         return sum(
-            told.row_group(g).column(c).num_values
-            for g in range(told.num_row_groups)
-            for c in range(told.num_columns)
-            if told.row_group(g).column(c).path_in_schema.startswith(tuple(f"{name}.list." for name in names))
+            footer.row_group(g).column(c).num_values
+            for g in range(footer.num_row_groups)
+            for c in range(footer.num_columns)
+            if footer.row_group(g).column(c).path_in_schema.startswith(tuple(f"{name}.list." for name in names))
         )
 
     def get(self, *names: str, **how: Any) -> xarray.Dataset:
-        """Give values of parameters as a Dataset along `time`, sorted, with units; `name` as `find` lists it.
+        """Values of parameters as a Dataset along `time`, sorted, with units; names as `find` lists them.
 
         `start`, `end` (excluded): ISO 8601 text in UTC, datetime, or ns since 1970; a date as `end` includes that day.
         `points`: at most so many samples: the mean under the name, and `NAME.min`, `NAME.max`, `NAME.last`, `NAME.n`.
-        `values`: "calibrated" or "raw". `by="received"`: by the time of reception, as rows without onboard time are in
-        any case. `stream`, `passes`: of these alone; `version`: rows that were replaced, until they are pruned.
-        `columns`: more of the fixed columns, such as "pass", "apid", "received". Coordinates: `quality` and these.
+        `values`: "calibrated" or "raw". `by="received"`: by receive time; rows without onboard time always are.
+        `stream`, `passes`: only rows of these; `version`: rows of that version, also replaced ones until pruned.
+        `columns`: additional fixed columns, such as "pass", "apid", "received". Coordinates: `quality` and these.
 
-        Parameters of several kinds are rows one between the other by time; what a row does not have is NaN, or None.
-        Values of several elements have more axes; where rows differ in length they are padded behind `NAME.length`.
-        Raises ConfigError for a name that there is not, and for more than `max_values`, with the size.
+        Rows of several kinds are merged by time; a parameter that a row does not have is NaN, or None. Values of
+        several elements have more axes; rows of different lengths are padded, their lengths in `NAME.length`.
+        Raises ConfigError for an unknown name, and for more than `max_values` values, with their number.
         """
         from .datasets import to_dataset  # noqa: PLC0415 - xarray is heavy
 
@@ -256,7 +265,7 @@ class History:
         return to_dataset(table, dict(zip(names, of, strict=True)), str(how.get("by", "time")))
 
     def last(self, *names: str, end: Time = None, values: Values = "calibrated") -> pa.Table:
-        """The newest row of each parameter, as `newest`. Values of parameters that have no common type are text."""
+        """Result of `newest` as an Arrow table; values are text where the parameters have no common type."""
         found = self.newest(*names, end=end, values=values)
         try:
             return pa.Table.from_pylist(found)
@@ -266,7 +275,7 @@ class History:
     def newest(self, *names: str, end: Time = None, values: Values = "calibrated") -> list[dict[str, Any]]:
         """The newest row of each parameter that has a value: name, unit, time, received, value, quality, stream, pass.
 
-        `end`: the newest before that, so what a value was then, whatever a clock that went wrong dated later.
+        `end`: the newest row before that time.
         """
         span = Span(end=to_ns(end, is_end=True))
         found = []
@@ -280,7 +289,7 @@ class History:
 
     @staticmethod
     def _try_again(call: Callable[[], T]) -> T:
-        """What a call gives; again where a writer merged the files that it was about to read."""
+        """Result of a call, retried if a writer merged the files that it was about to read."""
         for _ in range(3):
             with suppress(FileNotFoundError):
                 return call()
@@ -303,10 +312,10 @@ class History:
         return None
 
     def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
-        """Give the rows of a kind as an Arrow dataset, for engines that read those; files of the range alone.
+        """The files of a kind that have rows of a range as an Arrow dataset.
 
-        ConfigError where a parameter changed its unit or form: a dataset would mix its values, which `get` and
-        `batches` keep apart.
+        ConfigError where a parameter changed its unit or type: a dataset would mix its values, which `get` and
+        `batches` separate.
         """
         groups = self.groups(kind, Span(to_ns(start), to_ns(end, is_end=True)), values)
         reader = self.reader(values)
@@ -328,51 +337,48 @@ class History:
         end: Time = None,
         values: Values = "calibrated",
     ) -> pa.RecordBatchReader:
-        """Give the rows of a kind batch by batch, file by file, so that any number of them fits into memory.
+        """Stream the rows of a kind as Arrow batches, one file at a time, in constant memory.
 
-        `columns`: all without; rows of older units have theirs as `NAME [unit]`. ConfigError where there is none.
+        `columns`: by default all; values in older units are in `NAME [unit]`. ConfigError for an unknown column.
         """
         span = Span(to_ns(start), to_ns(end, is_end=True))
         return stream_rows(self.reader(values), self.groups(kind, span, values), columns, span)
 
     def groups(self, kind: str, span: Span, values: Values = "calibrated") -> list[Group]:
-        """Files of a kind by schema. ConfigError where there is no such kind."""
-        known = self.kinds(values)
-        if kind not in known:
-            raise ConfigError(f"the history has no {shown(kind)}: it has {some_of(known)}")
+        """Files of a kind that may have rows of a span, by schema. ConfigError where there are none."""
         reader = self.reader(values)
-        groups = reader.groups(reader.parts(known[kind]), span)
+        groups = reader.groups(reader.parts(self.folder_of(kind, values)), span)
         if not groups:
             raise ConfigError(f"the history has no rows of {kind} there")
         return groups
-
-    def dataset_of(self, group: Group, values: Values = "calibrated") -> ds.Dataset:
-        """The dataset of a group of files."""
-        return self.reader(values).dataset_of(group)
 
     def sql(self, query: str, *, max_rows: int = 1_000_000) -> pa.Table:
         """Run one SELECT (DuckDB) over the history: a table for each kind, `passes`, `parameters`, and as
         schemas `minutes`, `hours` and `days` with summaries.
 
-        It sees nothing else: no files, network, extensions or settings. Raises ConfigError for a statement that is no
-        query or fails, and for more than `max_rows`.
+        `show tables` lists them, `describe KIND` the columns of one. No access to files, network, extensions or
+        settings. Raises ConfigError for a statement that is no query or fails, and for more than `max_rows` rows.
         """
         from .sql import run_sql  # noqa: PLC0415 - DuckDB is an optional extra
 
         return run_sql(self, query, max_rows)
 
     def passes(self, *, brief: bool = False) -> list[PassRecord]:
-        """The books of each pass. `brief`: without reports and events."""
+        """The record of each pass. `brief`: without reports and events."""
         found = list(all_passes(self.storage))
         return [replace(one, report={}, events=[]) for one in found] if brief else found
 
     def rows_of(self, kind: str) -> KindRows:
-        """All parameters of a kind at once, as displays ask for them. ConfigError where there is no such kind."""
+        """Queries of all parameters of a kind, for displays. ConfigError where there is no such kind."""
         return KindRows(self, kind)
 
     def spans(self) -> dict[str, Range]:
-        """Of each kind the times of its first and last row."""
+        """Times of the first and last row of each kind, ns since 1970 UTC; kinds without times are left out."""
         return spans_of(self)
+
+
+def _named(name: str, parameters: Iterable[Parameter]) -> list[Parameter]:
+    return [one for one in parameters if name in {one.parameter, one.column}]
 
 
 def _texts(one: str | Sequence[str]) -> Sequence[str]:

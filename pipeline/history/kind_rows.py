@@ -1,6 +1,6 @@
-"""The rows of one kind in a range, for displays: how many there are, all of them, or the least and greatest of bins.
+"""Queries of the rows of one kind in a range, for displays: number of rows, all rows, or bins with minimum and maximum.
 
-Unlike `History.table` it takes all parameters of a kind at once, and says what a query would give before it is made.
+Unlike `History.table` a query has all parameters of a kind; `extent` estimates its size before it is made.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from ..model.batches import NO_TIME
-from ..model.errors import ConfigError
-from .names import Part
+from .arguments import check_points
 from .parameter import Parameter
 from .result_tables import renamed, share
 from .rows import Choice, Span
 from .samples import flattened, samples
+from .times import to_ns
 
 if TYPE_CHECKING:
     from .history import History
 
 Which = Literal["all", "lists", "numbers", "first"]
-"""Parameters: all; those with several values a row; those with one value a row; the first of these."""
+"""Parameters: all; those with several values per row; those with one value per row; the first of these."""
 Range = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`n_rows`: about how many rows there are, by the names of files; `first`, `last`: times of the first and last one
-    in the range, ns since 1970; `is_untimed`: none has a time; `files`: the ranges of the files; `n_list_values`: at
-    most so many values of parameters with several values a row.
+    """`n_rows`: estimate from the names of files; `first`, `last`: times of the first and last row in the range, ns
+    since 1970 UTC; `is_untimed`: no row has a time; `files`: time ranges of the files; `n_list_values`: upper bound of
+    the number of values of parameters with several values per row.
     """
 
     n_rows: int = 0
@@ -43,25 +43,22 @@ class Extent:
 
 
 class KindRows:
-    """Rows of `kind` of a history whose folder is at hand. `stream`: of this one alone, empty for all. Times are ns
-    since 1970, `end` excluded.
+    """Rows of `kind` of a history in a folder. `stream`: only of this one; empty: all. Times are ns since 1970 UTC,
+    `end` excluded.
     """
 
     def __init__(self, history: History, kind: str) -> None:
         """ConfigError where there is no such kind."""
         self._history, self.kind = history, kind
-        folder = history.kinds().get(kind)
-        if folder is None:
-            raise ConfigError(f"the history has no {kind}")
-        self._folder = folder
+        self._folder = history.folder_of(kind)
 
     def extent(self, start: int, end: int, stream: str = "", *, lists: bool = False) -> Extent:
-        """What there is in a range. `lists`: count the values of parameters with several values a row, too."""
+        """Number and times of the rows in a range. `lists`: with `n_list_values`."""
         every = self._history.reader().parts(self._folder, _choice(stream))
         parts = [one for one in every if one.overlaps(start, end)]
         if not parts:
             return Extent()
-        span = Span(start, end)
+        span = _span(start, end)
         columns = [one.column for one in self._parameters("lists")] if lists else []
         n_values = self._history.size(self._folder, columns, span, _choice(stream), "calibrated") if columns else 0
         return Extent(
@@ -74,19 +71,20 @@ class KindRows:
         )
 
     def rows(self, start: int, end: int, stream: str = "", which: Which = "all") -> pa.Table:
-        """Rows with `time`, `received`, `quality` and the parameters by their full names; no columns where there are
-        none.
+        """Rows with `time`, `received`, `quality` and the parameters by their full names; a table without columns if
+        there are none.
         """
         extra = ["time", "received", "quality"]
         names = {one.column: one.name for one in self._parameters(which)}
-        found = self._history.reader().read(self._folder, [*names, *extra], Span(start, end), _choice(stream))
+        found = self._history.reader().read(self._folder, [*names, *extra], _span(start, end), _choice(stream))
         return renamed(found, names, extra) if found.num_columns else found
 
     def samples(self, start: int, end: int, points: int, stream: str = "", which: Which = "numbers") -> pa.Table:
-        """At most `points` bins with `time`, `quality` and of each parameter mean, min, max, last and n."""
+        """At most `points` bins with `time`, `quality` and mean, min, max, last and n of each parameter."""
+        check_points(points, ())
         names = {one.column: one.name for one in self._parameters(which)}
-        span = Span(start, end)
-        found = samples(self._history.reader(), self._folder, list(names), span, points, _choice(stream))
+        reader, choice = self._history.reader(), _choice(stream)
+        found = samples(reader, self._folder, list(names), _span(start, end), points, choice)
         return flattened(found, names) if len(found) else found
 
     def _parameters(self, which: Which) -> list[Parameter]:
@@ -98,7 +96,7 @@ class KindRows:
 
 
 def is_list(one: Parameter) -> bool:
-    """Whether a row has several values of a parameter."""
+    """Whether a parameter has several values per row."""
     return "list" in one.type
 
 
@@ -106,15 +104,14 @@ def spans_of(history: History) -> dict[str, Range]:
     """The times of the first and the last row of each kind that has rows with a time."""
     found: dict[str, Range] = {}
     for kind, folder in history.kinds().items():
-        ends = _ends(history.reader().parts(folder))
-        if ends:
-            found[kind] = ends
+        timed = [one for one in history.reader().parts(folder) if one.first > NO_TIME // 2]
+        if timed:
+            found[kind] = min(one.first for one in timed), max(one.last for one in timed)
     return found
 
 
-def _ends(parts: Sequence[Part]) -> Range | None:
-    known = [one for one in parts if one.first > NO_TIME // 2]
-    return (min(one.first for one in known), max(one.last for one in known)) if known else None
+def _span(start: int, end: int) -> Span:
+    return Span(to_ns(start), to_ns(end))
 
 
 def _choice(stream: str) -> Choice:

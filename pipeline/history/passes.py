@@ -1,7 +1,4 @@
-"""The books of each pass in a history: what was received, decoded and lost, and where its rows are.
-
-`passes/STREAM/PASS.json`: version, report of the pass, rows by kind and date, packets by APID, when it was written.
-"""
+"""The record of each pass in a history, `passes/STREAM/PASS.json`: version, report, rows by kind and date, packets."""
 
 from __future__ import annotations
 
@@ -18,7 +15,9 @@ from .storage import Storage
 
 @dataclass(slots=True)
 class PassRecord:
-    """One pass. `rows`: by kind and date; `state`: `open` while a service still writes it, else `complete`."""
+    """One pass. `rows`: number of rows by kind folder and date; `state`: `open` while a service still writes rows of
+    it, else `complete`; `received`: first and last receive time, ISO 8601.
+    """
 
     stream: str
     name: str
@@ -29,16 +28,16 @@ class PassRecord:
     received: list[str | None] = field(default_factory=list)
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
     packets: dict[str, int] = field(default_factory=dict)
-    """Packets whose rows are here, by APID; of products of the same packets once."""
+    """Number of packets with rows, by APID; a packet that several products are made of counts once."""
     lost: dict[str, int] = field(default_factory=dict)
-    """Packets missing by their sequence counts, by APID."""
+    """Number of packets missing by their sequence counts, by APID."""
     report: dict[str, Any] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     content: str = ""
     """Digest of the recording."""
     has_raw: bool = False
     raw_rows: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Rows with raw values, as `rows`; of an open pass 0 stands for some."""
+    """Number of rows with raw values, as `rows`; 0 in an open pass: some."""
     dates_received: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     """Versions whose rows were replaced, oldest first."""
@@ -57,7 +56,7 @@ class PassRecord:
 def nested(
     rows: Mapping[tuple[str, str], int], more: Mapping[str, Mapping[str, int]] = MappingProxyType({})
 ) -> dict[str, dict[str, int]]:
-    """Numbers of rows by kind, and by date in each, added to those of `more`."""
+    """Numbers of rows by kind and date as nested mappings, added to those of `more`."""
     found = {kind: dict(dates) for kind, dates in more.items()}
     for (kind, date), n in rows.items():
         by_date = found.setdefault(kind, {})
@@ -72,23 +71,21 @@ def read_pass(storage: Storage, stream: str, name: str) -> PassRecord | None:
 
 
 def write_pass(storage: Storage, record: PassRecord) -> None:
-    """Write it whole."""
-    content = json.dumps(asdict(record), ensure_ascii=False, default=str).encode()
-    storage.write(pass_path(record.stream, record.name), content)
+    """Write a record, atomically."""
+    storage.move(*stage_pass(storage, record))
 
 
 def stage_pass(storage: Storage, record: PassRecord) -> tuple[str, str]:
-    """Write it under a hidden name, for a commit."""
+    """Write a record under a hidden name; the move that commits it."""
     path = pass_path(record.stream, record.name)
     content = json.dumps(asdict(record), ensure_ascii=False, default=str).encode()
     return storage.write_hidden(path, lambda file: file.write(content)), path
 
 
 def all_passes(storage: Storage) -> Iterator[PassRecord]:
-    """Every pass, in order of stream and name; a damaged record is left aside."""
+    """The record of every pass, in order of stream and name; damaged ones are skipped."""
     for path, _ in sorted(storage.files(PASSES)):
-        found = _read(storage, path)
-        if found is not None:
+        if (found := _read(storage, path)) is not None:
             yield found
 
 

@@ -1,7 +1,8 @@
-"""Rows of one kind out of its files, whatever versions of its dictionary they are of.
+"""Read the rows of one kind from its files, which may have been made with several versions of its dictionary.
 
 Files of one schema are read together. Where a parameter changed its unit or type, rows of an older form are in a
-column of their own (`forms`), whatever range is asked. Torn files are left aside and named in `problems`.
+column of their own (`forms`), independent of the range of the query. Damaged files are skipped and listed in
+`problems`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ MAX_NAMES_KEPT = 4096
 
 @dataclass(slots=True)
 class Group:
-    """Files of one schema; `names`: the column of a query by the column of the files."""
+    """Files of one schema; `names`: the column name in queries by the column name in the files."""
 
     schema: pa.Schema
     parts: list[Part]
@@ -40,9 +41,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Rows from `start` up to `end`, ns since 1970, None without bound; by time where there is one, else by reception.
+    """Rows from `start` up to `end` (excluded), ns since 1970 UTC, None: no bound; by time, or by receive time for rows
+    without a time.
 
-    `by_reception`: by receive time, whatever their time is.
+    `by_reception`: by receive time for all rows.
     """
 
     start: int | None = None
@@ -50,13 +52,13 @@ class Span:
     by_reception: bool = False
 
     def may_have(self, part: Part) -> bool:
-        """Whether rows of a file may be in it."""
+        """Whether a file may have rows of the span."""
         return self.by_reception or part.overlaps(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Rows of some streams, passes, or of a version that may have been replaced."""
+    """Selection of rows by streams, passes, and a version, which may have been replaced; empty: all."""
 
     streams: Sequence[str] = ()
     passes: Sequence[str] = ()
@@ -69,13 +71,13 @@ class RowReader:
     def __init__(self, storage: Storage, root: str = ROWS) -> None:
         self.storage, self.root = storage, root
         self.problems: dict[str, str] = {}
-        """Files that were left aside, and why."""
+        """Reasons by the path of each file that was skipped."""
         self._schemas: dict[tuple[str, str], pa.Schema] = {}
         self._names: dict[tuple[tuple[str, str, bool], ...], list[dict[str, str]]] = {}
-        """Of the forms of a kind, in order, the names of their columns."""
+        """Column names of the schemas of a kind, in order."""
 
     def parts(self, folder: str, choice: Choice = Choice()) -> list[Part]:
-        """All files of a kind that may have such rows. `folder`: the encoded name of the kind."""
+        """All files of a kind that may have rows of a choice. `folder`: the encoded name of the kind."""
         found, foreign = self.storage.parts(f"{self.root}/kind={folder}")
         if choice.version is not None:
             old, more = self.storage.parts(f"{REPLACED}/{choice.version}/{self.root}/kind={folder}")
@@ -91,7 +93,7 @@ class RowReader:
     def groups(self, parts: Sequence[Part], span: Span = Span()) -> list[Group]:
         """Files that may have rows of a span, by schema, those with the newest rows last; `parts`: all of the kind.
 
-        Names of columns are the same whatever the span.
+        Column names do not depend on the span.
         """
         groups = self._by_schema(parts)
         for group, names in zip(groups, self._names_of(groups), strict=True):
@@ -109,7 +111,7 @@ class RowReader:
         return self._names[key]
 
     def _by_schema(self, parts: Sequence[Part]) -> list[Group]:
-        """Files by schema, by their newest row; those of a replaced version, where one is asked for, last."""
+        """Files by schema, in order of their newest row; those of a replaced version last."""
         by_schema: dict[tuple[str, str, bool], list[Part]] = defaultdict(list)
         for part in parts:
             by_schema[part.kind_folder, part.schema, part.path.startswith(f"{REPLACED}/")].append(part)
@@ -141,9 +143,9 @@ class RowReader:
     def read(
         self, folder: str, columns: Sequence[str] | None, span: Span = Span(), choice: Choice = Choice()
     ) -> pa.Table:
-        """Rows sorted by time, else by reception. `columns`: names as queries have them; None for all.
+        """Rows sorted by time, or else receive time. `columns`: names as in queries; None: all.
 
-        A file that a commit takes away meanwhile is looked for again.
+        Retried if a commit removes a file meanwhile.
         """
         for attempt in range(_RETRIES):
             try:
@@ -153,12 +155,8 @@ class RowReader:
                     raise
         raise AssertionError
 
-    def parts_of(self, path: str) -> list[Part]:
-        """Files of rows below a folder."""
-        return self.storage.parts(path)[0]
-
     def count(self, part: Part, stream: str, pass_name: str) -> int:
-        """Rows of a pass in a file; 0 for one that cannot be read or is gone."""
+        """Number of rows of a pass in a file; 0 for one that cannot be read."""
         try:
             table = read_part_table(self.storage, part, ["stream", "pass"])
         except (ArrowException, OSError):
@@ -221,7 +219,7 @@ class RowReader:
         )
 
     def dataset_of(self, group: Group, schema: pa.Schema | None = None) -> ds.Dataset:
-        """The files of a group without those that cannot be read; `schema`: that rows get, the group's without."""
+        """The readable files of a group as a dataset; `schema`: of its rows, by default the group's."""
         group.parts = [one for one in group.parts if self._open(one) is not None]
         return self._dataset(group, schema)
 
@@ -243,7 +241,7 @@ def _described(found: pa.Schema, schema: pa.Schema, wanted: Mapping[str, str]) -
 
 
 def sorted_rows(table: pa.Table, *, by_reception: bool = False) -> pa.Table:
-    """Rows in order of time, else of reception."""
+    """Rows in order of time, or else receive time."""
     axis = (
         np.asarray(pc.fill_null(table["received"].cast(pa.int64()), 0).to_numpy())
         if by_reception
@@ -255,7 +253,7 @@ def sorted_rows(table: pa.Table, *, by_reception: bool = False) -> pa.Table:
 
 
 def _filter_of(storage: Storage, choice: Choice, *, replaced: bool) -> Any:
-    """`replaced`: the rows are of the wanted version whatever their pass has now."""
+    """The Arrow filter of a choice; None for all rows. `replaced`: the files have only rows of the chosen version."""
     condition = None
     stream, name = (ds.field(one).cast(pa.string()) for one in ("stream", "pass"))
     if choice.streams:
@@ -274,7 +272,7 @@ def _both(one: Any, other: Any) -> Any:
 
 
 def row_condition(span: Span, times: set[str], more: Any = None) -> Any:
-    """The condition that rows of a span fulfil, and `more` too. `times`: of their files, as the names say it."""
+    """The Arrow filter of a span and `more`. `times`: the letters of the files (`t`, `n`, `m`)."""
     if span.start is None and span.end is None:
         return more
     if span.by_reception:

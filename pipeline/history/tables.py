@@ -1,8 +1,8 @@
-"""Products become Arrow tables of rows: fixed columns first, then a column for each parameter or product array.
+"""Convert products to Arrow tables of rows: fixed columns first, then a column for each parameter or product array.
 
-In: products of one kind and form, with what is known of their packets. Out: one table, rows in the order of the
-products. An array with a value for each row is a column, one with several is a list; values of differing length are
-lists too. An array of the whole product (an axis, say) is in its first row; a single value of it is in every row.
+In: products of one kind and schema, with the fields of their packets. Out: one table, rows in the order of the
+products. An array with a value for each row is a column, one with several values a column of lists, as are values of
+different lengths. An array of the whole product (such as an axis) is in its first row, a scalar of it in every row.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FIXED_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class PacketFields:
-    """Of each row of a product the packet that it is of: `received_ns` int64[n], `seq_count` int32[n], -1 unknown."""
+    """Packet fields of each row of a product: `received_ns` int64[n], 0 unknown; `seq_count` int32[n], -1 unknown."""
 
     received_ns: Array
     seq_count: Array
@@ -53,7 +53,7 @@ class PacketFields:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A product with its key in the history, the pass that it is of, and the fields of its packets."""
+    """A product with its key in the history (dedup), its pass, and the fields of its packets."""
 
     product: Product
     key: str
@@ -70,9 +70,9 @@ class Entry:
 
 
 def version_of(lineage: Mapping[str, Any]) -> str:
-    """What made products, as 12 hexadecimal digits: software, dictionary, calibrations and clock correlation.
+    """Version of products, 12 hexadecimal digits: hash of software, dictionary, calibrations and clock correlation.
 
-    `lineage`: of a product, or of a mission with `clock_correlation` beside.
+    `lineage`: of a product, or that of a mission with `clock_correlation` added.
     """
     made = [
         lineage.get(key)
@@ -82,16 +82,16 @@ def version_of(lineage: Mapping[str, Any]) -> str:
 
 
 def form_key(product: Product) -> tuple[Any, ...]:
-    """What products of one table agree in: kind, and name, type, unit and inner shape of each array."""
+    """Key of products that fit into one table: kind, and name, type, unit and inner shape of each array."""
     arrays = Quantities.of(product.arrays)
     n = len(product.quality)
     inner = tuple((one.dtype.kind, one.dtype.itemsize, _by_row(one, arrays.metadata.arrays[name][2], n), one.shape[1:])
                   for name, one in arrays.arrays.items())  # fmt: skip
-    return product.instrument, product.product, arrays.metadata, inner  # the object itself: an id is used again
+    return product.instrument, product.product, arrays.metadata, inner  # the object itself: its id() may be reused
 
 
 def table_of(entries: Sequence[Entry]) -> pa.Table:
-    """One table of products of one form."""
+    """One table of products whose `form_key` is equal."""
     first = entries[0].product
     counts = np.array([one.n_rows for one in entries])
     columns: dict[str, Any] = _fixed(entries, counts)
@@ -103,7 +103,7 @@ def table_of(entries: Sequence[Entry]) -> pa.Table:
         if name in _TIMES or name in parts:
             continue
         unit, description, dims = metadata[name]
-        values = [np.asarray(Quantities.of(one.product.arrays).arrays[name]) for one in entries]
+        values = _arrays(entries, name)
         lengths = _arrays(entries, f"{name}.length") if name in ragged else None
         column = _column(values, dims, counts, lengths, n_quality=len(first.quality))
         words = {"parameter": name, "unit": unit, "description": description, "dims": " ".join(dims)}
@@ -156,7 +156,7 @@ def _fixed(entries: Sequence[Entry], counts: Array) -> dict[str, Any]:
 
 
 def _times(entries: Sequence[Entry], name: str, clock: int) -> Array:
-    """Times of rows; of a product without rows its own first."""
+    """Times of rows, int64[n]; the first time of the product where it has no rows."""
     found = []
     for one in entries:
         arrays = Quantities.of(one.product.arrays).arrays
@@ -170,10 +170,10 @@ def _times(entries: Sequence[Entry], name: str, clock: int) -> Array:
 
 
 def packet_fields(entry: Entry) -> PacketFields:
-    """The packets of rows, as far as they are known.
+    """The packet fields of the rows of a product, as far as they are known.
 
-    Where a product says only its first and last sequence count and has a packet for each row without a gap, the counts
-    follow. A product of one packet has one count and one receive time.
+    Sequence counts are interpolated from the first and the last one if there is a packet for each row and no gap. A
+    product of one packet has one count and one receive time.
     """
     if entry.packets is not None:
         return entry.packets
@@ -226,7 +226,7 @@ def _column(
 
 
 def _first_rows(values: Sequence[Array], counts: Array) -> Any:
-    """Lists that only the first row of each product has."""
+    """A column with a list in the first row of each product, and null in the others."""
     sizes = np.zeros(int(counts.sum()), np.int64)
     starts = np.cumsum(counts) - counts
     sizes[starts] = [len(one) for one in values]
@@ -255,18 +255,17 @@ def _flat(values: Array, *, in_list: bool) -> Any:
     if values.dtype.kind == "c":
         pairs = np.ascontiguousarray(values).view(values.real.dtype).reshape(-1, 2)
         return _nested(pairs)
-    if values.dtype == np.float16:  # which DuckDB and others do not read
+    if values.dtype == np.float16:  # DuckDB and others do not read float16
         values = values.astype(np.float32)
     return pa.array(np.ascontiguousarray(values))
 
 
-def merged(tables: Mapping[Any, pa.Table] | Sequence[pa.Table]) -> pa.Table:
+def merged(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables of one schema as one."""
-    found = list(tables.values()) if isinstance(tables, Mapping) else list(tables)
-    return found[0] if len(found) == 1 else pa.concat_tables(found).unify_dictionaries()
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables).unify_dictionaries()
 
 
 def axis_ns(table: pa.Table) -> Array:
-    """What rows are ordered by: time, else receive time, else NO_TIME; int64[n]."""
+    """Sort key of rows: time, else receive time, else NO_TIME; int64[n], ns since 1970 UTC."""
     axis = pc.coalesce(table["time"], table["received"]).cast(pa.int64())
     return np.asarray(pc.fill_null(axis, NO_TIME).to_numpy())

@@ -176,13 +176,21 @@ def application(
         CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
     )
     middleware = [*([shared] if origins else []), guard]
-    return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: _http_error})
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=_HANDLERS)
 
 
 def _http_error(_: Request, error: Exception) -> Response:
     """A path that there is not, or a method that it does not take."""
     assert isinstance(error, HTTPException)
     return _error(error.detail, error.status_code)
+
+
+def _defect(_: Request, error: Exception) -> Response:
+    """An error that no request should cause; the server's log has its traceback."""
+    return _error(f"a defect of the server, {type(error).__name__}: its log has the traceback", 500)
+
+
+_HANDLERS: dict[Any, Callable[[Request, Exception], Response]] = {HTTPException: _http_error, Exception: _defect}
 
 
 def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response]]:

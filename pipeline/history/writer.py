@@ -1,8 +1,8 @@
-"""Rows into the history: batches of products become files of rows, each committed whole.
+"""Write batches of products as files of rows, each committed atomically.
 
-In: entries (products with their key and pass). Out: files sorted by time, one for each kind, date and form of a batch.
-A product that is there already, by its key in its stream, adds nothing. A pass with another version than the one
-that is there replaces its rows: the old ones go to `replaced/VERSION/`.
+In: entries (products with their key and pass). Out: files sorted by time, one for each kind, date and schema of a
+batch. A product whose key the stream has already is skipped (dedup). A pass of another version replaces its rows: the
+old ones are moved to `replaced/VERSION/`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 from pyarrow import ArrowException, parquet
 
 from ..model.batches import NO_TIME
+from ..model.errors import ConfigError
 from .names import DAY_NS, RAW, REPLACED, ROWS, Part, date_of, encoded, part_name, partition
 from .passes import PassRecord
 from .rows import read_part_table
@@ -34,13 +36,13 @@ Moves = list[tuple[str, str]]
 
 
 def schema_digest(schema: pa.Schema) -> str:
-    """Digest of names, types, units and kind: files with the same one are read together."""
+    """Digest of the names, types and units of columns: files with equal digests are read together."""
     parts = [f"{one.name}\0{one.type}\0{(one.metadata or {}).get(b'unit', b'').decode()}" for one in schema]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=4).hexdigest()
 
 
 def write_parquet(file: Any, table: pa.Table) -> None:
-    """Write a table that is sorted: row groups by time, statistics of the columns that queries prune by."""
+    """Write a sorted table: row groups by time, statistics of the columns that queries filter by."""
     n_bytes = max(table.nbytes, 1)
     rows = max(1, min(ROW_GROUP_ROWS, int(table.num_rows * ROW_GROUP_BYTES / n_bytes)))
     encoded = [name for name in table.schema.names if name not in _DELTA]
@@ -60,9 +62,9 @@ def write_parquet(file: Any, table: pa.Table) -> None:
 def stage_table(
     storage: Storage, root: str, folder: str, table: pa.Table, summaries: dict[str, pa.Table] | None = None
 ) -> Moves:
-    """Write a table as hidden files, one for each date, sorted; gives the moves that commit them.
+    """Write a table as hidden files, one for each date, sorted; return the moves that commit them.
 
-    `summaries`: gets the minutes of each file by its path.
+    `summaries`: receives the minute summaries of each file by its path.
     """
     axis = axis_ns(table)
     days = np.where(axis == NO_TIME, NO_TIME, axis // DAY_NS)
@@ -85,7 +87,7 @@ def stage_table(
 
 
 def read_keys(storage: Storage, part: Part, stream: str, but_pass: str = "") -> set[str]:
-    """Keys of the products of a stream in a file, but for those of one pass. A torn file has none: it is left aside."""
+    """Keys of the products of a stream in a file, without those of one pass; empty for a damaged file."""
     try:
         found = read_part_table(storage, part, ["stream", "pass", "product_id"])
     except (ArrowException, OSError):
@@ -96,23 +98,51 @@ def read_keys(storage: Storage, part: Part, stream: str, but_pass: str = "") -> 
 
 @dataclass(slots=True)
 class Batch:
-    """Entries that are committed together; the same key twice in a stream counts once."""
+    """Entries that are committed together; a key that a stream has twice is added once (dedup)."""
 
     entries: dict[tuple[Any, ...], list[Entry]] = field(default_factory=lambda: defaultdict(list))
     keys: set[tuple[str, str, str]] = field(default_factory=set)
-    n_rows: int = 0
     n_bytes: int = 0
 
-    def add(self, entry: Entry) -> bool:
-        """Whether it was new in this batch."""
+    def add(self, entry: Entry) -> None:
         key = entry.kind, entry.product.stream, entry.key
         if key in self.keys:
-            return False
+            return
         self.keys.add(key)
         self.entries[form_key(entry.product)].append(entry)
-        self.n_rows += entry.n_rows
         self.n_bytes += sum(one.values.nbytes for one in entry.product.arrays.values())
-        return True
+
+
+class KindMissions:
+    """The mission of each kind of a history. Queries ask by kind, so a kind has rows of one mission."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._checked: set[tuple[str, str, str]] = set()
+
+    def check(self, root: str, entries: Iterable[Sequence[Entry]]) -> None:
+        """ConfigError where the files of a kind have rows of other missions only."""
+        for group in entries:
+            mission, kind = group[0].product.mission, group[0].kind
+            if (root, kind, mission) not in self._checked:
+                known = self._missions(f"{root}/kind={encoded(kind)}", mission)
+                if known and mission not in known:
+                    raise ConfigError(
+                        f"{self._storage.url}: {kind} has rows of mission {', '.join(sorted(known))}: "
+                        f"keep those of mission {mission} in another history"
+                    )
+                self._checked.add((root, kind, mission))
+
+    def _missions(self, folder: str, wanted: str) -> set[str]:
+        """Missions in the metadata of the files of a kind; reading ends at the one wanted."""
+        found: set[str] = set()
+        for part in self._storage.parts(folder)[0]:
+            with suppress(ArrowException, OSError):
+                schema = parquet.read_schema(self._storage.full(part.path), filesystem=self._storage.filesystem)
+                found.add((schema.metadata or {}).get(b"mission", wanted.encode()).decode())
+            if wanted in found:
+                break
+        return found
 
 
 def stage(
@@ -123,9 +153,9 @@ def stage(
     but_pass: str = "",
     summaries: dict[str, pa.Table] | None = None,
 ) -> tuple[Moves, int]:
-    """Write entries, grouped by form, as hidden files, without the products that the history has already.
+    """Write entries, grouped by schema, as hidden files, without the products that the history has already (dedup).
 
-    Gives the moves and the number of rows. `but_pass`: a pass whose rows are replaced, so that they do not count.
+    Returns the moves and the number of rows. `but_pass`: a pass whose rows are replaced, and so not compared.
     `summaries`: as in `stage_table`.
     """
     tables: dict[tuple[str, str], list[pa.Table]] = defaultdict(list)
@@ -141,7 +171,7 @@ def stage(
 
 
 def _without_known(storage: Storage, root: str, entries: Sequence[Entry], but_pass: str) -> list[Entry]:
-    """Entries whose product no file of their time has."""
+    """Entries whose key is in no file of their time range."""
     stream = entries[0].product.stream
     spans = [_span(one) for one in entries]
     low, high = min(first for first, _ in spans), max(last for _, last in spans)
@@ -152,7 +182,7 @@ def _without_known(storage: Storage, root: str, entries: Sequence[Entry], but_pa
 
 
 def _span(entry: Entry) -> tuple[int, int]:
-    """First and last of the axis of a product's rows, as far as its own range says."""
+    """First and last time of a product, else receive time, ns since 1970 UTC; NO_TIME without both."""
     utc = entry.product.time.utc_ns
     known = [one for one in utc if one != NO_TIME]
     received = entry.product.lineage.get("received_ns") or []
@@ -161,7 +191,7 @@ def _span(entry: Entry) -> tuple[int, int]:
 
 
 def retire(storage: Storage, record: PassRecord) -> Commit:
-    """Stage the move of a pass's rows to `replaced/VERSION/`."""
+    """The commit that moves the rows of a pass to `replaced/VERSION/`."""
     moves: Moves = []
     removes: list[str] = []
     for root, dates in ((ROWS, record.dates), (RAW, _raw_dates(storage, record))):
@@ -174,7 +204,7 @@ def retire(storage: Storage, record: PassRecord) -> Commit:
 
 
 def _raw_dates(storage: Storage, record: PassRecord) -> list[tuple[str, str]]:
-    """Where a pass has raw values; all places there are where its record, of an earlier version, names none."""
+    """Kind folders and dates with raw values of a pass; all that exist if its record, of an older version, has none."""
     if record.raw_rows or not record.has_raw:
         return record.raw_dates
     kinds = storage.folders(RAW)

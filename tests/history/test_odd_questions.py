@@ -209,11 +209,70 @@ def test_the_scheme_of_a_token_is_bearer_in_any_case(folder, given, status):
 
 @pytest.mark.parametrize(
     "ticket",
-    [{"names": ["HK.A"], "max_values": "many"}, {"names": ["HK.A"], "max_values": float("inf")}, {"names": 5}],
+    [
+        {"names": ["HK.A"], "max_values": "many"},
+        {"names": ["HK.A"], "max_values": float("inf")},
+        {"names": 5},
+        {"names": ["HK.A", None]},
+        {"names": ["HK.A"], "points": True},
+        {"names": ["HK.A"], "stream": [["north"]]},
+        {"call": "resolve"},
+        {"call": "extent", "start": 0, "end": 1},
+        {"call": "kind_rows", "kind": "HK", "start": "2025-11-30", "end": 1},
+        {"call": "kind_samples", "kind": "HK", "start": 0, "end": 1, "points": 4, "stream": ["north"]},
+        {"call": "passes", "brief": 1},
+    ],
 )
 def test_odd_tickets_are_refused(folder, ticket):
     with pytest.raises(ConfigError, match="an argument is missing, unknown or of another type"):
         answer(open_history(folder), json.dumps({"call": "table", **ticket}).encode())
+
+
+@pytest.mark.parametrize(
+    ("ticket", "why"),
+    [
+        ({"call": "kind_samples", "kind": "HK", "start": 0, "end": 1, "points": 0}, "points: at least 1"),
+        ({"call": "kind_rows", "kind": "HK", "start": 0, "end": 1, "which": "odd"}, "which=odd: all or lists"),
+        ({"call": "find", "pattern": "\ud800"}, "a ticket is JSON with a call"),
+        ({"call": "kinds", "values": "cooked"}, "values=cooked: calibrated or raw"),
+    ],
+)
+def test_arguments_out_of_bounds_are_refused_in_a_line(folder, ticket, why):
+    with pytest.raises(ConfigError, match=why):
+        answer(open_history(folder), json.dumps(ticket).encode())
+
+
+def test_times_beyond_64_bits_of_nanoseconds_stand_for_no_bound(folder):
+    ticket = {"call": "kind_rows", "kind": "HK", "start": -(10**30), "end": 10**30}
+    assert sum(len(one) for one in answer(open_history(folder), json.dumps(ticket).encode())[1]) == len(TIMES)
+
+
+@pytest.mark.parametrize("error", [TypeError("a defect"), ValueError("a defect"), KeyError("a defect")])
+def test_an_error_inside_a_call_is_no_error_of_the_client(folder, monkeypatch, error):
+    def fails(*_args, **_keywords):
+        raise error
+
+    history = open_history(folder)
+    monkeypatch.setattr(history, "_parameters", fails)
+    with pytest.raises(type(error), match="a defect"):
+        answer(history, json.dumps({"call": "find", "pattern": "*"}).encode())
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("show tables", {"HK", "passes", "parameters"}),
+        ("select name from (show tables) where name like 'H%'", {"HK"}),
+        ("select distinct schema from (show all tables)", {"main", "minutes", "hours", "days"}),
+        ("select table_name from information_schema.tables where table_schema = 'days'", {"HK"}),
+        ("select column_name from (describe HK) where column_type = 'DOUBLE'", {"A"}),
+        ("select column_name from information_schema.columns where column_name like 'A%'", {"A", "A.min"}),
+        ("select column_name from (show passes) where column_name = 'mission'", {"mission"}),
+        ("select column_name from (describe select count(*) n from days.HK)", {"n"}),
+    ],
+)
+def test_sql_lists_the_tables_of_a_history_and_their_columns(folder, query, expected):
+    assert {str(next(iter(row.values()))) for row in open_history(folder).sql(query).to_pylist()} == expected
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from downlink_pipeline.api import open_history
+from downlink_pipeline.history.coverage import coverage
 from downlink_pipeline.history.maintenance import compact_all
 from downlink_pipeline.history.recorder import HistoryRecorder
 from downlink_pipeline.history.retention import prune
@@ -44,6 +45,44 @@ def test_a_row_has_the_columns_of_the_contract_and_units_in_the_schema(put):
     assert table["apid"] == [7, 7, 7]
     assert table["MODE"] == ["A", "B", "A"]
     assert table["pass"] == ["pass-1"] * 3
+
+
+def of_mission(name, *products):
+    return [replace(one, mission=name) for one in products]
+
+
+def test_a_kind_has_rows_of_one_mission(put):
+    folder = put(product([DAY], TEMP=[1]))
+    other = of_mission("lander", product([DAY + S], TEMP=[2]))
+    with pytest.raises(ConfigError, match="HK has rows of mission sat: keep those of mission lander in another"):
+        put(*other, name="pass-2", folder=folder)
+    service = HistoryRecorder(Storage(folder))
+    service.add(other[0], "key", "pass-3")
+    with pytest.raises(ConfigError, match="HK has rows of mission sat"):
+        service.flush()
+    put(*of_mission("lander", product([DAY], container="LANDER_HK", V=[3])), name="pass-4", folder=folder)
+    history = open_history(folder)
+    assert history.get("HK.TEMP")["HK.TEMP"].values.tolist() == [1]
+    assert {one["kind"]: one["mission"] for one in coverage(history)} == {"HK": "sat", "LANDER_HK": "lander"}
+    assert list(folder.rglob("*.part")) == []
+
+
+def test_a_folder_that_has_rows_of_two_missions_in_one_kind_stays_readable_and_takes_both(put):
+    folder = put(product([DAY], TEMP=[1]))
+    put(product([DAY + S], TEMP=[2], seq=1), name="pass-2", folder=folder)
+    path = files(folder)[1]
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"mission": b"lander"}), path)
+    put(*of_mission("lander", product([DAY + 2 * S], TEMP=[3], seq=2)), name="pass-3", folder=folder)
+    put(product([DAY + 3 * S], TEMP=[4], seq=3), name="pass-4", folder=folder)
+    assert open_history(folder).get("HK.TEMP")["HK.TEMP"].values.tolist() == [1, 2, 3, 4]
+
+
+def test_a_live_pass_has_the_mission_of_its_products(recorder, tmp_path):
+    recorder.add(product([DAY], TEMP=[1]), "key", "pass-1")
+    recorder.flush()
+    [record] = open_history(tmp_path / "history").passes()
+    assert record.mission == "sat"
 
 
 def test_rows_of_late_passes_are_in_order_of_time(put):
