@@ -11,6 +11,15 @@ from ....products.package import InstrumentFolder
 from ..shared.declared import MARS_PLACE
 from .kept_traces import RADARGRAM, TRACES
 
+_END_OF_WINDOW = (
+    "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left"
+)
+_NOISE = "one sigma of the noise, of all samples of the trace"
+_TOPOGRAPHIC = "as amplitude, over elevation; NaN above the ground and below the last sample"
+_RECIPROCITY = "of HV with VH, 0 to 1; 1 where the ground is reciprocal and nothing is noise"
+_CROSS = "mean power of HV and VH over that of HH, mean of a window"
+_INTERPOLATED = "between two traces; the others are traces as they were received"
+
 RAW = {"pair": ("real", "imaginary"), "down": "twt_ns", "label": "two-way time", "percent": (5, 99.5)}
 PROCESSED = {"array": "envelope", "along": "distance_m", "down": "depth_m", "label": "depth", "percent": (50, 99.8)}
 COHERENCE = {
@@ -25,19 +34,9 @@ TOPOGRAPHIC = frozenset(["amplitude_topographic", "elevation_m"])
 """Arrays of a radargram that is laid on the ground."""
 TRACE: dict[str, ArrayKind] = {
     "real": ("f4", "row sample", "1", "real part, counts as received"),
-    "real_sigma": (
-        "f8",
-        "row",
-        "1",
-        "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
-    ),
+    "real_sigma": ("f8", "row", "1", _END_OF_WINDOW),
     "imaginary": ("f4", "row sample", "1", "imaginary part, counts as received"),
-    "imaginary_sigma": (
-        "f8",
-        "row",
-        "1",
-        "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
-    ),
+    "imaginary_sigma": ("f8", "row", "1", _END_OF_WINDOW),
     "twt_ns": ("f8", "sample", "ns", "two-way travel time of each bin"),
     "peak_amplitude_db": ("f8", "row", "dB", "20 log10 of the largest amplitude"),
     "velocity_m_s": ("f8", "row north_east_down", "m s-1", "north, east, down"),
@@ -113,11 +112,11 @@ RADARGRAM_HIGH = ProductKind(
             "1",
             "as amplitude, the direct wave not aligned, nothing migrated",
         ),
-        "amplitude_sigma": ("f8", "row", "1", "one sigma of the noise, of all samples of the trace"),
-        "envelope_sigma": ("f8", "row", "1", "one sigma of the noise, of all samples of the trace"),
-        "amplitude_unaligned_sigma": ("f8", "row", "1", "one sigma of the noise, of all samples of the trace"),
+        "amplitude_sigma": ("f8", "row", "1", _NOISE),
+        "envelope_sigma": ("f8", "row", "1", _NOISE),
+        "amplitude_unaligned_sigma": ("f8", "row", "1", _NOISE),
         "distance_m": ("f8", "row", "m", "along the track, from the first trace of the run"),
-        "interpolated": ("?", "row", "", "between two traces; the others are traces as they were received"),
+        "interpolated": ("?", "row", "", _INTERPOLATED),
         "position_enu_m": (
             "f8",
             "row east_north_up=3",
@@ -125,12 +124,7 @@ RADARGRAM_HIGH = ProductKind(
             "east, north, up from where the position was last re-zeroed",
         ),
         "time_shift_ns": ("f8", "row", "ns", "how much later the direct wave was than the mean"),
-        "amplitude_topographic": (
-            "f4",
-            "row level",
-            "1",
-            "as amplitude, over elevation; NaN above the ground and below the last sample",
-        ),
+        "amplitude_topographic": ("f4", "row level", "1", _TOPOGRAPHIC),
         "elevation_m": ("f8", "level", "m", "up from where the position was last re-zeroed"),
     },
     latest=("distance_m",),
@@ -185,28 +179,13 @@ POLARIMETRY_HIGH = ProductKind(
     {
         "vv_over_hh_db": ("f4", "row sample", "dB", "power of VV over that of HH, mean of a window"),
         "vv_over_hh_db_sigma": ("f4", "row sample", "dB", "power of VV over that of HH, mean of a window"),
-        "cross_over_hh_db": ("f4", "row sample", "dB", "mean power of HV and VH over that of HH, mean of a window"),
-        "cross_over_hh_db_sigma": (
-            "f4",
-            "row sample",
-            "dB",
-            "mean power of HV and VH over that of HH, mean of a window",
-        ),
+        "cross_over_hh_db": ("f4", "row sample", "dB", _CROSS),
+        "cross_over_hh_db_sigma": ("f4", "row sample", "dB", _CROSS),
         "coherence_hh_vv": ("f4", "row sample", "1", "of HH with VV, 0 to 1"),
         "coherence_hh_vv_sigma": ("f4", "row sample", "1", "of HH with VV, 0 to 1"),
         "phase_hh_vv_deg": ("f4", "row sample", "degree", "of HH times the conjugate of VV"),
-        "coherence_hv_vh": (
-            "f4",
-            "row sample",
-            "1",
-            "of HV with VH, 0 to 1; 1 where the ground is reciprocal and nothing is noise",
-        ),
-        "coherence_hv_vh_sigma": (
-            "f4",
-            "row sample",
-            "1",
-            "of HV with VH, 0 to 1; 1 where the ground is reciprocal and nothing is noise",
-        ),
+        "coherence_hv_vh": ("f4", "row sample", "1", _RECIPROCITY),
+        "coherence_hv_vh_sigma": ("f4", "row sample", "1", _RECIPROCITY),
         "twt_ns": ("f8", "sample", "ns", "two-way travel time from the peak of the direct wave"),
         "distance_m": ("f8", "row", "m", "along the track, from the first trace of the run"),
     },
@@ -220,9 +199,9 @@ TRAVERSE_HIGH = ProductKind(
     "2C",
     {
         "amplitude": ("f4", "row sample", "1", "counts as received, filtered, without gain"),
-        "amplitude_sigma": ("f8", "row", "1", "one sigma of the noise, of all samples of the trace"),
+        "amplitude_sigma": ("f8", "row", "1", _NOISE),
         "envelope": ("f4", "row sample", "1", "magnitude of the analytic signal, without gain"),
-        "envelope_sigma": ("f8", "row", "1", "one sigma of the noise, of all samples of the trace"),
+        "envelope_sigma": ("f8", "row", "1", _NOISE),
         "twt_ns": ("f8", "sample", "ns", "two-way travel time from the peak of the direct wave"),
         "depth_m": ("f8", "sample", "m", "with the permittivity of the calibration"),
         "depth_m_sigma": ("f8", "sample", "m", "one sigma, of permittivity and sample interval"),
@@ -230,13 +209,8 @@ TRAVERSE_HIGH = ProductKind(
         "position_enu_m": ("f8", "row east_north_up=3", "m", "east, north, up of where the first frame began"),
         **MARS_PLACE,
         "run": ("i8", "row", "1", "number of the run, from 0"),
-        "interpolated": ("?", "row", "", "between two traces; the others are traces as they were received"),
-        "amplitude_topographic": (
-            "f4",
-            "row level",
-            "1",
-            "as amplitude, over elevation; NaN above the ground and below the last sample",
-        ),
+        "interpolated": ("?", "row", "", _INTERPOLATED),
+        "amplitude_topographic": ("f4", "row level", "1", _TOPOGRAPHIC),
         "elevation_m": ("f8", "level", "m", "as altitude_m; of the first frame without a site"),
     },
     files=("netcdf", "quicklook", "zarr", "segy"),

@@ -17,12 +17,7 @@ STRIP = ProductKind(
     view=(View("HiRIC, newest strip", "picture"),),
     file_word="HiRIC",
 )
-REJECTED = ProductKind(
-    "hiric",
-    "rejected",
-    "01",
-    REJECTED_FILE,
-)
+REJECTED = ProductKind("hiric", "rejected", "01", REJECTED_FILE)
 
 INSTRUMENT = InstrumentFolder(
     instruments={"hiric": "hiric:Hiric"},

@@ -5,6 +5,11 @@ from __future__ import annotations
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
+_OF_TITANIUM = "one sigma, by what the lines of titanium leave; NaN without titanium"
+_WITH_CONTINUUM = "one sigma: read and photon noise, the dark's, and the continuum's with it"
+_OF_SMOOTHER = "one sigma of the smoother: noise of the channels that it goes through"
+_OF_GAUSSIAN = "one sigma: noise of the channels that the Gaussian goes through"
+
 DRIFT = ProductKind(
     "libs",
     "drift",
@@ -52,12 +57,7 @@ MEAN = ProductKind(
         "net_counts_sigma": ("f8", "row channel", "1", "one sigma, read and photon noise, dark's"),
         "net_counts_std": ("f8", "row channel", "1", "standard deviation over the shots (n - 1)"),
         "wavelength_nm": ("f8", "row channel", "nm", "in vacuum"),
-        "wavelength_nm_sigma": (
-            "f8",
-            "channel",
-            "nm",
-            "one sigma, by what the lines of titanium leave; NaN without titanium",
-        ),
+        "wavelength_nm_sigma": ("f8", "channel", "nm", _OF_TITANIUM),
         "n_shots": ("i8", "row", "1", "shots in the mean"),
         "detector_temperature_degc": ("f8", "row", "degC", "mean of the detectors"),
         "point_id": ("u2", "row", "", ""),
@@ -72,46 +72,21 @@ SPECTRUM = ProductKind(
     "2B",
     {
         "signal_counts": ("f4", "row channel", "1", "net counts without continuum"),
-        "signal_counts_sigma": (
-            "f4",
-            "row channel",
-            "1",
-            "one sigma: read and photon noise, the dark's, and the continuum's with it",
-        ),
+        "signal_counts_sigma": ("f4", "row channel", "1", _WITH_CONTINUUM),
         "continuum_counts": ("f4", "row channel", "1", "what was taken off"),
-        "continuum_counts_sigma": (
-            "f4",
-            "row channel",
-            "1",
-            "one sigma of the smoother: noise of the channels that it goes through",
-        ),
+        "continuum_counts_sigma": ("f4", "row channel", "1", _OF_SMOOTHER),
         "norm1": ("f4", "row channel", "1", "share in the sum of all spectrometers"),
         "norm1_sigma": ("f4", "row channel", "1", "one sigma: that of the signal and of the sum"),
         "norm3": ("f4", "row channel", "1", "share in the sum of its spectrometer"),
         "norm3_sigma": ("f4", "row channel", "1", "one sigma: that of the signal and of the sum"),
         "radiance": ("f4", "row channel", "mm-2 sr-1 nm-1", "photons of one shot"),
-        "radiance_sigma": (
-            "f4",
-            "row channel",
-            "mm-2 sr-1 nm-1",
-            "one sigma: read and photon noise, the dark's, and the continuum's with it",
-        ),
+        "radiance_sigma": ("f4", "row channel", "mm-2 sr-1 nm-1", _WITH_CONTINUUM),
         "wavelength_nm": ("f8", "row channel", "nm", "in vacuum"),
-        "wavelength_nm_sigma": (
-            "f8",
-            "channel",
-            "nm",
-            "one sigma, by what the lines of titanium leave; NaN without titanium",
-        ),
+        "wavelength_nm_sigma": ("f8", "channel", "nm", _OF_TITANIUM),
         "channel_usable": ("?", "channel", "", "not at an edge of a spectrometer"),
         "distance_mm": ("f8", "row", "mm", "of the target"),
         "total_signal_counts": ("f8", "row", "1", "sum over the usable channels"),
-        "total_signal_counts_sigma": (
-            "f8",
-            "row",
-            "1",
-            "one sigma: read and photon noise, the dark's, and the continuum's with it",
-        ),
+        "total_signal_counts_sigma": ("f8", "row", "1", _WITH_CONTINUUM),
         "signal_at_reference_counts": (
             "f4",
             "row channel",
@@ -146,21 +121,11 @@ LINES = ProductKind(
             "one sigma: noise of the channels that the Gaussian goes through; of the scale of wavelengths too",
         ),
         "height_counts": ("f8", "row", "1", "of the fitted Gaussian"),
-        "height_counts_sigma": (
-            "f8",
-            "row",
-            "1",
-            "one sigma: noise of the channels that the Gaussian goes through",
-        ),
+        "height_counts_sigma": ("f8", "row", "1", _OF_GAUSSIAN),
         "area_counts_nm": ("f8", "row", "nm", "counts times nanometres of the fitted Gaussian"),
-        "area_counts_nm_sigma": (
-            "f8",
-            "row",
-            "nm",
-            "one sigma: noise of the channels that the Gaussian goes through",
-        ),
+        "area_counts_nm_sigma": ("f8", "row", "nm", _OF_GAUSSIAN),
         "fwhm_nm": ("f8", "row", "nm", "full width at half height"),
-        "fwhm_nm_sigma": ("f8", "row", "nm", "one sigma: noise of the channels that the Gaussian goes through"),
+        "fwhm_nm_sigma": ("f8", "row", "nm", _OF_GAUSSIAN),
         "snr": ("f8", "row", "1", "height over one sigma of its channel"),
         "confidence": ("f8", "row", "1", "that the peak is this line, 0 to 1; not a probability"),
         "point_id": ("u2", "row", "", ""),

@@ -3,95 +3,77 @@
 from __future__ import annotations
 
 from ....products.archive_rules import InstrumentArchive
-from ....products.kinds import ProductKind, View
+from ....products.kinds import ArrayKind, ProductKind, View
 from ....products.package import InstrumentFolder
+
+_RANDOM = "noise and current, from sample to sample"
+_SYSTEMATIC = "what is not known of the rover's own field, the same in all samples"
+_SITE_RANDOM = "one sigma: noise, and the field's own changes while the mast turned"
+_SITE_SYSTEMATIC = "one sigma: what is not known of the rover's own field, the same wherever it stands"
+_ROVER_AXES = "X forward, Y right, Z down"
+
+
+def _field_of(sensor: str) -> dict[str, ArrayKind]:
+    """Arrays of one sensor in a product of samples."""
+    of, own = f"sensor {sensor.upper()}", f"field_{sensor}"
+    return {
+        f"{own}_sensor_nt": ("f8", "row axis=3", "nT", f"{of}, in its own axes, as measured"),
+        f"{own}_sensor_nt_sigma": ("f8", "axis", "nT", "one sigma along each axis, noise"),
+        f"{own}_rover_nt": ("f8", "row axis=3", "nT", f"{of}, {_ROVER_AXES}"),
+        f"{own}_rover_nt_sigma": ("f8", "axis", "nT", "one sigma along each axis: both parts"),
+        f"{own}_rover_nt_sigma_random": ("f8", "axis", "nT", f"one sigma along each axis: {_RANDOM}"),
+        f"{own}_rover_nt_sigma_systematic": ("f8", "axis", "nT", f"one sigma along each axis: {_SYSTEMATIC}"),
+        f"{own}_enu_nt": ("f8", "row axis=3", "nT", f"{of}, local east, north, up"),
+        f"{own}_enu_nt_sigma": ("f8", "axis", "nT", "one sigma at most: both parts"),
+        f"{own}_enu_nt_sigma_random": ("f8", "axis", "nT", f"one sigma at most: {_RANDOM}"),
+        f"{own}_enu_nt_sigma_systematic": ("f8", "axis", "nT", f"one sigma at most: {_SYSTEMATIC}"),
+        f"{own}_magnitude_nt": ("f8", "row", "nT", f"{of}, magnitude without interference"),
+        f"interference_{sensor}_rover_nt": (
+            "f8",
+            "row axis=3",
+            "nT",
+            f"{of}: what the rover adds, {_ROVER_AXES}; is not in the rover and local frames",
+        ),
+        f"temperature_{sensor}_degc": ("f8", "row", "degC", f"of {of}"),
+    }
+
+
+def _site_field_of(sensor: str) -> dict[str, ArrayKind]:
+    """Arrays of one sensor in a product of a site."""
+    of = f"sensor {sensor.upper()}"
+    quantities = {
+        f"field_{sensor}_enu_nt": ("row axis=3", "nT", "local east, north, up"),
+        f"horizontal_{sensor}_nt": ("row", "nT", "horizontal intensity"),
+        f"declination_{sensor}_deg": ("row", "degree", "clockwise from north"),
+    }
+    found: dict[str, ArrayKind] = {}
+    for name, (axes, unit, words) in quantities.items():
+        found[name] = ("f8", axes, unit, f"{of}, {words}")
+        found[f"{name}_sigma"] = ("f8", axes, unit, "one sigma: both parts")
+        found[f"{name}_sigma_random"] = ("f8", axes, unit, _SITE_RANDOM)
+        found[f"{name}_sigma_systematic"] = ("f8", axes, unit, _SITE_SYSTEMATIC)
+    covariance, random = f"{of}, of east, north, up: ", _SITE_RANDOM.removeprefix("one sigma: ")
+    left = f"{of}, of what turns with the mast, left by the calibration"
+    return found | {
+        f"covariance_{sensor}_nt2": ("f8", "row axis axis_2", "nT2", f"{covariance}both parts"),
+        f"covariance_{sensor}_nt2_random": ("f8", "row axis axis_2", "nT2", f"{covariance}{random}"),
+        f"offset_{sensor}_mast_nt": ("f8", "row axis=3", "nT", left),
+        f"residual_{sensor}_nt": ("f8", "row", "nT", f"{of}, rms of what a field that stands still leaves"),
+    }
+
 
 FIELD = ProductKind(
     "magnetometer",
     "field",
     "2C",
     {
-        "field_a_sensor_nt": ("f8", "row axis=3", "nT", "sensor A, in its own axes, as measured"),
-        "field_a_sensor_nt_sigma": ("f8", "axis", "nT", "one sigma along each axis, noise"),
-        "field_a_rover_nt": ("f8", "row axis=3", "nT", "sensor A, X forward, Y right, Z down"),
-        "field_a_rover_nt_sigma": ("f8", "axis", "nT", "one sigma along each axis: both parts"),
-        "field_a_rover_nt_sigma_random": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma along each axis: noise and current, from sample to sample",
-        ),
-        "field_a_rover_nt_sigma_systematic": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma along each axis: what is not known of the rover's own field, the same in all samples",
-        ),
-        "field_a_enu_nt": ("f8", "row axis=3", "nT", "sensor A, local east, north, up"),
-        "field_a_enu_nt_sigma": ("f8", "axis", "nT", "one sigma at most: both parts"),
-        "field_a_enu_nt_sigma_random": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma at most: noise and current, from sample to sample",
-        ),
-        "field_a_enu_nt_sigma_systematic": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma at most: what is not known of the rover's own field, the same in all samples",
-        ),
-        "field_a_magnitude_nt": ("f8", "row", "nT", "sensor A, magnitude without interference"),
-        "interference_a_rover_nt": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "sensor A: what the rover adds, X forward, Y right, Z down; is not in the rover and local frames",
-        ),
-        "temperature_a_degc": ("f8", "row", "degC", "of sensor A"),
-        "field_b_sensor_nt": ("f8", "row axis=3", "nT", "sensor B, in its own axes, as measured"),
-        "field_b_sensor_nt_sigma": ("f8", "axis", "nT", "one sigma along each axis, noise"),
-        "field_b_rover_nt": ("f8", "row axis=3", "nT", "sensor B, X forward, Y right, Z down"),
-        "field_b_rover_nt_sigma": ("f8", "axis", "nT", "one sigma along each axis: both parts"),
-        "field_b_rover_nt_sigma_random": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma along each axis: noise and current, from sample to sample",
-        ),
-        "field_b_rover_nt_sigma_systematic": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma along each axis: what is not known of the rover's own field, the same in all samples",
-        ),
-        "field_b_enu_nt": ("f8", "row axis=3", "nT", "sensor B, local east, north, up"),
-        "field_b_enu_nt_sigma": ("f8", "axis", "nT", "one sigma at most: both parts"),
-        "field_b_enu_nt_sigma_random": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma at most: noise and current, from sample to sample",
-        ),
-        "field_b_enu_nt_sigma_systematic": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma at most: what is not known of the rover's own field, the same in all samples",
-        ),
-        "field_b_magnitude_nt": ("f8", "row", "nT", "sensor B, magnitude without interference"),
-        "interference_b_rover_nt": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "sensor B: what the rover adds, X forward, Y right, Z down; is not in the rover and local frames",
-        ),
-        "temperature_b_degc": ("f8", "row", "degC", "of sensor B"),
+        **_field_of("a"),
+        **_field_of("b"),
         "gradient_rover_nt_m": (
             "f8",
             "row axis=3",
             "nT m-1",
-            "A less B as measured, over their distance, X forward, Y right, Z down: mostly the rover's own field",
+            f"A less B as measured, over their distance, {_ROVER_AXES}: mostly the rover's own field",
         ),
         "wing_current_a": ("f8", "row", "A", "of all solar wings"),
         "mast_yaw_deg": ("f8", "row", "degree", "positive from X to Y"),
@@ -113,118 +95,8 @@ SITE_VECTOR = ProductKind(
     "site_vector",
     "2C",
     {
-        "field_a_enu_nt": ("f8", "row axis=3", "nT", "sensor A, local east, north, up"),
-        "field_a_enu_nt_sigma": ("f8", "row axis=3", "nT", "one sigma: both parts"),
-        "field_a_enu_nt_sigma_random": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "one sigma: noise, and the field's own changes while the mast turned",
-        ),
-        "field_a_enu_nt_sigma_systematic": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "one sigma: what is not known of the rover's own field, the same wherever it stands",
-        ),
-        "horizontal_a_nt": ("f8", "row", "nT", "sensor A, horizontal intensity"),
-        "horizontal_a_nt_sigma": ("f8", "row", "nT", "one sigma: both parts"),
-        "horizontal_a_nt_sigma_random": (
-            "f8",
-            "row",
-            "nT",
-            "one sigma: noise, and the field's own changes while the mast turned",
-        ),
-        "horizontal_a_nt_sigma_systematic": (
-            "f8",
-            "row",
-            "nT",
-            "one sigma: what is not known of the rover's own field, the same wherever it stands",
-        ),
-        "declination_a_deg": ("f8", "row", "degree", "sensor A, clockwise from north"),
-        "declination_a_deg_sigma": ("f8", "row", "degree", "one sigma: both parts"),
-        "declination_a_deg_sigma_random": (
-            "f8",
-            "row",
-            "degree",
-            "one sigma: noise, and the field's own changes while the mast turned",
-        ),
-        "declination_a_deg_sigma_systematic": (
-            "f8",
-            "row",
-            "degree",
-            "one sigma: what is not known of the rover's own field, the same wherever it stands",
-        ),
-        "covariance_a_nt2": ("f8", "row axis axis_2", "nT2", "sensor A, of east, north, up: both parts"),
-        "covariance_a_nt2_random": (
-            "f8",
-            "row axis axis_2",
-            "nT2",
-            "sensor A, of east, north, up: noise, and the field's own changes while the mast turned",
-        ),
-        "offset_a_mast_nt": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "sensor A, of what turns with the mast, left by the calibration",
-        ),
-        "residual_a_nt": ("f8", "row", "nT", "sensor A, rms of what a field that stands still leaves"),
-        "field_b_enu_nt": ("f8", "row axis=3", "nT", "sensor B, local east, north, up"),
-        "field_b_enu_nt_sigma": ("f8", "row axis=3", "nT", "one sigma: both parts"),
-        "field_b_enu_nt_sigma_random": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "one sigma: noise, and the field's own changes while the mast turned",
-        ),
-        "field_b_enu_nt_sigma_systematic": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "one sigma: what is not known of the rover's own field, the same wherever it stands",
-        ),
-        "horizontal_b_nt": ("f8", "row", "nT", "sensor B, horizontal intensity"),
-        "horizontal_b_nt_sigma": ("f8", "row", "nT", "one sigma: both parts"),
-        "horizontal_b_nt_sigma_random": (
-            "f8",
-            "row",
-            "nT",
-            "one sigma: noise, and the field's own changes while the mast turned",
-        ),
-        "horizontal_b_nt_sigma_systematic": (
-            "f8",
-            "row",
-            "nT",
-            "one sigma: what is not known of the rover's own field, the same wherever it stands",
-        ),
-        "declination_b_deg": ("f8", "row", "degree", "sensor B, clockwise from north"),
-        "declination_b_deg_sigma": ("f8", "row", "degree", "one sigma: both parts"),
-        "declination_b_deg_sigma_random": (
-            "f8",
-            "row",
-            "degree",
-            "one sigma: noise, and the field's own changes while the mast turned",
-        ),
-        "declination_b_deg_sigma_systematic": (
-            "f8",
-            "row",
-            "degree",
-            "one sigma: what is not known of the rover's own field, the same wherever it stands",
-        ),
-        "covariance_b_nt2": ("f8", "row axis axis_2", "nT2", "sensor B, of east, north, up: both parts"),
-        "covariance_b_nt2_random": (
-            "f8",
-            "row axis axis_2",
-            "nT2",
-            "sensor B, of east, north, up: noise, and the field's own changes while the mast turned",
-        ),
-        "offset_b_mast_nt": (
-            "f8",
-            "row axis=3",
-            "nT",
-            "sensor B, of what turns with the mast, left by the calibration",
-        ),
-        "residual_b_nt": ("f8", "row", "nT", "sensor B, rms of what a field that stands still leaves"),
+        **_site_field_of("a"),
+        **_site_field_of("b"),
         "n_samples": ("i8", "row", "1", "samples that were fitted, each 8th"),
         "mast_yaw_range_deg": ("f8", "row", "degree", "how far the mast turned"),
         "mast_pitch_range_deg": ("f8", "row", "degree", "and how far it tilted"),

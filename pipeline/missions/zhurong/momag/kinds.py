@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
+
+_SIGMA = "one sigma along each axis, noise; the uncertainty of offsets has not been published"
 
 FIELD = ProductKind(
     "momag",
@@ -15,24 +19,9 @@ FIELD = ProductKind(
         "field_inner_nt": ("f8", "row axis=3", "nT", "inner sensor"),
         "field_ambient_nt": ("f8", "row axis=3", "nT", "without the dipole of the spacecraft"),
         "field_ambient_magnitude_nt": ("f8", "row", "nT", "magnitude without the spacecraft"),
-        "field_outer_nt_sigma": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma along each axis, noise; the uncertainty of offsets has not been published",
-        ),
-        "field_inner_nt_sigma": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma along each axis, noise; the uncertainty of offsets has not been published",
-        ),
-        "field_ambient_nt_sigma": (
-            "f8",
-            "axis",
-            "nT",
-            "one sigma along each axis, noise; the uncertainty of offsets has not been published",
-        ),
+        "field_outer_nt_sigma": ("f8", "axis", "nT", _SIGMA),
+        "field_inner_nt_sigma": ("f8", "axis", "nT", _SIGMA),
+        "field_ambient_nt_sigma": ("f8", "axis", "nT", _SIGMA),
         "field_ambient_magnitude_nt_sigma": ("f8", "", "nT", "one sigma, noise, of a field that is larger than it"),
         "gras_flag": ("u1", "row", "", "00 usable, as GRAS has it; 01 see quality"),
     },
@@ -47,15 +36,7 @@ FIELD = ProductKind(
     ),
     file_word="MOMAG",
 )
-FIELD_32HZ = ProductKind(
-    "momag",
-    "field_32hz",
-    "2C",
-    FIELD.arrays,
-    latest=("field_ambient_nt", "field_ambient_magnitude_nt"),
-    files=("cdf", "quicklook", "zarr"),
-    file_word="MOMAG-DEC",
-)
+FIELD_32HZ = replace(FIELD, name="field_32hz", level="2C", view=None, file_word="MOMAG-DEC")
 
 INSTRUMENT = InstrumentFolder(
     instruments={"momag": "momag:Momag"},

@@ -17,12 +17,7 @@ STRIP = ProductKind(
     view=(View("MoRIC, newest strip", "picture"),),
     file_word="MoRIC",
 )
-REJECTED = ProductKind(
-    "moric",
-    "rejected",
-    "01",
-    REJECTED_FILE,
-)
+REJECTED = ProductKind("moric", "rejected", "01", REJECTED_FILE)
 
 INSTRUMENT = InstrumentFolder(
     instruments={"moric": "moric:Moric"},

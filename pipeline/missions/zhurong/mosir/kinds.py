@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
+
+_SIGMA = "one sigma of the noise, of all samples of the trace: by the median of its last quarter"
 
 ECHOES = {
     "array": "amplitude_hann",
@@ -21,18 +25,8 @@ ECHO_10_15 = ProductKind(
     {
         "amplitude": ("f4", "row sample", "count", "matched filter"),
         "amplitude_hann": ("f4", "row sample", "count", "the same, low side lobes"),
-        "amplitude_sigma": (
-            "f4",
-            "row",
-            "count",
-            "one sigma of the noise, of all samples of the trace: by the median of its last quarter",
-        ),
-        "amplitude_hann_sigma": (
-            "f4",
-            "row",
-            "count",
-            "one sigma of the noise, of all samples of the trace: by the median of its last quarter",
-        ),
+        "amplitude_sigma": ("f4", "row", "count", _SIGMA),
+        "amplitude_hann_sigma": ("f4", "row", "count", _SIGMA),
         "range_m": ("f8", "sample", "m", "from the first sample, in free space"),
         "window_range_m": ("f8", "row", "m", "of the first sample, from the antenna in free space"),
         "echo_range_m": ("f8", "row", "m", "of the strongest echo, in free space"),
@@ -44,31 +38,10 @@ ECHO_10_15 = ProductKind(
     view=(View("MOSIR, 10 to 15 MHz", "section", ECHOES),),
     file_word="MOSIR-LFA",
 )
-ECHO_15_20 = ProductKind(
-    "mosir",
-    "echo_15_20",
-    "2A",
-    ECHO_10_15.arrays,
-    latest=("echo_range_m", "echo_power_db"),
-    view=(),
-    file_word="MOSIR-LFB",
-)
-ECHO_30_50 = ProductKind(
-    "mosir",
-    "echo_30_50",
-    "2A",
-    ECHO_10_15.arrays,
-    latest=("echo_range_m", "echo_power_db"),
-    view=(),
-    file_word="MOSIR-HF",
-)
+ECHO_15_20 = replace(ECHO_10_15, name="echo_15_20", view=(), file_word="MOSIR-LFB")
+ECHO_30_50 = replace(ECHO_10_15, name="echo_30_50", view=(), file_word="MOSIR-HF")
 ECHO_UNKNOWN = ProductKind(
-    "mosir",
-    "echo_unknown",
-    "01",
-    {
-        "amplitude": ("f4", "row sample", "count", "not compressed"),
-    },
+    "mosir", "echo_unknown", "01", {"amplitude": ("f4", "row sample", "count", "not compressed")}
 )
 
 INSTRUMENT = InstrumentFolder(

@@ -7,25 +7,17 @@ from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 from ..shared.declared import IMAGE_RECORD, REJECTED_STRIPE
 
+_SIGMA = "one sigma: photons, reading and counting; not of the response, nor of a lossy compression"
+
 IMAGE = ProductKind(
     "mscam",
     "image",
     "2B",
     {
         "image": ("f4", "row line sample", "W m-2 sr-1 um-1", "spectral radiance"),
-        "image_sigma": (
-            "f4",
-            "row line sample",
-            "W m-2 sr-1 um-1",
-            "one sigma: photons, reading and counting; not of the response, nor of a lossy compression",
-        ),
+        "image_sigma": ("f4", "row line sample", "W m-2 sr-1 um-1", _SIGMA),
         "reflectance": ("f4", "row line sample", "1", "reflectance factor of a level surface"),
-        "reflectance_sigma": (
-            "f4",
-            "row line sample",
-            "1",
-            "one sigma: photons, reading and counting; not of the response, nor of a lossy compression",
-        ),
+        "reflectance_sigma": ("f4", "row line sample", "1", _SIGMA),
         "filter_nm": ("f8", "row", "nm", "centre of the filter"),
         "filter_width_nm": ("f8", "row", "nm", "of the filter, between its edges"),
         "filter_position": ("i8", "row", "", "on the filter wheel, from 1"),
@@ -43,12 +35,7 @@ IMAGE = ProductKind(
     view=(View("MSCam, newest image", "picture"),),
     file_word="MSCam",
 )
-REJECTED = ProductKind(
-    "mscam",
-    "rejected",
-    "01",
-    REJECTED_STRIPE,
-)
+REJECTED = ProductKind("mscam", "rejected", "01", REJECTED_STRIPE)
 
 INSTRUMENT = InstrumentFolder(
     instruments={"mscam": "mscam:Mscam"},

@@ -50,12 +50,7 @@ PANORAMA = ProductKind(
     view=(View("NaTeCam, panorama", "picture"),),
     file_word="NaTeCam-PAN",
 )
-REJECTED = ProductKind(
-    "natecam",
-    "rejected",
-    "01",
-    REJECTED_STRIPE,
-)
+REJECTED = ProductKind("natecam", "rejected", "01", REJECTED_STRIPE)
 
 INSTRUMENT = InstrumentFolder(
     instruments={"natecam": "natecam:Natecam"},

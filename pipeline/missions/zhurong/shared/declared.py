@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from ....products.kinds import ArrayKind
 
+_IN_MARS_SYSTEM = "in MARS_COORDINATE_SYSTEM, the first frame beginning at the site"
 MARS_PLACE: dict[str, ArrayKind] = {
-    "longitude_deg": (
-        "f8",
-        "row",
-        "degree",
-        "east, in MARS_COORDINATE_SYSTEM, the first frame beginning at the site",
-    ),
-    "latitude_deg": (
-        "f8",
-        "row",
-        "degree",
-        "north, in MARS_COORDINATE_SYSTEM, the first frame beginning at the site",
-    ),
-    "altitude_m": ("f8", "row", "m", "in MARS_COORDINATE_SYSTEM, the first frame beginning at the site"),
+    "longitude_deg": ("f8", "row", "degree", f"east, {_IN_MARS_SYSTEM}"),
+    "latitude_deg": ("f8", "row", "degree", f"north, {_IN_MARS_SYSTEM}"),
+    "altitude_m": ("f8", "row", "m", _IN_MARS_SYSTEM),
 }
 """Where the rover is."""
 IMAGE_RECORD: dict[str, ArrayKind] = {

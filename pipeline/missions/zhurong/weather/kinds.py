@@ -5,6 +5,8 @@ from __future__ import annotations
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
+_WIND_SIGMA = "one sigma, noise of films and air temperature; not of the heading"
+
 METEOROLOGY = ProductKind(
     "weather",
     "meteorology",
@@ -16,18 +18,8 @@ METEOROLOGY = ProductKind(
         "wind_from_direction_deg": ("f8", "row", "degree", "wind_from_direction, clockwise from north"),
         "wind_from_rover_direction_deg": ("f8", "row", "degree", "wind from, clockwise from forward"),
         "heading_deg": ("f8", "row", "degree", "of the rover, clockwise from north"),
-        "wind_speed_m_s_sigma": (
-            "f8",
-            "row",
-            "m s-1",
-            "one sigma, noise of films and air temperature; not of the heading",
-        ),
-        "wind_from_direction_deg_sigma": (
-            "f8",
-            "row",
-            "degree",
-            "one sigma, noise of films and air temperature; not of the heading",
-        ),
+        "wind_speed_m_s_sigma": ("f8", "row", "m s-1", _WIND_SIGMA),
+        "wind_from_direction_deg_sigma": ("f8", "row", "degree", _WIND_SIGMA),
         "air_density_kg_m3": ("f8", "row", "kg m-3", "air_density"),
         "pressure_sensor_temperature_degc": ("f8", "row", "degC", "of the pressure sensor"),
         "air_temperature_k_sigma": ("f8", "", "K", "one sigma of a sample, noise alone"),
