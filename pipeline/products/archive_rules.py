@@ -1,7 +1,7 @@
-"""Archive rules: how the archive of a mission names files, labels them and says who observed what.
+"""Archive rules: names and labels of files in the archive of a mission.
 
-In: declarations of a mission package (`ArchiveRules`) and of its folders of instruments (`InstrumentArchive`). The
-archive room reads them. A mission without rules gets plain names, and every format but PDS4.
+They are declared by a mission package (`ArchiveRules`) and its folders of instruments (`InstrumentArchive`), and used
+by `archive/`. A mission without rules gets default names, and every format except PDS4.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _NAME_FIELDS = {
     "sol",
     "data",
     "version",
+    "producer",
 }
-_NAME_FIELDS |= {"producer"}
 _NUMBERS = {"sol": 11}
 _NOT_OF_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 Limits = tuple[float, float]
-"""Least and largest value that an instrument can measure."""
+"""Smallest and largest value that an instrument can measure."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageName:
-    """What the name of an image says beside its product. `arrays`: the rule holds for images that have all of these.
+    """Rule for the file names of images that have all these `arrays`.
 
-    `pattern`: a format string of names of arrays, put behind the word of the product, or behind `word` where that is
-    given. `last_digits`: by array, how many digits of a number are kept.
+    `pattern`: format string with names of arrays, appended to the word of the product, or to `word` if it is set.
+    `last_digits`: number of last digits that are kept of an integer, by array.
     """
 
     arrays: tuple[str, ...]
@@ -49,11 +49,11 @@ class ImageName:
 class FileNames:
     """The grammar of file names, without the ending of a format.
 
-    `pattern`: a format string of `mission`, `instrument`, `product`, `word` (that of the kind, else
-    instrument-product; with what of the product is in the file), `level`, `start` and `stop` (UTC, yyyymmddHHMMSS),
-    `day` (yyyymmdd), `sol` (a number), `data`, `version`, `producer` and the `name_words` of the platform.
-    `data_words`: `data` of received and of simulated passes. `images`: the first rule that holds; none: what there is
-    of camera, filter, sequence, count and file number.
+    `pattern`: format string with `mission`, `instrument`, `product`, `word` (`file_word` of the kind, default
+    instrument-product; with the part of the product in the file), `level`, `start` and `stop` (UTC, yyyymmddHHMMSS),
+    `day` (yyyymmdd), `sol` (integer), `data`, `version`, `producer` and the `name_words` of the platform. `data_words`:
+    `data` of received and of simulated passes. `images`: the first rule that matches is used; if none does, those of
+    camera, filter, sequence, count and file number that exist.
     """
 
     pattern: str
@@ -64,7 +64,7 @@ class FileNames:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A craft of the mission. `title`: in labels, behind the mission's name. `name_words`: fields of file names."""
+    """A spacecraft of the mission. `title`: in labels, after the mission's name. `name_words`: fields of file names."""
 
     title: str
     name_words: Mapping[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Attitude:
-    """Angles of a body in the label of an image. `angles`: array of the product by element, degrees."""
+    """Attitude angles in the label of an image. `angles`: array of the product, in degrees, by element."""
 
     element: str
     angles: Mapping[str, str]
@@ -81,9 +81,9 @@ class Attitude:
 
 @dataclass(frozen=True, slots=True)
 class PlaceElements:
-    """Where an image was taken, by the waypoints of the pass. `arrays`: an image with one of these has it.
+    """Position in the label of an image, interpolated between the waypoints of the pass, if it has one of `arrays`.
 
-    `element`: longitude, latitude, altitude; `local_element`: metres of `local_frame`.
+    `element`: for longitude, latitude and altitude; `local_element`: for coordinates in `local_frame`, in metres.
     """
 
     element: str
@@ -94,14 +94,14 @@ class PlaceElements:
 
 @dataclass(frozen=True, slots=True)
 class Pds4Rules:
-    """What PDS4 labels of a mission say that its products do not.
+    """Contents of the PDS4 labels of a mission that are not in its products.
 
-    `investigation`: its name in labels; empty: the name of the mission. `identifier`: a format string of `mission`;
-    the logical identifier of a product is `<identifier>:data_<instrument>:<name of the file>`, where the identifier
-    of simulated passes ends in `_simulated`. `target`: name and type. `domain`: of PDS4's science facets.
-    `model_version`, `schemas`: version of the information model, and place of the schema of each namespace without
-    its ending. `parameters`: areas of an image's label: element, array of the product, unit. `attitudes`: those
-    after the first stand in each label that has the first. `projection`: of panoramas, in words.
+    `investigation`: its name in labels; empty: the name of the mission. `identifier`: format string with `mission`;
+    the logical identifier of a product is `<identifier>:data_<instrument>:<file name>`, and the identifier of simulated
+    passes ends with `_simulated`. `target`: name and type. `domain`: of the PDS4 science facets. `model_version`:
+    version of the information model. `schemas`: URL of the schema of each namespace, without file extension.
+    `parameters`: areas of an image's label, each with (element, array of the product, unit). `attitudes`: a label with
+    the first has all. `projection`: description of the projection of panoramas.
     """
 
     investigation: str
@@ -123,12 +123,12 @@ class Pds4Rules:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveRules:
-    """What the archive of a mission prescribes; each part is optional.
+    """Rules of the archive of a mission; each is optional.
 
-    `names`: None: plain names. `pds4`: None: the mission has no PDS4 archive. `platforms`: by the name that folders
-    of instruments use; the first is that of all others. `levels`: whose processing levels those of its products are.
-    `frames`: names of the three axes of frames that names of arrays end with (`field_nt_body`). `discipline`: of CDF
-    files, in the words of ISTP. `position_origin`: what local positions are counted from, in words.
+    `names`: None: default names. `pds4`: None: the mission has no PDS4 archive. `platforms`: by the name that folders
+    of instruments use; the first is the default. `levels`: name of the definition of its processing levels. `frames`:
+    names of the three axes of a frame, by the ending of array names (`field_nt_body`). `discipline`: `Discipline` of
+    ISTP in CDF files. `position_origin`: description of the origin of local positions.
     """
 
     names: FileNames | None = None
@@ -140,22 +140,22 @@ class ArchiveRules:
     position_origin: str = ""
 
     def platform(self, name: str) -> Platform | None:
-        """The platform of this name, the first where it is empty; None where there is none."""
+        """The platform of this name; the first if the name is empty; None if there is none."""
         return self.platforms.get(name) if name else next(iter(self.platforms.values()), None)
 
     def problems(self) -> list[str]:
-        """What is wrong with the declaration, a line for each."""
+        """List the problems of the declaration, one line each."""
         names = _name_problems(self.names, self.platforms) if self.names else ()
         return [f"archive: {text}" for text in (*names, *(_identifier_problems(self.pds4) if self.pds4 else ()))]
 
 
 @dataclass(frozen=True, slots=True)
 class InstrumentArchive:
-    """What the archive says of the instruments of one folder.
+    """Archive entries of the instruments of one folder.
 
-    `title`: name of the instrument in labels; empty: its name here. `platform`: empty: the first of the mission.
-    `istp_type`: `Instrument_type` of CDF files. `limits`: what it can measure, by unit. `tables`: a planner of PDS4
-    tables of its own layout, `module:function` within the folder.
+    `title`: name of the instrument in labels; default: its topic level. `platform`: default: the first of the mission.
+    `istp_type`: `Instrument_type` of ISTP in CDF files. `limits`: its measurement range, by unit. `tables`: a planner
+    of PDS4 tables with a layout of the mission, `module:function` in the folder.
     """
 
     title: str = ""

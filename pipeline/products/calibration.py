@@ -1,6 +1,6 @@
-"""Calibration tables as pydantic models: strict, frozen, every number with the word for where it comes from.
+"""Calibration files as pydantic models: strict, frozen; each table has a `source`.
 
-In: the mapping of a `calibration/<instrument>.toml`. Out: a model, or the list of what is wrong with it.
+In: the contents of a `calibration/<instrument>.toml`. Out: a model, or the list of its problems.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ Vector = Annotated[list[Finite], Field(min_length=3, max_length=3)]
 Matrix = Annotated[list[Vector], Field(min_length=3, max_length=3)]
 Range = Annotated[list[Finite], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
 Span = Annotated[list[Positive], Field(min_length=2, max_length=2), AfterValidator(_apart)]
-"""Of a logarithmic scale."""
+"""Both ends of a logarithmic scale."""
 Source = Annotated[str, Field(pattern=r"^(published|recalled|assumed)\b", max_length=400)]
-"""Begins with published, recalled or assumed; after that, in words, by whom."""
+"""Begins with published, recalled or assumed; then the reference, as free text."""
 
 
 class Table(BaseModel):
@@ -51,7 +51,7 @@ class Calibration(Table):
 
 
 def problems(model: type[Calibration], calibration: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(dotted key, what is wrong) for each missing, unknown or absurd key; empty where all is well."""
+    """List (dotted key, problem) for each missing, unknown or invalid key; empty if there is none."""
     try:
         model.model_validate(dict(calibration))
     except ValidationError as error:
@@ -60,14 +60,14 @@ def problems(model: type[Calibration], calibration: Mapping[str, Any]) -> list[t
 
 
 def lineage(calibration: Calibration) -> dict[str, Any]:
-    """What a product says of its calibration: version, hash of its values, and the sources of its tables."""
+    """Entry `calibration` in the lineage of products: version, hash of all values, sources by table."""
     values = calibration.model_dump()
     digest = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
     return {"version": calibration.version, "hash": digest, "sources": dict(_sources(values))}
 
 
 def _sources(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
-    """The source of each table, by its dotted name."""
+    """Yield dotted name and source of each table."""
     for name, value in table.items():
         if isinstance(value, Mapping):
             if "source" in value:
@@ -76,7 +76,7 @@ def _sources(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, 
 
 
 def outside(values: NDArray[np.float64], limits: list[float]) -> NDArray[np.bool_]:
-    """Whether values are not within [low, high]; NaN is not."""
+    """Whether each value is outside [low, high]; True for NaN. `limits`: low, high. Same shape."""
     return np.asarray(~((values >= limits[0]) & (values <= limits[1])))
 
 

@@ -1,10 +1,11 @@
-"""CFDP class 1, the receiving side: PDUs of unacknowledged transfers become files, with what is missing known.
+"""CFDP class 1, receiving entity: reassembles files from the PDUs of unacknowledged transfers.
 
-In: rows of PDUs (`PDU_COLUMNS`), decoded by the dictionary, in order of arrival. Out: files, when their EOF came, when
-too many are open, or at the end. Dropped and counted: directives that class 1 does not need, data that lie beyond
-MAX_FILE_BYTES. CCSDS 727.0-B-5: file data PDU 5.3, metadata 5.2.5, EOF 5.2.2, checksums 4.2.2 and annex F.
+In: rows of PDUs (`PDU_COLUMNS`), decoded by the dictionary, in order of arrival. Out: files, when their EOF arrives,
+when more than MAX_OPEN transfers are open, or at the end of the stream. Dropped and counted: directives that class 1
+does not need, data beyond MAX_FILE_BYTES. CCSDS 727.0-B-5: file data PDU 5.3, metadata 5.2.5, EOF 5.2.2, checksums
+4.2.2 and annex F.
 
-File data are laid in place for a whole run of PDUs at once; only metadata and EOF, two of a file, are read one by one.
+File data of many PDUs are copied at once; only metadata and EOF, two for each file, are read one by one.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ NOT_CHECKED, FAILED, VERIFIED = -1, 0, 1
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """`content uint8[n]`, zero where `have bool[n]` is not; `rows`: its PDUs without their columns.
+    """A file, complete or not.
 
-    `checksum`: VERIFIED, FAILED, or NOT_CHECKED where bytes or the EOF are missing. `condition`: of the EOF (0 none),
-    -1 where it is missing. `n_rejected`: PDUs that could not be used.
+    `content uint8[n]`: 0 where `have bool[n]` is False (not received). `checksum`: VERIFIED, FAILED, or NOT_CHECKED if
+    bytes or the EOF are missing. `condition`: condition code of the EOF (0: no error), -1 if it is missing.
+    `n_rejected`: PDUs that could not be used. `rows`: its PDUs, without columns.
     """
 
     transaction: int
@@ -55,7 +57,7 @@ class ReceivedFile:
     n_rejected: int
     rows: ColumnBatch
     destination: str = ""
-    """Its name where it is to go; empty where the metadata are missing or give none."""
+    """Destination file name; empty if the metadata are missing or have none."""
 
     def quality(self) -> Quality:
         bits = Quality(int(np.bitwise_or.reduce(self.rows.quality)))
@@ -78,13 +80,13 @@ class _Transfer:
 
 
 class FileReceiver:
-    """State: the transfers that are open, oldest first, and the last that was closed."""
+    """State: the open transfers, oldest first."""
 
     def __init__(self) -> None:
         self._open: dict[int, _Transfer] = {}
 
     def receive(self, rows: ColumnBatch) -> Iterator[ReceivedFile]:
-        """Files that these PDUs of one transaction close: at most one EOF, the last row, is among them."""
+        """Yield the files that these PDUs complete. They are of one transaction; only the last may be an EOF."""
         number = int(np.asarray(rows.columns["TRANSACTION"])[0])
         if number not in self._open and len(self._open) >= MAX_OPEN:
             yield self._close(next(iter(self._open)))
@@ -94,8 +96,8 @@ class FileReceiver:
         if transfer.condition >= 0:
             yield self._close(number)
 
-    def rest(self) -> Iterator[ReceivedFile]:
-        """What is still open at the end."""
+    def flush(self) -> Iterator[ReceivedFile]:
+        """End the stream: yield the files that are still open."""
         for number in list(self._open):
             yield self._close(number)
 
@@ -122,12 +124,12 @@ class FileReceiver:
 
 
 def is_eof(rows: ColumnBatch) -> NDArray[np.bool_]:
-    """Which PDUs are EOF directives."""
+    """Whether each PDU is an EOF directive, bool[n]."""
     return np.asarray((np.asarray(rows.columns["PDU_TYPE"]) == 0) & (_directive(rows) == _EOF))
 
 
 def file_checksum(content: NDArray[np.uint8], kind: int) -> int | None:
-    """Of a whole file; None for a kind that is not known."""
+    """Compute the checksum of a complete file; None for an unknown checksum type."""
     if kind == _MODULAR:
         padded = np.concatenate([content, np.zeros(-len(content) % 4, np.uint8)])
         return int(padded.view(">u4").sum(dtype=np.uint64)) & 0xFFFFFFFF
@@ -139,7 +141,7 @@ def file_checksum(content: NDArray[np.uint8], kind: int) -> int | None:
 
 
 def _directive(rows: ColumnBatch) -> NDArray[np.uint8]:
-    """First byte of each PDU's data field; 0 where it has none."""
+    """First byte of the data field of each PDU; 0 if it is empty."""
     data = rows.columns["PDU_DATA"]
     assert isinstance(data, Ragged)
     if not len(data.values):
@@ -158,13 +160,13 @@ def _add(transfer: _Transfer, rows: ColumnBatch) -> None:
     flat = compact(Ragged(data.values, data.start[usable], data.length[usable]))
     transfer.n_rejected += int((is_data & ~usable).sum() + (~fits & ~is_data).sum())
     if len(flat):
-        _lay(transfer, flat)
+        _place_segments(transfer, flat)
     for row in np.flatnonzero(fits & ~is_data).tolist():
-        _direct(transfer, data.values[data.start[row] : data.start[row] + data.length[row]].tobytes())
+        _read_directive(transfer, data.values[data.start[row] : data.start[row] + data.length[row]].tobytes())
 
 
-def _lay(transfer: _Transfer, data: Ragged) -> None:
-    """Put segments in place: four bytes of offset, then the octets of the file."""
+def _place_segments(transfer: _Transfer, data: Ragged) -> None:
+    """Copy segments into the file: each is an offset of four bytes, then octets of the file."""
     head = data.values[data.start[:, None] + np.arange(4)].astype(np.int64)
     offset = head @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
     length = data.length - 4
@@ -188,8 +190,8 @@ def _make_room(transfer: _Transfer, size: int) -> None:
         transfer.have = np.concatenate([transfer.have, np.zeros(missing, np.bool_)])
 
 
-def _direct(transfer: _Transfer, octets: bytes) -> None:
-    """Take metadata or EOF; anything else of class 1 says nothing that is needed."""
+def _read_directive(transfer: _Transfer, octets: bytes) -> None:
+    """Read metadata or EOF; other directives are not needed for class 1."""
     code = octets[0] if octets else 0
     if code == _METADATA and len(octets) >= 7:
         size = int.from_bytes(octets[2:6], "big")

@@ -1,8 +1,8 @@
-"""Product kinds: what an instrument publishes, declared before the first byte comes.
+"""Product kinds: the declarations of what an instrument publishes.
 
-A kind names a product, its level, and each of its arrays with type, axes, unit and meaning. Topics, the AsyncAPI
-document, files, pictures, the live page and the documentation read kinds; an instrument makes its products through
-them (`Draft`). Products of containers that no instrument reads are declared by the dictionary.
+A kind names a product, its level, and each of its arrays with type, axes, unit and description. Topics, the AsyncAPI
+document, files, pictures, the live page and the documentation are made from kinds; instruments make their products
+with them (`Draft`). Generic products are declared by the dictionary.
 
 >>> FIELD = ProductKind(
 ...     "mag",
@@ -22,7 +22,7 @@ them (`Draft`). Products of containers that no instrument reads are declared by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,11 +34,11 @@ from ..model.batches import Quantity
 from ..model.quantities import Metadata, Quantities, metadata_of
 
 ArrayKind = tuple[str, str, str, str]
-"""Type as NumPy spells it (`f8`, `u2`, `?`; `U`: text of any length; empty: as the dictionary decodes it), axes
-separated by spaces (`row` is one measurement; `xyz=3` has a fixed length), unit, description.
+"""NumPy type (`f8`, `u2`, `?`; `U`: text of any length; empty: as the dictionary decodes it), axes separated by spaces
+(`row`: one measurement; `xyz=3`: of fixed length), unit, description.
 """
 DEFAULT_FILES = ("netcdf", "quicklook", "zarr")
-"""Formats of a product's files where its kind names none."""
+"""Default formats of the files of a product."""
 TEXT = "U"
 
 
@@ -47,7 +47,7 @@ class View:
     """One panel of the picture of a pass: how the arrays of a kind are drawn.
 
     `draw`: `lines`, `vector`, `spectra`, `energies`, `section`, `picture`, `path`, `bands` or `direction`;
-    `options`: what it takes (docs/missions.md).
+    `options`: its arguments (docs/missions.md).
     """
 
     title: str
@@ -59,12 +59,12 @@ class View:
 class ProductKind:
     """One kind of product.
 
-    `instrument`: its topic level, the name of the instrument or of its `family`. `level`: of processing, "01", "2B".
+    `instrument`: topic level, the name of the instrument or of its `family`. `level`: processing level ("01", "2B").
     `arrays`: in the order of messages; `time_onboard_ns` and `time_utc_ns` are added to each product. `optional`: names
     of arrays that not every product has. `latest`: arrays whose newest values have topics of their own. `files`:
     formats of its files. `view`: panels of the picture of a pass; empty: none; None: its `latest` against time.
-    `replaces`: the kind whose panels are left out where a pass has this one. `file_word`: its word in names of files.
-    `published`: whether it has a topic; else it is made for files alone (`joins`).
+    `replaces`: kind whose panels are left out if a pass has this one. `file_word`: its part of file names. `published`:
+    whether it has a topic; if not, it is made for files only (`joins`).
     """
 
     instrument: str
@@ -81,21 +81,21 @@ class ProductKind:
 
     @property
     def topic(self) -> str:
-        """`instrument/name`, as reports count it."""
+        """`instrument/name`, as in reports."""
         return f"{self.instrument}/{self.name}"
 
     def metadata(self, name: str) -> Metadata:
-        """Unit, description and axes of an array. KeyError where it is not declared."""
+        """Unit, description and axes of an array. Raises KeyError if it is not declared."""
         _, dims, unit, description = self.arrays[name]
         return unit, description, tuple(axis.partition("=")[0] for axis in dims.split())
 
     def sizes(self, name: str) -> tuple[int | None, ...]:
-        """Length of each axis of an array; None where it is not declared."""
+        """Length of each axis of an array; None: not fixed."""
         lengths = (axis.partition("=")[2] for axis in self.arrays[name][1].split())
         return tuple(int(length) if length else None for length in lengths)
 
     def problems(self) -> list[str]:
-        """What is wrong with the declaration, a line for each."""
+        """List the problems of the declaration, one line each."""
         found = [f"{self.topic}: `latest` names {name}, which is no array" for name in self._unknown(self.latest)]
         found += [
             f"{self.topic}: `optional` names {name}, which is no array" for name in self._unknown(self.optional)
@@ -113,7 +113,7 @@ class ProductKind:
         return found
 
     def _too_wide(self, name: str) -> Iterator[str]:
-        """Newest values are topics of their own: numbers and short vectors have some, spectra and pictures do not."""
+        """Newest values have topics of their own: only numbers and short vectors can."""
         dims, sizes = self.metadata(name)[2], self.sizes(name)
         widths = sizes[1:] if dims[:1] == ("row",) else sizes
         if len(widths) > 1 or (widths and not 0 < (widths[0] or 0) <= MAX_COMPONENTS):
@@ -126,9 +126,9 @@ class ProductKind:
 
 
 def quantities(kind: ProductKind, arrays: Mapping[str, NDArray[Any] | Quantity]) -> Quantities:
-    """The arrays with the metadata of their kind, in its type. A `Quantity` keeps its own metadata.
+    """Convert arrays to the types of their kind and add its metadata. A `Quantity` keeps its own metadata.
 
-    KeyError for an array that the kind does not declare, TypeError for values that its type cannot hold.
+    Raises KeyError for an array that the kind does not declare, TypeError for values that its type cannot hold.
     """
     if isinstance(arrays, Quantities):
         return arrays
@@ -145,14 +145,14 @@ def quantities(kind: ProductKind, arrays: Mapping[str, NDArray[Any] | Quantity])
 
 
 def typed(kind: ProductKind, name: str, values: NDArray[Any]) -> NDArray[Any]:
-    """The values in the type that the kind declares."""
+    """Convert values to the declared type of an array. Raises KeyError and TypeError as `quantities`."""
     dtype = kind.arrays[name][0]
     array = np.asarray(values)
     return array if dtype in {"", TEXT} else array.astype(dtype, casting="same_kind", copy=False)
 
 
 def mismatches(kind: ProductKind, level: str, arrays: Mapping[str, Quantity]) -> list[str]:
-    """How a product differs from its kind, a line for each; the times that every product has are passed over."""
+    """List how a product differs from its kind, one line each. The times that every product has are not checked."""
     found = [] if level == kind.level else [f"level {level}, declared {kind.level}"]
     names = [name for name in arrays if not name.startswith("time_") or name in kind.arrays]
     found += [f"{name} is not declared" for name in names if name not in kind.arrays]
@@ -176,8 +176,3 @@ def _differences(kind: ProductKind, name: str, one: Quantity) -> list[str]:
         size in {None, length} for size, length in zip(sizes, one.values.shape, strict=True)
     )
     return found if fits else [*found, f"{name}: shape {one.values.shape}, declared {kind.arrays[name][1]}"]
-
-
-def by_name(kinds: Sequence[ProductKind]) -> dict[str, ProductKind]:
-    """Kinds of one instrument by the name of the product."""
-    return {kind.name: kind for kind in kinds}

@@ -1,11 +1,11 @@
-"""What a mission package brings: one `MissionPackage`, which its entry point names, and an `InstrumentFolder` for each
-folder of instruments.
+"""The interface of a mission package: one `MissionPackage`, which its entry point names, and an `InstrumentFolder` for
+each folder of instruments.
 
     [project.entry-points."downlink.missions"]
     imap = "downlink_imap:PACKAGE"
 
-Nothing heavy is imported to read either: instruments, looks and simulator are places, `module:object`,
-that are imported when a mission uses them.
+Reading them imports nothing heavy: instruments, looks and simulator are strings, `module:object`, and are imported when
+a mission uses them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from .archive_rules import ArchiveRules, InstrumentArchive
 from .kinds import ProductKind
 
 INTERFACE = 1
-"""Version of what a package is written against. A package that names another one is refused."""
+"""Version of this interface. A package that names another one is rejected."""
 KINDS_MODULE = "kinds"
-"""A folder of a package that has this module is a folder of instruments; the module has its `INSTRUMENT`."""
+"""Module that makes a folder of a package one of instruments; it defines `INSTRUMENT`."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstrumentFolder:
     """One folder of a package: an instrument, or several that share calibration and products.
 
-    `instruments`: by the name that a mission file uses, `module:Class`, the module within the folder. `kinds`: all
-    products that they make. `dictionary`: XTCE files of the folder that describe their packets beyond the mission's
-    dictionary. `looks`: tabs of the live page. `joins`: what makes products of all passes of one
-    command together, `module:Class`. `archive`: what the mission's archive says of these instruments. The folder's
-    `calibration.toml` is read where the mission's folder has no `calibration/<name>.toml`.
+    `instruments`: `module:Class` by the name in mission files; the module is in the folder. `kinds`: all products that
+    they make. `dictionary`: XTCE files of the folder that describe their packets beyond the mission's dictionary.
+    `looks`: tabs of the live page. `joins`: `module:Class` that makes products of all passes of a command together.
+    `archive`: their entries in the mission's archive. The folder's `calibration.toml` is read if the mission's folder
+    has no `calibration/<name>.toml`.
     """
 
     instruments: Mapping[str, str]
@@ -47,12 +47,12 @@ class InstrumentFolder:
 class MissionPackage:
     """A mission as a package; every part but the first two is optional.
 
-    `module`: the package itself, `__name__`. `interface`: the INTERFACE that it is written against. `folder`: below the
-    module, with `mission.toml`, dictionary and calibrations; a package without a mission file brings instruments to
-    missions that are folders. Its folders of instruments are found: those with a module `kinds`. `looks`: tabs of the
-    live page beside those of its folders. `simulator`: a function with the options of `downlink simulate`. `kernels`:
-    a class that writes SPICE kernels (`commands/spice.py`). `archive`: how files are named and labelled.
-    `insert_zones`: by name, what `insert_zone_time` of a mission file may hold; `insert_zone_codec` names one.
+    `module`: name of the package, `__name__`. `interface`: the INTERFACE that it is written for. `folder`: below the
+    module, with `mission.toml`, dictionary and calibrations; a package without a mission file has instruments for
+    missions that are folders. Folders with a module `kinds` are its folders of instruments. `looks`: further tabs of
+    the live page. `simulator`: a function with the options of `downlink simulate`. `kernels`: a class that writes SPICE
+    kernels (`commands/spice.py`). `archive`: names and labels of files. `insert_zones`: values for `insert_zone_time`
+    of a mission file by name; `insert_zone_codec` selects one.
     """
 
     module: str

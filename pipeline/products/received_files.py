@@ -1,8 +1,8 @@
 """Files sent by CFDP class 1, for any mission: packets whose data field is a PDU become products `cfdp/file`.
 
-In: packets of the APIDs and channels whose service is `cfdp`. Out: a product for each file, when its EOF came, when too
-many are open, or at the end; an event for each that is not whole, with the bytes that are missing. Dropped and counted:
-packets that hold no whole PDU, and what `cfdp` cannot use. CCSDS 727.0-B-5 5.1: the fixed PDU header.
+In: packets of the APIDs and channels whose service is `cfdp`. Out: a product for each file (see `cfdp`), and an event
+for each incomplete file, with the missing byte ranges. Dropped and counted: packets without a complete PDU.
+CCSDS 727.0-B-5 5.1: the fixed PDU header.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ FILE = ProductKind(
     view=(),
 )
 LINEAGE = {"uncertainty": "none: bytes as they were sent", "frames": {}}
-MAX_TOLD = 8
-"""Stretches that an event lists."""
+MAX_LISTED = 8
+"""Most missing byte ranges that an event lists."""
 _HEADER_BYTES, _PRIMARY_BYTES, _CRC_BYTES = 4, 6, 2
 
 
 @dataclass(frozen=True, slots=True)
 class CfdpSettings:
-    """Whose packets hold PDUs: channels (scid, vcid), and APIDs with the bytes before the PDU in the data field."""
+    """Packets that contain PDUs: channels (scid, vcid), and APIDs with the number of bytes before the PDU."""
 
     channels: frozenset[tuple[int, int]] = frozenset()
     apids: Mapping[int, int] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class CfdpSettings:
 
 
 class FileService:
-    """State: the transfers that are open, and the numbers given to them."""
+    """Makes products of files. State: open transfers, and a number for each (source entity, transaction)."""
 
     def __init__(self, settings: CfdpSettings, context: Context) -> None:
         self._settings, self._context = settings, context
@@ -73,7 +73,7 @@ class FileService:
         self.n_files = self.n_incomplete = self.n_packets = self.n_unusable = 0
 
     def receive(self, packets: PacketBatch) -> tuple[PacketBatch, list[Product]]:
-        """The packets that are none of this service, and the files that the others complete."""
+        """Return the packets of other services, and the products of files that are complete."""
         mine = self._mine(packets)
         if not mine.any():
             return packets, []
@@ -83,15 +83,15 @@ class FileService:
         return packets.take(~mine), self._products(found)
 
     def flush(self) -> list[Product]:
-        """Files that are still open at the end."""
-        return self._products(self._receiver.rest())
+        """End the stream: return the products of files that are still open."""
+        return self._products(self._receiver.flush())
 
     def drain_events(self) -> tuple[Event, ...]:
         drained, self._events = tuple(self._events), []
         return drained
 
     def report(self) -> dict[str, int]:
-        """For the pass report: files, those that are not whole, packets, and those that hold no PDU."""
+        """Return the counters for the pass report."""
         return {
             "files": self.n_files,
             "incomplete_files": self.n_incomplete,
@@ -106,7 +106,7 @@ class FileService:
         return mine
 
     def _rows(self, packets: PacketBatch) -> ColumnBatch:
-        """The whole PDUs of packets, in the columns of `cfdp`, each with the number of its transaction."""
+        """Complete PDUs of packets, in the columns of `cfdp`."""
         kept, columns = [], []
         for row, (apid, start, length) in enumerate(
             zip(packets.apid.tolist(), packets.start.tolist(), packets.length.tolist(), strict=True)
@@ -130,8 +130,7 @@ class FileService:
     def _made(self, file: ReceivedFile, source: int, sequence: int) -> Made:
         first, length = _missing(file.have)
         self.n_files += 1
-        whole = not len(first) and file.condition == 0 and file.checksum != FAILED
-        if not whole:
+        if len(first) or file.condition != 0 or file.checksum == FAILED:
             self.n_incomplete += 1
             self._events.append(_event(file, source, sequence, first, length))
         one = {
@@ -161,7 +160,7 @@ class _Pdu:
 
 
 def _pdu(octets: NDArray[np.uint8]) -> _Pdu | None:
-    """The PDU that an array begins with, its content without CRC and with 32-bit offsets; None for others."""
+    """Parse the PDU at the beginning of an array: content without CRC, offsets of 32 bits. None if it is invalid."""
     if len(octets) < _HEADER_BYTES:
         return None
     flags, lengths = int(octets[0]), int(octets[3])
@@ -185,7 +184,7 @@ def _pdu(octets: NDArray[np.uint8]) -> _Pdu | None:
 
 
 def _narrow(content: NDArray[np.uint8], *, is_data: bool) -> NDArray[np.uint8]:
-    """The content of a PDU of a large file with sizes and offsets of 32 bits: no larger file is kept."""
+    """Convert sizes and offsets of a large-file PDU to 32 bits; larger values become 2^32 - 1, and are rejected."""
     at = 0 if is_data else {4: 6, 7: 2}.get(int(content[0]) if len(content) else 0, -1)
     if at < 0 or len(content) < at + 8:
         return content
@@ -223,7 +222,7 @@ def _column_batch(packets: PacketBatch, kept: NDArray[np.int64], columns: list[A
 
 
 def _parts(rows: ColumnBatch) -> Iterator[ColumnBatch]:
-    """Runs of PDUs of one transaction, of which at most the last is an EOF."""
+    """Split PDUs into runs of one transaction, in which only the last may be an EOF."""
     number, ends = np.asarray(rows.columns["TRANSACTION"]), np.cumsum(is_eof(rows))
     before = np.concatenate([[0], ends[:-1]])
     edges = np.flatnonzero((number[1:] != number[:-1]) | (before[1:] != before[:-1])) + 1
@@ -232,21 +231,24 @@ def _parts(rows: ColumnBatch) -> Iterator[ColumnBatch]:
 
 
 def _missing(have: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First byte and length of each stretch that is missing."""
+    """First byte and length of each missing byte range."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], have, [True]]).astype(np.int8)))
     return edges[::2].astype(np.int64), (edges[1::2] - edges[::2]).astype(np.int64)
 
 
 def _name(file: ReceivedFile) -> str:
-    """Printable, and no longer than a name of a file."""
+    """File name, printable, of at most 255 characters."""
     return printable(file.destination or file.name)[:255]
 
 
 def _event(
     file: ReceivedFile, source: int, sequence: int, first: NDArray[np.int64], length: NDArray[np.int64]
 ) -> Event:
-    spans = [f"{a}-{a + n - 1}" for a, n in zip(first[:MAX_TOLD].tolist(), length[:MAX_TOLD].tolist(), strict=True)]
-    lacks = [f"bytes {', '.join(spans)}{' and more' if len(first) > MAX_TOLD else ''} are missing"] if spans else []
+    listed = zip(first[:MAX_LISTED].tolist(), length[:MAX_LISTED].tolist(), strict=True)
+    spans = [f"{a}-{a + n - 1}" for a, n in listed]
+    lacks = (
+        [f"bytes {', '.join(spans)}{' and more' if len(first) > MAX_LISTED else ''} are missing"] if spans else []
+    )
     lacks += ["its EOF is missing"] if file.condition < 0 else []
     lacks += [f"its EOF has condition {file.condition}"] if file.condition > 0 else []
     lacks += ["its checksum fails"] if file.checksum == FAILED else []

@@ -15,12 +15,12 @@ Floats = NDArray[np.float64]
 
 
 def rotate(quaternion: Floats, vector: Floats) -> Floats:
-    """Give q v q*: `quaternion [..., 4]` of length 1, `vector [..., 3]`."""
+    """Rotate vectors: q v q*, [..., 3]. `quaternion [..., 4]` of length 1, `vector [..., 3]`."""
     return np.stack(_rotated(quaternion, vector), axis=-1)
 
 
 def rotate_to_enu(quaternion: Floats, vector: Floats) -> Floats:
-    """The same by its east, north and up components, where `rotate` gives north, east, down."""
+    """As `rotate` and `east_north_up`: body vectors [..., 3] to east, north, up."""
     north, east, down = _rotated(quaternion, vector)
     return np.stack([east, north, -down], axis=-1)
 
@@ -34,7 +34,7 @@ def _rotated(quaternion: Floats, vector: Floats) -> tuple[Floats, Floats, Floats
 
 @dataclass(frozen=True, slots=True)
 class MastTurn:
-    """Cosines and sines of the angles of a mast, for vectors of several sensors on it."""
+    """Cosines and sines of the yaw and pitch of a mast, for vectors of several sensors on it."""
 
     cos_yaw: Floats
     sin_yaw: Floats
@@ -43,30 +43,25 @@ class MastTurn:
 
     @staticmethod
     def of(yaw_deg: Floats, pitch_deg: Floats) -> MastTurn:
-        """Yaw is positive from X to Y, pitch is positive nose up."""
+        """From angles in degrees: yaw positive from X to Y, pitch positive upwards."""
         yaw, pitch = np.deg2rad(yaw_deg), np.deg2rad(pitch_deg)
         return MastTurn(np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch))
 
     def rotate(self, vector: Floats) -> Floats:
-        """Give Rz(yaw) Ry(pitch) v of `vector [..., 3]`."""
+        """Rotate `vector [..., 3]`: Rz(yaw) Ry(pitch) v."""
         x = self.cos_pitch * vector[..., 0] + self.sin_pitch * vector[..., 2]
         z = -self.sin_pitch * vector[..., 0] + self.cos_pitch * vector[..., 2]
         y = vector[..., 1]
         return np.stack([self.cos_yaw * x - self.sin_yaw * y, self.sin_yaw * x + self.cos_yaw * y, z], axis=-1)
 
 
-def rotate_by_mast(vector: Floats, yaw_deg: Floats, pitch_deg: Floats) -> Floats:
-    """Give Rz(yaw) Ry(pitch) v: yaw positive from X to Y, pitch positive nose up. `vector [..., 3]`."""
-    return MastTurn.of(yaw_deg, pitch_deg).rotate(vector)
-
-
 def east_north_up(north_east_down: Floats) -> Floats:
-    """The same vector by its east, north and up components."""
+    """Convert components north, east, down to east, north, up; both [..., 3]."""
     return np.stack([north_east_down[..., 1], north_east_down[..., 0], -north_east_down[..., 2]], axis=-1)
 
 
 def roll_pitch_yaw_deg(quaternion: Floats) -> Floats:
-    """Roll, pitch and yaw `[..., 3]` in degrees; yaw 0 is north, 90 east, -180 to 180."""
+    """Roll, pitch and yaw [..., 3] in degrees, of `quaternion [..., 4]`; yaw 0 is north, 90 east, -180 to 180."""
     w, x, y, z = np.moveaxis(quaternion, -1, 0)
     roll = np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
     pitch = np.arcsin(np.clip(2 * (w * y - z * x), -1, 1))
@@ -75,9 +70,9 @@ def roll_pitch_yaw_deg(quaternion: Floats) -> Floats:
 
 
 def normalized(quaternion: Floats) -> Floats:
-    """Length 1; NaN where there is no direction."""
+    """Scale `quaternion [..., 4]` to length 1; NaN if its length is 0."""
     w, x, y, z = (quaternion[..., i] for i in range(4))
-    length = np.sqrt(w * w + x * x + y * y + z * z)  # a sum along four elements takes ten times as long
+    length = np.sqrt(w * w + x * x + y * y + z * z)  # ten times as fast as a sum along an axis of four
     length = np.where(length > 0, length, np.nan)
     unit = np.empty(quaternion.shape)
     with np.errstate(divide="ignore", invalid="ignore"):

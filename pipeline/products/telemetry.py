@@ -1,7 +1,7 @@
-"""Containers that no instrument claims: every parameter, calibrated as the dictionary says, becomes an array.
+"""Generic products, of containers that no instrument reads: an array for each parameter, calibrated by the dictionary.
 
-In: column batches of any container. Out: product `telemetry/<container>`, level 01, one array for
-each parameter; a ragged one becomes NAME (flat), NAME.start and NAME.length.
+In: column batches of any container. Out: product `telemetry/<container>`, level 01. A ragged parameter becomes three
+arrays: NAME (flat), NAME.start and NAME.length.
 """
 
 from __future__ import annotations
@@ -26,28 +26,30 @@ UNDESCRIBED = Descriptions()
 LINEAGE = {"uncertainty": "values as the dictionary calibrates them; it has no noise model"}
 MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 MAX_VARIANTS = 16
-"""Of the columns of one container, whose parameters may be there or not: so many are remembered."""
+"""Most sets of columns of one container (parameters may be conditional) whose metadata are cached."""
 Array = NDArray[Any]
 _N_AXES = attrgetter("ndim")
 
 
 def max_rows(rows: ColumnBatch) -> int:
-    """How many rows a product of this container may have: what has a fixed size must not exceed MAX_BYTES."""
+    """Most rows of a product of this container, so that columns of fixed size are no more than MAX_BYTES."""
     fixed = [column for column in rows.columns.values() if not isinstance(column, Ragged)]
     row_bytes = sum(column.dtype.itemsize * int(np.prod(column.shape[1:])) for column in fixed)
     return max(1, min(MAX_ROWS, MAX_BYTES // max(row_bytes, 1)))
 
 
 class GenericProducts:
-    """Drafts of containers that no instrument reads. Keeps the metadata of the columns of each container."""
+    """Makes the drafts; caches the metadata of the columns of each container.
+
+    `descriptions`: of parameters, by container. `raw`: add raw counts to the calibrated values.
+    """
 
     def __init__(self, descriptions: Mapping[str, Descriptions], *, raw: bool = False) -> None:
-        """`raw`: a product has the raw counts of the rows beside the calibrated values."""
         self._descriptions, self._raw = descriptions, raw
         self._known: dict[str, dict[Hashable, _Known]] = {}
 
     def draft(self, rows: ColumnBatch) -> Draft:
-        """One product with all columns of the rows."""
+        """Make a draft with all columns of the rows."""
         arrays, ragged = _flat(_with_raw(rows) if self._raw else rows.columns)
         of_container = self._known.setdefault(rows.container, {})
         key = tuple(arrays), tuple(map(_N_AXES, arrays.values())), ragged
@@ -68,7 +70,7 @@ class GenericProducts:
 
 
 class _Known(NamedTuple):
-    """Metadata of the columns of a container, the kind of its products, and the units that this was made from."""
+    """Metadata of the columns of a container, the kind of its products, and the units that they are made from."""
 
     metadata: ArrayMetadata
     kind: ProductKind
@@ -76,17 +78,15 @@ class _Known(NamedTuple):
 
 
 def _with_raw(rows: ColumnBatch) -> dict[str, Column]:
-    """The columns, and the raw values of those that are calibrated: numbers, of texts their bytes.
-
-    A parameter whose own name is that of another one's raw values keeps it.
-    """
+    """Add the raw values of calibrated columns, as NAME.raw, where no parameter has that name."""
     raw = {f"{name}{RAW_SUFFIX}": rows.raw[name] for name in calibrated(rows)}
     return {**rows.columns, **{name: column for name, column in raw.items() if name not in rows.columns}}
 
 
 def _flat(columns: Mapping[str, Column]) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """The columns as arrays, of codes as texts; a ragged one as three: its values without gaps, where each row begins,
-    its length; and the names of those that were ragged.
+    """Convert columns to arrays: codes to texts, a ragged column to contiguous values, starts and lengths.
+
+    Also returns the names of the ragged columns.
     """
     if set(map(type, columns.values())) == {np.ndarray}:
         return cast("dict[str, Array]", dict(columns)), ()
@@ -94,8 +94,12 @@ def _flat(columns: Mapping[str, Column]) -> tuple[dict[str, Array], tuple[str, .
     flat: dict[str, Array] = {}
     for name, column in columns.items():
         if isinstance(column, Ragged):
-            whole = compact(column)
-            flat |= {name: np.asarray(whole.values), f"{name}.start": whole.start, f"{name}.length": whole.length}
+            packed = compact(column)
+            flat |= {
+                name: np.asarray(packed.values),
+                f"{name}.start": packed.start,
+                f"{name}.length": packed.length,
+            }
         else:
             flat[name] = np.asarray(column)
     return flat, ragged
@@ -109,7 +113,7 @@ def _described(
     units: Mapping[str, str],
     descriptions: Descriptions,
 ) -> tuple[ArrayMetadata, tuple[str, ...]]:
-    """Metadata of arrays that were columns, and names of those that have one value a row. `counts`: raw ones."""
+    """Metadata of the arrays, and the names of those with one value for each row. `counts`: names of raw counts."""
     unit_of, words_of = units.get, descriptions.of.get
     metadata: dict[str, Metadata] = {}
     for name, n in zip(names, n_axes, strict=True):

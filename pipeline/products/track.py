@@ -1,7 +1,7 @@
-"""The last rows of one container, looked up by the rows of another: in order of arrival, never across a clock jump.
+"""The last rows of one container, looked up by the times of rows of another, never across a clock jump.
 
-In: values of rows as they arrive. Out: for times of other rows, the two rows that they lie between: of those that
-arrived before the row, and the first that arrived after it. Held: HISTORY rows.
+In: values of rows, in order of arrival. Out: for each time of another row, the two neighbouring rows among those that
+arrived before that row, and the first one after it. State: HISTORY rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..model.batches import NO_TIME
 from .rotations import Floats
 
 HISTORY = 4096
-"""Rows that may be looked back on: more than an hour at 1 Hz."""
+"""Number of rows that are kept: more than an hour at 1 Hz."""
 NEVER_NS = int(np.iinfo(np.int64).max)
 _NEVER_ORDER = int(np.iinfo(np.int64).max)
 Indices = NDArray[np.intp]
@@ -23,7 +23,11 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Two rows for each time [n, k]: their places, the part of the way between, the age of the nearer, if none is."""
+    """The neighbouring rows of each time, all [n, k].
+
+    `left`, `right`: their indices. `part`: position of the time between them, 0 to 1. `age_ns`: distance in time to the
+    nearer one. `none`: whether there is no row.
+    """
 
     left: Indices
     right: Indices
@@ -33,16 +37,13 @@ class Between:
 
 
 def rows_at(own_ns: NDArray[np.int64], wanted_ns: NDArray[np.int64]) -> tuple[Indices, NDArray[np.bool_]]:
-    """The row of each wanted time, and whether there is one of just that time.
-
-    `own_ns`: ascending, at least one.
-    """
+    """Index of the row of each time, and whether a row has exactly that time. `own_ns`: ascending, at least one."""
     at = np.minimum(np.searchsorted(own_ns, wanted_ns), len(own_ns) - 1)
     return at, np.asarray(own_ns[at] == wanted_ns)
 
 
 class Jumps:
-    """The orders at which any container's clock went back, ascending."""
+    """Packet orders at which the clock of any container went back, ascending."""
 
     def __init__(self) -> None:
         self.order = np.full(1, np.iinfo(np.int64).min, np.int64)
@@ -52,7 +53,7 @@ class Jumps:
             self.order = np.concatenate([self.order, order])
 
     def forget(self, before: int) -> None:
-        """Drop all that no row from `before` on can see."""
+        """Drop jumps that are not needed for rows from packet order `before` on."""
         if len(self.order) == 1:
             return
         first = max(int(np.searchsorted(self.order, before, "right")) - 1, 0)
@@ -83,7 +84,7 @@ class Track:
         self.seq_count = np.concatenate([self.seq_count, seq_count.astype(np.int64)])
 
     def forget(self) -> None:
-        """Drop what no later row can see."""
+        """Drop rows beyond HISTORY."""
         if len(self.order) <= HISTORY:
             return
         self.order, self.time_ns = self.order[-HISTORY:], self.time_ns[-HISTORY:]
@@ -92,9 +93,9 @@ class Track:
     def between(
         self, jumps: Jumps, order: NDArray[np.int64], until: NDArray[np.int64], time_ns: NDArray[np.int64]
     ) -> Between:
-        """Rows around `time_ns int64[n, k]` as the row of `order int64[n]` can know them.
+        """Find the neighbouring rows of `time_ns int64[n, k]`, times of rows with the packet orders `order int64[n]`.
 
-        That is those before it, and the first after it if that comes before `until int64[n]`.
+        Used are rows that arrived before, and the first one after if its packet order is below `until int64[n]`.
         """
         if not len(self.order):
             nothing, zero = np.full(time_ns.shape, NEVER_NS, np.int64), np.zeros(time_ns.shape, np.intp)
@@ -113,12 +114,12 @@ class Track:
         return self._measured(time_ns, left, right, none)
 
     def _first_after(self, jumps: Jumps, order: NDArray[np.int64], time_ns: NDArray[np.int64]) -> Indices:
-        """First row later than each time and after the same jump; between two jumps times ascend."""
+        """First row later than each time, after the same clock jump; times ascend between two jumps."""
         last_jump = np.searchsorted(jumps.order, order, "right") - 1
         jumped = np.append(np.searchsorted(self.order, jumps.order, "left"), len(self.order))
         after = np.empty(time_ns.shape, np.intp)
         runs = np.unique(last_jump).tolist()
-        for jump in runs:  # -1: before all jumps that are remembered; no row of the track is seen from there
+        for jump in runs:  # -1: before all known jumps, where no row of the track is used
             first, last = jumped[jump], jumped[jump + 1]
             same = slice(None) if len(runs) == 1 else last_jump == jump
             after[same] = first + np.searchsorted(self.time_ns[first:last], time_ns[same], "right")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ....model.looks import Look
 from ....products.archive_rules import InstrumentArchive
-from ....products.kinds import ArrayKind, ProductKind, View, by_name
+from ....products.kinds import ArrayKind, ProductKind, View
 from ....products.package import InstrumentFolder
 from ..shared.declared import MARS_PLACE
 from .kept_traces import RADARGRAM, TRACES
@@ -259,4 +259,4 @@ INSTRUMENT = InstrumentFolder(
     joins="radar_traverse:of_passes",
     archive=InstrumentArchive(title="Mars Rover Penetrating Radar", tables="archive_tables:plan_radar"),
 )
-KINDS = by_name(INSTRUMENT.kinds)
+KINDS = {kind.name: kind for kind in INSTRUMENT.kinds}

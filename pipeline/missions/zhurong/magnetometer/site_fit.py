@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ....products.rotations import Floats, rotate_by_mast
+from ....products.rotations import Floats, MastTurn
 
 FEWEST_BLOCKS, MOST_BLOCKS = 8, 72
 _SMOOTH_S = (1.0, 3.0, 8.0)
@@ -97,7 +97,7 @@ def fit_rotations(
 def mast_matrices(yaw_deg: Floats, pitch_deg: Floats) -> Floats:
     """Rotations [n, 3, 3] from the axes of the mast's head to those of the rover."""
     axes = np.broadcast_to(np.eye(3), (len(yaw_deg), 3, 3))
-    turned = rotate_by_mast(axes, yaw_deg[:, None], pitch_deg[:, None])
+    turned = MastTurn.of(yaw_deg[:, None], pitch_deg[:, None]).rotate(axes)
     return np.swapaxes(turned, 1, 2)
 
 

@@ -24,13 +24,12 @@ from ....model.batches import ColumnBatch, Quality, Quantity
 from ....products.calibration import Calibration, Positive, Source, Table
 from ....products.draft import Draft, flag
 from ....products.instrument import Instrument
-from ....products.kinds import by_name
 from ....products.rotations import Floats
 from ....products.rows import take
 from ..shared.noise_power import noise_sigma
 from .kinds import ECHO_UNKNOWN, INSTRUMENT
 
-_KINDS = by_name(INSTRUMENT.kinds)
+_KINDS = {kind.name: kind for kind in INSTRUMENT.kinds}
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 _BANDS = ("BAND_10_15", "BAND_15_20", "BAND_30_50")

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from ....model.batches import ColumnBatch, Quantity
 from ....products.calibration import Finite, Positive, Source, Table
-from ....products.rotations import Floats, east_north_up, rotate, rotate_by_mast
+from ....products.rotations import Floats, MastTurn, east_north_up, rotate
 from .attitude import AttitudeLimit, attitude_of
 from .images import whole
 
@@ -167,7 +167,7 @@ class Pointing:
 
     def enu(self, direction: Floats) -> Floats:
         """Directions [..., 3] of mast axes in east, north, up."""
-        body = rotate_by_mast(direction, self.mast_yaw_deg, self.mast_pitch_deg)
+        body = MastTurn.of(self.mast_yaw_deg, self.mast_pitch_deg).rotate(direction)
         return east_north_up(rotate(self.quaternion, body))
 
 

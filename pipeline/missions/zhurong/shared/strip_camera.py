@@ -115,7 +115,7 @@ class StripCamera(Instrument):
             yield self._strip(file)
 
     def end(self) -> Iterator[Draft]:
-        for file in self._receiver.rest():
+        for file in self._receiver.flush():
             yield self._strip(file)
 
     def _strip(self, file: ReceivedFile) -> Draft:

@@ -54,7 +54,7 @@ def receive(pdu_rows):
     def run(pdus, **columns):
         receiver = FileReceiver()
         rows = pdu_rows(pdus, **columns)
-        return [*receiver.receive(rows), *receiver.rest()]
+        return [*receiver.receive(rows), *receiver.flush()]
 
     return run
 
