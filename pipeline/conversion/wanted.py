@@ -11,7 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
 
-from ..dictionary.model.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
+from ..dictionary.model.conditions import (
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Dynamic,
+    Lookup,
+    Reference,
+    Size,
+    Span,
+)
 from ..dictionary.model.definitions import Container, ContainerEntry, Dictionary, Entry, bases_of
 from ..dictionary.model.encodings import NumberEncoding
 from ..dictionary.model.parameter_types import (
@@ -59,7 +69,7 @@ def asked_of(dictionary: Dictionary, container: Container) -> Asked:
     ranges: dict[str, tuple[int, int]] = {}
     hints: dict[str, list[int]] = {}
     entries = [entry for each in bases_of(container, dictionary) for entry in _entries(dictionary, each)]
-    for size in _sizes(dictionary, entries):
+    for size in _with_indices(_sizes(dictionary, entries)):
         if isinstance(size, Dynamic) and size.slope:
             ranges[size.of.parameter] = _within(size, ranges.get(size.of.parameter))
         elif isinstance(size, Lookup):
@@ -179,6 +189,12 @@ def _sizes(dictionary: Dictionary, entries: Iterable[Entry]) -> Iterator[Size]:
         key = getattr(entry, "parameter", None)
         if key is not None:
             yield from _sizes_of_type(dictionary.parameters[key].type)
+
+
+def _with_indices(sizes: Iterable[Size]) -> Iterator[Size]:
+    """The sizes, of a difference of indices these two."""
+    for size in sizes:
+        yield from _with_indices((size.start, size.behind)) if isinstance(size, Span) else (size,)
 
 
 def _sizes_of_type(kind: ParameterType) -> Iterator[Size]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement
 
-from ..dictionary.model.conditions import Reference, Remainder, Size
+from ..dictionary.model.conditions import Reference, Remainder, Size, Span
 from ..dictionary.model.definitions import MAX_CONTAINER_BITS
 from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
 from ..dictionary.model.parameter_types import (
@@ -200,8 +200,9 @@ class TypeWriter:
         listed = SubElement(node, "DimensionList")
         for size in dimensions:
             dimension = SubElement(listed, "Dimension")
-            SubElement(SubElement(dimension, "StartingIndex"), "FixedValue").text = "0"
-            self.pieces.size(SubElement(dimension, "EndingIndex"), size, by=-1)
+            start, behind = (size.start, size.behind) if isinstance(size, Span) else (0, size)
+            self.pieces.size(SubElement(dimension, "StartingIndex"), start)
+            self.pieces.size(SubElement(dimension, "EndingIndex"), behind, by=-1)
 
 
 def _tag_of(kind: NumberType | EnumeratedType | BooleanType | StringType | BinaryType) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .model.conditions import AllOf, AnyOf, Condition, Lookup, NoneOf, Reference, Remainder, Size
+from .model.conditions import AllOf, AnyOf, Condition, Lookup, NoneOf, Reference, Remainder, Size, Span
 from .model.definitions import Dictionary
 from .model.encodings import Polynomial, Tagged
 from .model.parameter_types import BooleanType, EnumeratedType, SpelledType
@@ -47,6 +47,11 @@ class WrittenValues:
             return next(value for condition, value in size.cases if self.holds(condition))
         if isinstance(size, Remainder | Tagged):
             raise ValueError("an array that goes on to the packet's end is not written")  # noqa: TRY004 - as above
+        if isinstance(size, Span):
+            n = self.size(size.behind) - self.size(size.start)
+            if n < 0:
+                raise ValueError("an array whose last index is below its first is not written")
+            return n
         return int(self.read(size.of) * size.slope + size.intercept)
 
     def holds(self, condition: Condition) -> bool:

@@ -21,6 +21,17 @@ REAL = [
     "xtce/strings-tm.xml",
     "xtce/ref-xtce.xml",
 ]
+INDICES = """<SpaceSystem name="S" xmlns="http://www.omg.org/spec/XTCE/20180204"><TelemetryMetaData><ParameterTypeSet>
+<IntegerParameterType name="B"><IntegerDataEncoding sizeInBits="8"/></IntegerParameterType>
+<BinaryParameterType name="H"><BinaryDataEncoding><SizeInBits><FixedValue>48</FixedValue></SizeInBits>
+</BinaryDataEncoding></BinaryParameterType><ArrayParameterType name="A" arrayTypeRef="B"><DimensionList><Dimension>
+<StartingIndex><DynamicValue><ParameterInstanceRef parameterRef="FIRST"/></DynamicValue></StartingIndex>
+<EndingIndex><DynamicValue><ParameterInstanceRef parameterRef="LAST"/></DynamicValue></EndingIndex></Dimension>
+</DimensionList></ArrayParameterType></ParameterTypeSet><ParameterSet><Parameter name="HEAD" parameterTypeRef="H"/>
+<Parameter name="FIRST" parameterTypeRef="B"/><Parameter name="LAST" parameterTypeRef="B"/>
+<Parameter name="X" parameterTypeRef="A"/></ParameterSet><ContainerSet><SequenceContainer name="P"><EntryList>
+<ParameterRefEntry parameterRef="HEAD"/><ParameterRefEntry parameterRef="FIRST"/><ParameterRefEntry parameterRef="LAST"/>
+<ParameterRefEntry parameterRef="X"/></EntryList></SequenceContainer></ContainerSet></TelemetryMetaData></SpaceSystem>"""
 SAMPLES = Path(__file__).parents[1] / "dictionary" / "data"
 
 
@@ -60,3 +71,17 @@ def test_what_no_table_can_say_is_no_table(tmp_path):
     assert [loss.kind for loss in losses] == ["container"]
     with pytest.raises(RunError, match="by a table"):
         check_document(document, "csv")
+
+
+def test_indices_that_a_packet_tells_are_written_as_they_were_read(tmp_path):
+    path = tmp_path / "indices.xml"
+    path.write_text(INDICES)
+    sides, losses = compared(path)
+    assert (list(differences(*sides)), losses) == ([], ())
+
+
+def test_packets_are_made_whose_last_index_is_not_below_the_first():
+    known = read_xtce(INDICES.encode())
+    packets = make_packets(known, compile_plan(known), 40, 3, space_packets=False).packets
+    assert len(packets) == 40
+    assert {len(packet) - 9 - packet[7] + packet[6] for packet in packets} == {0}

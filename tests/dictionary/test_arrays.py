@@ -150,3 +150,41 @@ def test_a_name_that_is_no_member_around_is_an_error(document):
 
 def entries(*names):
     return "".join(f'<ParameterRefEntry parameterRef="{name}"/>' for name in names)
+
+
+INDICES = """<Dimension><StartingIndex><DynamicValue><ParameterInstanceRef parameterRef="FIRST"/></DynamicValue>
+</StartingIndex><EndingIndex><DynamicValue><ParameterInstanceRef parameterRef="LAST"/></DynamicValue></EndingIndex>
+</Dimension>"""
+PAIR = """<AggregateParameterType name="PAIR"><MemberList><Member name="p" typeRef="E"/><Member name="q" typeRef="E"/>
+</MemberList></AggregateParameterType>"""
+PLACED = {"FIRST": "U8", "LAST": "U8", "X": "T", "AFTER": "U8"}
+
+
+def both(element):
+    kind = integers(8) + PAIR
+    return f'{kind}<ArrayParameterType name="T" arrayTypeRef="{element}"><DimensionList>{INDICES}</DimensionList></ArrayParameterType>'
+
+
+def test_elements_go_from_one_index_that_the_packet_tells_to_another(document, packet, decode):
+    """Both ends are elements, and an end just before the start is no element: what follows comes at once."""
+    bodies = [b"\1\3\x0a\x0b\x0c\x0d", b"\2\2\x0a\x0b", b"\3\2\x0a"]
+    (found,) = decode(document(both("E"), PLACED), [packet(body) for body in bodies])
+    assert rows(found.columns["X"]) == [[10, 11, 12], [10], []]
+    assert rows(found.columns["AFTER"]) == [13, 11, 10]
+
+
+def test_structures_go_from_one_index_that_the_packet_tells_to_another(document, packet, decode):
+    (found,) = decode(document(both("PAIR"), PLACED), [packet(b"\1\2\5\6\7\x08\x09"), packet(b"\4\4\5\6\7")])
+    assert [rows(found.columns[name]) for name in ("X.p", "X.q", "AFTER")] == [[[5, 7], [5]], [[6, 8], [6]], [9, 7]]
+
+
+def test_a_packet_whose_last_index_is_far_below_its_first_is_set_aside(document, packet, decode):
+    (found,) = decode(document(both("E"), PLACED), [packet(b"\5\2\1\1\1\1\1"), packet(b"\1\1\7\x08")])
+    assert (rows(found.columns["X"]), rows(found.columns["AFTER"])) == ([[7]], [8])
+
+
+def test_why_the_dimensions_of_a_type_cannot_be_read_is_in_the_message(document):
+    kind = array(integers(8), dimension("<FixedValue>-3</FixedValue>"))
+    with pytest.raises(ConfigError, match="-3") as raised:
+        read_xtce(document(kind, {"X": "T"}, ENTRY))
+    assert len(raised.value.problems) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from ..model.conditions import AllOf, Dynamic, Lookup, NoneOf, Remainder, Size
+from ..model.conditions import AllOf, Dynamic, Lookup, NoneOf, Remainder, Size, Span
 from ..model.definitions import Dictionary
 from ..model.encodings import Tagged, Terminated
 from ..model.parameter_types import NumberType
@@ -121,6 +121,9 @@ class _Measure:
             return min(values), max(values)
         if isinstance(size, Remainder):
             return 0, None
+        if isinstance(size, Span):
+            (_, first), (low, high) = self.size(size.start), self.size(size.behind)
+            return 0 if first is None else max(low - first, 0), high
         return self._dynamic(size)
 
     def _dynamic(self, size: Dynamic) -> Extent:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..model.conditions import Dynamic
+from ..model.conditions import Dynamic, Span
 from ..run.steps import Block, Group, Loop, Move, Repeat, Step, Variable
 from .plan_nodes import Node
 
@@ -34,7 +34,13 @@ def is_sized_by_length(steps: Sequence[Step]) -> bool:
     if all(isinstance(step, Block) for step in steps):
         return False
     _, length = header_keys(steps)
-    return bool(length) and any(isinstance(size, Dynamic) and size.of.parameter == length for size in _sizes(steps))
+    return bool(length) and any(_is_of(size, length) for size in _sizes(steps))
+
+
+def _is_of(size: object, key: str) -> bool:
+    if isinstance(size, Span):
+        return _is_of(size.start, key) or _is_of(size.behind, key)
+    return isinstance(size, Dynamic) and size.of.parameter == key
 
 
 def _sizes(steps: Iterable[Step]) -> Iterator[object]:

@@ -37,7 +37,15 @@ class Remainder:
     behind_bits: int = 0
 
 
-Size = int | Dynamic | Lookup | Remainder
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The number of elements from index `start` up to `behind`, which is one more than the last index."""
+
+    start: Size
+    behind: Size
+
+
+Size = int | Dynamic | Lookup | Remainder | Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +98,6 @@ def shifted(size: Size, by: int) -> Size:
         return Dynamic(size.of, size.slope, size.intercept + by)
     if isinstance(size, Remainder):
         return Remainder(size.behind_bits - by)
+    if isinstance(size, Span):
+        return Span(size.start, shifted(size.behind, by))
     return Lookup(tuple((condition, value + by) for condition, value in size.cases))

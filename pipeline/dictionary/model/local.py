@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from .conditions import Dynamic, Size
+from .conditions import Dynamic, Size, Span
 from .encodings import BinaryEncoding, StringEncoding
 from .parameter_types import AggregateType, ArrayType, ParameterType
 
@@ -41,6 +41,8 @@ def _array(kind: ArrayType, element: ParameterType, dimensions: tuple[Size, ...]
 
 
 def _size(size: Size, key: str, names: frozenset[str]) -> Size:
+    if isinstance(size, Span):
+        return Span(_size(size.start, key, names), _size(size.behind, key, names))
     if not isinstance(size, Dynamic) or not size.of.parameter.startswith(LOCAL):
         return size
     name = size.of.parameter.removeprefix(LOCAL)

@@ -1,4 +1,6 @@
-"""Sizes and counts by values: a constant, a linear function of a parameter, or the first case that holds."""
+"""Sizes and counts by values: a constant, a linear function of a parameter, the first case that holds, or the number of
+indices between two of these.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.errors import ConfigError, Problem
-from ..model.conditions import Dynamic, Lookup, Reference, Remainder, Size
+from ..model.conditions import Dynamic, Lookup, Reference, Remainder, Size, Span
 from ..model.definitions import Dictionary
 from ..model.parameter_types import EnumeratedType, SpelledType, StringType
 from .comparisons import compile_condition, meant, scalar_type
@@ -23,14 +25,19 @@ MAX_SIZE = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class SizeProgram:
-    """A compiled size: a constant, a linear function of a parameter, or the first case that holds."""
+    """A compiled size: a constant, a linear function of a parameter, the first case that holds, or a difference."""
 
     constant: int = 0
     dynamic: Dynamic | None = None
     cases: tuple[tuple[Criterion, int], ...] = ()
+    span: tuple[SizeProgram, SizeProgram] | None = None
+    """The size is the second less the first, both of which are indices."""
 
     def of(self, values: Values) -> NDArray[np.int64]:
         """int64[n]; -1 where no case holds."""
+        if self.span is not None:
+            start, behind = (each.of(values) for each in self.span)
+            return np.where((start >= 0) & (behind >= 0), np.maximum(behind - start, -1), -1)
         if self.dynamic is not None:
             key = self.dynamic.of.parameter
             size = _linear(self.dynamic, values.of(key, calibrated=self.dynamic.of.calibrated))
@@ -46,6 +53,8 @@ class SizeProgram:
         return size
 
     def needs(self) -> frozenset[str]:
+        if self.span is not None:
+            return self.span[0].needs() | self.span[1].needs()
         if self.dynamic is not None:
             return frozenset({self.dynamic.of.parameter})
         return frozenset().union(*(test.needs() for test, _ in self.cases))
@@ -74,6 +83,8 @@ def compile_size(size: Size, dictionary: Dictionary) -> SizeProgram:
         return SizeProgram(size)
     if isinstance(size, Lookup):
         return SizeProgram(cases=tuple((compile_condition(case, dictionary), value) for case, value in size.cases))
+    if isinstance(size, Span):
+        return SizeProgram(span=(compile_size(size.start, dictionary), compile_size(size.behind, dictionary)))
     if isinstance(size, Remainder):
         raise ConfigError(
             [Problem("what goes on to the packet's end is no size of anything else", dictionary.file)]

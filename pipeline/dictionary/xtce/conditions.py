@@ -14,6 +14,7 @@ from ..model.conditions import (
     Reference,
     Remainder,
     Size,
+    Span,
     shifted,
 )
 from ..model.document import Node
@@ -192,29 +193,19 @@ def read_dimensions(node: Node, context: Context, limit: int) -> tuple[Size, ...
         if isinstance(start, int) and isinstance(end, int) and end < start - 1:
             reading.problem(dimension, f"its EndingIndex {end} is below its StartingIndex {start}")
             continue
-        size = _between(start, end)
-        if size is None:
-            reading.problem(
-                dimension, "a StartingIndex and an EndingIndex that the packet tells are not implemented"
-            )
-            continue
-        sizes.append(size)
+        sizes.append(_between(start, end))
     if not sizes:
         reading.problem(node, "has no Dimension")
     reading.finish(node)
     return tuple(sizes)
 
 
-def _between(start: Size, end: Size) -> Size | None:
-    """The number of elements from one index to the other, both included; None where the packet holds both."""
+def _between(start: Size, end: Size) -> Size:
+    """The number of elements from one index to the other, both included."""
     if isinstance(end, Remainder):
         return end
     if isinstance(start, int):
         return shifted(end, 1 - start)
-    if not isinstance(end, int):
-        return None
-    if isinstance(start, Dynamic):
+    if isinstance(start, Dynamic) and isinstance(end, int):
         return Dynamic(start.of, -start.slope, end + 1 - start.intercept)
-    if isinstance(start, Lookup):
-        return Lookup(tuple((condition, end + 1 - value) for condition, value in start.cases))
-    return None
+    return Span(start, shifted(end, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..model.definitions import Container, ContainerEntry, IndirectEntry, Parameter, ParameterEntry
+from ..model.document import Node
 from ..model.indirect import meant_by
 from .scope import Definition
 
@@ -17,12 +18,13 @@ def needed_by(
     roots: Sequence[str],
     definitions: Mapping[str, Pair],
     owners: Mapping[str, Definition],
-) -> set[Definition]:
-    """Definitions of the containers that `roots` lead to (all, without roots), of their parameters and their types.
+) -> set[Definition | Node]:
+    """Definitions of the containers that `roots` lead to (all, without roots), of their parameters and their types, and
+    the DimensionList of arrays whose entries have none.
 
     `definitions`: of parameter and type by the parameter's key; `owners`: of containers by key.
     """
-    found: set[Definition] = set()
+    found: set[Definition | Node] = set()
     for key in _reached(containers, roots):
         found.add(owners[key])
         for entry in containers[key].entries:
@@ -33,8 +35,10 @@ def needed_by(
             for parameter in entries:
                 whole = _whole(parameter, definitions)
                 if whole is not None:
-                    found.add(whole[0])
-                    found.update(_types(whole[1]))
+                    types = list(_types(whole[1]))
+                    found.update([whole[0], *types])
+                    own = isinstance(entry, ParameterEntry) and entry.dimensions is not None
+                    found.update(each.dimensions for each in types[own:] if each.dimensions is not None)
     return found
 
 

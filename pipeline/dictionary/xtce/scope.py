@@ -32,6 +32,8 @@ class Definition:
     """Of a type: its initialValue."""
     uses: list[Definition] = field(default_factory=list)
     """Of a type: its base type, and the types of its elements or members."""
+    dimensions: Node | None = None
+    """Of an array type: its DimensionList, whose problems matter where no entry has one of its own."""
 
 
 @dataclass(slots=True, eq=False)

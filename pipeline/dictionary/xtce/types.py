@@ -124,6 +124,7 @@ class TypeReader:
         reading.read_past(node, "initialValue")
         n_dimensions = reading.integer(node, "numberOfDimensions", 0, 0, 32)
         listed = reading.child(node, "DimensionList")
+        definition.dimensions = listed
         dimensions = self._read_dimensions(listed, context) if listed is not None else None
         if n_dimensions and dimensions is not None and len(dimensions) != n_dimensions:
             reading.problem(node, f"has {len(dimensions)} dimensions and says {n_dimensions}")
