@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from operator import itemgetter
 from typing import Any
 
@@ -32,6 +32,10 @@ Array = NDArray[Any]
 Rows = NDArray[np.intp]
 MAX_AGE_NS = 3600 * 10**9
 MAX_TEXT_BYTES = 256 << 20
+MAX_PASSES = 8
+"""Through a batch whose packets take values of each other, before it is halved; two and the length of the chain of
+containers serve, unless the values themselves hang on each other from packet to packet.
+"""
 WHOLE = np.dtype(np.int64)
 Term = tuple[str, float, NDArray[Any] | None]
 """Parameter key; nanoseconds of a count, and the same as an integer, where it is whole."""
@@ -123,20 +127,21 @@ class Decoder:
     def _decode_with_others(
         self, flat: NDArray[np.uint8], packets: PacketBatch, first: int, others: OtherValues
     ) -> list[ColumnBatch]:
-        """The same where packets ask for values of others: containers that hold such values are read first."""
+        """The same where packets ask for values of others: containers that hold such values are read first, or, where
+        no order of them serves, again and again.
+        """
         others.begin(packets.received_ns)
-        given = None
-        if self._plan.is_sorted_by_others:
-            for group in self._in_order(self._sorter.groups(flat, packets, trial=True)):
-                node = group.node
-                rows, result = run_program(node.program, flat, packets, group.rows, None, others.given)
-                others.add(rows, result.values)
-            given = others.given
-        groups = self._sorter.groups(flat, packets, given)
+        if self._plan.is_mutual and not self._complete(flat, packets, others):
+            half = len(packets) // 2
+            parts = (_part(packets, 0, half), 0), (_part(packets, half, len(packets)), half)
+            return [
+                each
+                for part, place in parts
+                for each in self._decode_with_others(flat, part, first + place, others)
+            ]
+        groups = self._sorter.groups(flat, packets, others.given if self._plan.is_mutual else None)
         places = {group.node.key: i for i, group in enumerate(groups)}
         found: dict[int, list[ColumnBatch]] = {}
-        if given is not None:
-            others.begin(packets.received_ns)
         for group in self._in_order(groups):
             for part in _parts(group, packets):
                 batch = self._decode_group(flat, packets, part, first, others)
@@ -144,6 +149,25 @@ class Decoder:
                     found.setdefault(places[group.node.key], []).append(batch)
         others.end()
         return [batch for place in sorted(found) for batch in found[place]]
+
+    def _complete(self, flat: NDArray[np.uint8], packets: PacketBatch, others: OtherValues) -> bool:
+        """Find the values that packets take from each other; False: not within MAX_PASSES.
+
+        A packet takes values of earlier ones only. So each pass has at least the values of one packet more right, and
+        a pass that changes nothing has all.
+        """
+        known = others.draft()
+        for _ in range(MAX_PASSES):
+            found = others.draft()
+            for group in self._sorter.groups(flat, packets, known.given, trial=True):
+                rows, result = run_program(group.node.program, flat, packets, group.rows, None, known.given)
+                rows, result = _sized(group.node, packets, rows, result)
+                found.add(rows, result.values)
+            if found.equals(known):
+                others.complete(found)
+                return True
+            known = found
+        return False
 
     def _in_order(self, groups: Sequence[Group]) -> list[Group]:
         place = {key: i for i, key in enumerate(self._plan.order)}
@@ -270,6 +294,11 @@ class Decoder:
             total = reused_empty((values.n,), WHOLE)
             total.fill(NO_TIME)
         return total
+
+
+def _part(packets: PacketBatch, low: int, high: int) -> PacketBatch:
+    columns = (getattr(packets, each.name)[low:high] for each in fields(packets)[1:])
+    return PacketBatch(packets.data, *columns)
 
 
 def _parts(group: Group, packets: PacketBatch) -> Iterator[Group]:

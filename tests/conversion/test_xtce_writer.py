@@ -29,9 +29,12 @@ INDICES = """<SpaceSystem name="S" xmlns="http://www.omg.org/spec/XTCE/20180204"
 <EndingIndex><DynamicValue><ParameterInstanceRef parameterRef="LAST"/></DynamicValue></EndingIndex></Dimension>
 </DimensionList></ArrayParameterType></ParameterTypeSet><ParameterSet><Parameter name="HEAD" parameterTypeRef="H"/>
 <Parameter name="FIRST" parameterTypeRef="B"/><Parameter name="LAST" parameterTypeRef="B"/>
-<Parameter name="X" parameterTypeRef="A"/></ParameterSet><ContainerSet><SequenceContainer name="P"><EntryList>
-<ParameterRefEntry parameterRef="HEAD"/><ParameterRefEntry parameterRef="FIRST"/><ParameterRefEntry parameterRef="LAST"/>
-<ParameterRefEntry parameterRef="X"/></EntryList></SequenceContainer></ContainerSet></TelemetryMetaData></SpaceSystem>"""
+<Parameter name="X" parameterTypeRef="A"/></ParameterSet><ContainerSet>
+<SequenceContainer name="P"><EntryList>
+<ParameterRefEntry parameterRef="HEAD"/><ParameterRefEntry parameterRef="FIRST"/>
+<ParameterRefEntry parameterRef="LAST"/>
+<ParameterRefEntry parameterRef="X"/></EntryList></SequenceContainer></ContainerSet></TelemetryMetaData>
+</SpaceSystem>"""
 SAMPLES = Path(__file__).parents[1] / "dictionary" / "data"
 
 

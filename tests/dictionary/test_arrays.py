@@ -162,7 +162,8 @@ PLACED = {"FIRST": "U8", "LAST": "U8", "X": "T", "AFTER": "U8"}
 
 def both(element):
     kind = integers(8) + PAIR
-    return f'{kind}<ArrayParameterType name="T" arrayTypeRef="{element}"><DimensionList>{INDICES}</DimensionList></ArrayParameterType>'
+    listed = f"<DimensionList>{INDICES}</DimensionList>"
+    return f'{kind}<ArrayParameterType name="T" arrayTypeRef="{element}">{listed}</ArrayParameterType>'
 
 
 def test_elements_go_from_one_index_that_the_packet_tells_to_another(document, packet, decode):

@@ -154,16 +154,69 @@ def test_what_is_in_no_packet_and_has_no_value_is_an_error(document):
         compile_plan(read_xtce(xtce))
 
 
-def test_containers_that_ask_each_other_are_an_error(document):
-    size = """<BinaryParameterType name="{0}"><BinaryDataEncoding><SizeInBits><DynamicValue>
-    <ParameterInstanceRef parameterRef="{1}"/></DynamicValue></SizeInBits></BinaryDataEncoding></BinaryParameterType>"""
+SIZED = """<BinaryParameterType name="{0}"><BinaryDataEncoding><SizeInBits><DynamicValue>
+<ParameterInstanceRef parameterRef="{1}"/><LinearAdjustment slope="8"/></DynamicValue></SizeInBits></BinaryDataEncoding>
+</BinaryParameterType>"""
+MUTUAL = [
+    (SCIENCE, b"\1\5\5"),  # K has not come
+    (HOUSEKEEPING, b"\x61\2"),  # one byte as N says, K = 2
+    (SCIENCE, b"\3\x62\x63"),
+    (HOUSEKEEPING, b"\x64\x65\x66\0"),
+    (HOUSEKEEPING, b"\x67\x68\x69\1"),
+    (SCIENCE, b"\0\x6a"),
+    (HOUSEKEEPING, b"\4"),
+]
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (2,), (4,), (1, 2, 3, 4, 5, 6)])
+def test_containers_may_ask_for_values_of_each_other(document, decoded, cuts):
+    """PACKET holds N and bytes as many as K says, HK bytes as many as N says, and K."""
     entries = '<ParameterRefEntry parameterRef="N"/><ParameterRefEntry parameterRef="X"/>'
-    hk = HK.replace("<EntryList>", '<EntryList><ParameterRefEntry parameterRef="Y"/>')
-    kinds = LABELS + size.format("B1", "K") + size.format("B2", "N")
-    hk = hk.replace('<ParameterRefEntry parameterRef="MODE"/>', '<ParameterRefEntry parameterRef="K"/>')
+    hk = HK.replace("<EntryList>", '<EntryList><ParameterRefEntry parameterRef="Y"/>').replace('"MODE"', '"K"')
+    kinds = LABELS + SIZED.format("B1", "K") + SIZED.format("B2", "N")
     xtce = document(kinds, {"N": "U8", "X": "B1", "K": "U8", "Y": "B2"}, entries, hk)
-    with pytest.raises(ConfigError, match="ask for values of each other"):
-        compile_plan(read_xtce(xtce))
+    xtce = xtce.replace(b'<Parameter name="N"', b'<Parameter initialValue="1" name="N"')
+    xtce = xtce.replace(b'<Parameter name="K"', b'<Parameter initialValue="2" name="K"')
+    columns, quality, _ = decoded(xtce, MUTUAL, cuts=cuts)
+    assert columns == {**columns, "N": [1, 3, 0], "X": [[5, 5], [0x62, 0x63], [0x6A]]}
+    assert quality == [Quality.STALE, 0, 0]
+    columns, quality, decoder = decoded(xtce, MUTUAL, "HK", cuts=cuts)
+    assert columns == {**columns, "Y": [[0x61], [0x64, 0x65, 0x66], [0x67, 0x68, 0x69], []], "K": [2, 0, 1, 4]}
+    assert (quality, decoder.set_aside) == ([0] * 4, {})
+
+
+@pytest.mark.parametrize("cuts", [(), (7,), (30, 31)])
+def test_values_that_hang_on_each_other_from_packet_to_packet_are_those_of_the_stream(document, decoded, cuts):
+    """Where N stands in a packet depends on K of the packet before, and K of that on N before: 60 packets long."""
+    entries = '<ParameterRefEntry parameterRef="X"/><ParameterRefEntry parameterRef="N"/>'
+    hk = HK.replace("<EntryList>", '<EntryList><ParameterRefEntry parameterRef="Y"/>').replace('"MODE"', '"K"')
+    kinds = LABELS + SIZED.format("B1", "K") + SIZED.format("B2", "N")
+    xtce = document(kinds, {"N": "U8", "X": "B1", "K": "U8", "Y": "B2"}, entries, hk)
+    xtce = xtce.replace(b'<Parameter name="K"', b'<Parameter initialValue="0" name="K"')
+    bodies, last, told = [], {SCIENCE: 0, HOUSEKEEPING: 0}, []
+    for i in range(60):
+        mine, other = (SCIENCE, HOUSEKEEPING) if i % 2 == 0 else (HOUSEKEEPING, SCIENCE)
+        last[mine] = (5 * i + 3) % 7
+        bodies.append((mine, bytes(range(0x80, 0x80 + last[other])) + bytes([last[mine]]) + b"\x55" * (i % 3)))
+        told += [last[mine]] if mine == SCIENCE else []
+    columns, _, decoder = decoded(xtce, bodies, cuts=cuts)
+    assert (columns["N"], decoder.set_aside) == (told, {})
+
+
+@pytest.mark.parametrize("cuts", [(), (2,), (1, 2, 3)])
+def test_a_container_that_another_packet_tells_may_tell_which_container_a_third_is(document, decoded, cuts):
+    def when(name, apid, parameter, value, held):
+        return f"""<SequenceContainer name="{name}"><EntryList><ParameterRefEntry parameterRef="{held}"/></EntryList>
+        <BaseContainer containerRef="HEADER"><RestrictionCriteria><ComparisonList>
+        <Comparison parameterRef="APID" value="{apid}"/><Comparison parameterRef="{parameter}" value="{value}"/>
+        </ComparisonList></RestrictionCriteria></BaseContainer></SequenceContainer>"""
+
+    more = HK + when("FAST", 3, "MODE", "HIGH", "RATE") + when("THIRD", 4, "RATE", 9, "X")
+    parameters = {"X": "U8", "A": "U8", "RATE": "U8", "MODE": "M"}
+    xtce = document(LABELS, parameters, '<ParameterRefEntry parameterRef="A"/>', more)
+    bodies = [(4, b"\1"), (HOUSEKEEPING, b"\2"), (3, b"\x09"), (4, b"\2"), (3, b"\x08"), (4, b"\3")]
+    columns, _, decoder = decoded(xtce, bodies, "THIRD", cuts=cuts)
+    assert (columns["X"], decoder.set_aside) == ([2], {"no container for APID 4": 2})
 
 
 def test_a_constant_that_never_stands_in_a_packet_has_the_value_of_its_type(document, packet, decode):

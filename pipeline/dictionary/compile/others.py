@@ -158,11 +158,28 @@ class OtherValues:
         self._kept = dict(self._lines)
         self._max_age_ns = max_age_ns
         self._received: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._is_complete = False
 
     def begin(self, received_ns: NDArray[np.int64]) -> None:
         """A batch begins, or begins anew."""
-        self._received = received_ns
+        self._received, self._is_complete = received_ns, False
         self._lines = {key: _copied(line) for key, line in self._kept.items()}
+
+    def draft(self) -> OtherValues:
+        """Return values of the same batch to which nothing of it has been added."""
+        copy = OtherValues((), self._max_age_ns)
+        copy._kept = self._kept
+        copy.begin(self._received)
+        return copy
+
+    def complete(self, draft: OtherValues) -> None:
+        """Take all values of the batch from a draft; `add` adds nothing to them."""
+        self._lines, self._is_complete = draft._lines, True
+
+    def equals(self, other: OtherValues) -> bool:
+        """Whether both give every packet of the batch the same values."""
+        pairs = [(line.joined(), other._lines[key].joined()) for key, line in self._lines.items()]
+        return all(_are_equal(one, two) for mine, theirs in pairs for one, two in zip(mine, theirs, strict=True))
 
     def end(self) -> None:
         """The batch is decoded."""
@@ -170,6 +187,8 @@ class OtherValues:
 
     def add(self, rows: Rows, values: Values) -> None:
         """What the packets of one container hold."""
+        if self._is_complete:
+            return
         for key, line in self._lines.items():
             if not values.knows(key):
                 continue
@@ -216,6 +235,10 @@ def _copied(line: _Timeline) -> _Timeline:
     return copy
 
 
+def _are_equal(one: Array, two: Array) -> bool:
+    return np.array_equal(one, two, equal_nan=one.dtype.kind == two.dtype.kind == "f")
+
+
 def _column(values: Array, place: Array) -> Column:
     """One value for each packet, or none."""
     if len(place) and int(place.min()) >= 0:
@@ -223,8 +246,8 @@ def _column(values: Array, place: Array) -> Column:
     return Ragged(values, np.maximum(place, 0).astype(np.int64), (place >= 0).astype(np.int64))
 
 
-def in_order(needs: Mapping[str, frozenset[str]], provides: Mapping[str, frozenset[str]]) -> list[str]:
-    """Containers, those first whose values others ask for. Raises ValueError with containers that ask each other."""
+def in_order(needs: Mapping[str, frozenset[str]], provides: Mapping[str, frozenset[str]]) -> tuple[list[str], bool]:
+    """Containers, those first whose values others ask for; and whether some ask for values of each other."""
     done: list[str] = []
     waiting = list(needs)
     asked = frozenset[str]().union(*needs.values())
@@ -233,9 +256,9 @@ def in_order(needs: Mapping[str, frozenset[str]], provides: Mapping[str, frozens
         # A container may give itself what it asks for; all others that give it must be done.
         ready = [key for key in waiting if all(providers[each] == (each in provides[key]) for each in needs[key])]
         if not ready:
-            raise ValueError(", ".join(f'"{key}"' for key in waiting))
+            return done + waiting, True
         done += ready
         providers.subtract(parameter for key in ready for parameter in provides[key] & asked)
         taken = set(ready)
         waiting = [key for key in waiting if key not in taken]
-    return done
+    return done, False

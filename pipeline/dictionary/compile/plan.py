@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ...model.errors import ConfigError, Problem
+from ...model.errors import ConfigError
 from ...system.allocator import collector_paused
 from ..model.definitions import Container, Dictionary
 from ..model.notices import Notice, located
@@ -40,8 +40,8 @@ class Plan:
     """Parameters whose values packets take from other packets."""
     order: tuple[str, ...] = ()
     """Containers, those first whose values others ask for; where none does, nothing."""
-    is_sorted_by_others: bool = False
-    """Whether such values tell containers apart."""
+    is_mutual: bool = False
+    """Whether no order of the containers serves: they ask for values of each other, or such values tell them apart."""
     apids_by_length: frozenset[int] = frozenset()
     """APIDs whose packets are sized by their own length field, so that their segments are described one by one."""
 
@@ -95,7 +95,7 @@ def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None, file
         text = "has no base and nothing extends it: no packet is taken for it unless it is named as a root"
         compiler.notices.add(Notice(text, file, each.line, f'SequenceContainer "{each.key}"'))
     notices = (*dictionary.notices, *compiler.notices.collected(dictionary.files), *unreachable(top, dictionary))
-    origins, order = _origins(top, dictionary), _order(top, dictionary)
+    origins, order = _origins(top, dictionary), _order(top)
     return Plan(top, file, signature_of(entered), notices, origins, *order, apids)
 
 
@@ -119,15 +119,13 @@ def _origins(top: Node, dictionary: Dictionary) -> tuple[Origin, ...]:
     return tuple(origin_of(key, dictionary) for key in sorted(keys))
 
 
-def _order(top: Node, dictionary: Dictionary) -> tuple[tuple[str, ...], bool]:
-    """Containers in the order in which they are decoded, and whether values of others tell them apart."""
+def _order(top: Node) -> tuple[tuple[str, ...], bool]:
+    """Containers in the order in which they are decoded, and whether no order serves (`Plan.is_mutual`)."""
     nodes = {node.key: node for node in top.walk() if node.key}
     if not any(_asked(node) for node in nodes.values()):
         return (), False
     provides = {key: frozenset(each for each, _ in node.columns) for key, node in nodes.items()}
-    try:
-        order = in_order({key: node.others for key, node in nodes.items()}, provides)
-    except ValueError as error:
-        text = f"containers ask for values of each other: {error}"
-        raise ConfigError([Problem(text, dictionary.file)]) from error
-    return tuple(order), any(branch.needs_others for node in nodes.values() for branch in node.branches)
+    order, is_mutual = in_order({key: node.others for key, node in nodes.items()}, provides)
+    return tuple(order), is_mutual or any(
+        branch.needs_others for node in nodes.values() for branch in node.branches
+    )

@@ -66,11 +66,10 @@ class Sorter:
     ) -> list[Group]:
         """The packets by container, in the order of the dictionary.
 
-        `given`: values of other packets, on which some containers depend. `trial`: without these containers, and
-        without counting what is set aside.
+        `given`: values of other packets, on which some containers depend. `trial`: without counting what is set aside.
         """
         rows = self._all_rows(len(packets))
-        if given is not None or trial:
+        if given is not None:
             set_aside = Counter[str]() if trial else self._set_aside
             return self._in_order(_Descent(flat, packets, set_aside, given).sort(self._plan.root, rows))
         codes, heads = (None, None) if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
@@ -284,8 +283,6 @@ class _Descent:
         rest = np.arange(len(rows))
         best: _Best | None = None
         for branch in candidates:
-            if branch.needs_others and self.given is None:
-                continue
             if branch.test is not None:
                 self._asked |= branch.test.needs()
             hits = None if branch.test is None else branch.test.holds(values)
