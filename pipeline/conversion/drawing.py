@@ -110,9 +110,9 @@ def spelled(kind: SpelledType, n_bytes: int | None, dice: random.Random) -> Any:
 
 
 def octets(size_bits: int, style: str, dice: random.Random) -> bytes:
-    """Bytes, the last one filled with zeros."""
+    """Bytes; of what is no whole bytes the first one begins with zeros."""
     n_bytes = (size_bits + 7) // 8
     if style == ZEROS:
         return bytes(n_bytes)
     whole = b"\xff" * n_bytes if style in {ONES, MOST} else dice.randbytes(n_bytes)
-    return (int.from_bytes(whole, "big") >> (-size_bits % 8) << (-size_bits % 8)).to_bytes(n_bytes, "big")
+    return (int.from_bytes(whole, "big") >> (-size_bits % 8)).to_bytes(n_bytes, "big")

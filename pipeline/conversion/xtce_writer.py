@@ -159,7 +159,7 @@ class _Writer:
         if isinstance(entry, ContainerEntry):
             node = SubElement(parent, "ContainerRefEntry", {"containerRef": self._container_path(entry.container)})
         elif isinstance(entry, FixedEntry):
-            value = int.from_bytes(entry.value, "big") >> (-entry.size_bits % 8)
+            value = int.from_bytes(entry.value, "big")
             digits = f"{value:0{(entry.size_bits + 7) // 8 * 2}X}"
             node = SubElement(
                 parent, "FixedValueEntry", {"binaryValue": digits, "sizeInBits": str(entry.size_bits)}

@@ -205,7 +205,7 @@ class Writer(WrittenValues):
         elif isinstance(entry, IndirectEntry | MissingEntry):
             raise ValueError("an entry that another parameter names is not written")  # noqa: TRY004 - of the file
         elif isinstance(entry, FixedEntry):
-            self.write(int.from_bytes(entry.value, "big") >> (-entry.size_bits % 8), entry.size_bits)
+            self.write(int.from_bytes(entry.value, "big"), entry.size_bits)
         else:
             self.parameter(entry.parameter, self.dictionary.parameters[entry.parameter].type, entry.dimensions)
 
@@ -243,7 +243,7 @@ class Writer(WrittenValues):
             octets = bytes((size_bits + 7) // 8) if given is None else bytes(given)
             if len(octets) != (size_bits + 7) // 8:
                 raise ValueError(f'"{key}" wants {size_bits} bits, not {len(octets)} bytes')
-            self.write(int.from_bytes(octets, "big") >> (-size_bits % 8), size_bits)
+            self.write(int.from_bytes(octets, "big") & ((1 << size_bits) - 1), size_bits)
         else:
             number = self.wanted.get(key, 0) if given is None else given
             self.last[key] = number

@@ -96,8 +96,30 @@ def test_a_blob_of_fixed_size_is_a_matrix_of_bytes(column):
     assert found.tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
-def test_a_blob_that_ends_within_a_byte_is_filled_with_zeros(column):
-    assert column(binary_type("<FixedValue>12</FixedValue>"), [b"\xab\xcd"]).tolist() == [[0xAB, 0xC0]]
+def test_a_blob_of_no_whole_bytes_is_aligned_right(column):
+    """As XTCE says of `binaryValue`, of which the most significant bits are the unneeded ones."""
+    assert column(binary_type("<FixedValue>12</FixedValue>"), [b"\xab\xcd"]).tolist() == [[0x0A, 0xBC]]
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 9, 15, 21, 64, 67])
+@pytest.mark.parametrize("offset", [0, 1, 5, 8])
+def test_bits_of_any_number_at_any_place_are_the_last_of_their_bytes(document, packet, decode, bits, size, offset):
+    """One blob of fixed size, and one whose size in bits the packet tells, between whole fields."""
+    kinds = binary_type(f"<FixedValue>{size}</FixedValue>")
+    kinds += binary_type(DYNAMIC.replace('slope="8"', 'slope="1"')).replace('name="T"', 'name="D"')
+    skip = f"<LocationInContainerInBits><FixedValue>{offset}</FixedValue></LocationInContainerInBits>"
+    entries = "".join(
+        f'<ParameterRefEntry parameterRef="{name}">{skip * (name == "X")}</ParameterRefEntry>' for name in "NXYZ"
+    )
+    bodies = [bytes([n]) + bytes((i * 37 + n) % 256 for i in range(30)) for n in (size, 0, 3, 16)]
+    xtce = document(kinds, {"N": "U8", "X": "T", "Y": "D", "Z": "U8"}, entries)
+    (found,) = decode(xtce, [packet(body) for body in bodies])
+    for row, body in enumerate(bodies):
+        place, wide = 8 + offset, (body[0] + 7) // 8
+        x, y = bits(body, place, size), bits(body, place + size, body[0])
+        assert found.columns["X"][row].tobytes() == x.to_bytes((size + 7) // 8, "big")
+        assert text_rows(found.columns["Y"])[row] == y.to_bytes(wide, "big")
+        assert found.columns["Z"][row] == bits(body, place + size + body[0], 8)
 
 
 def test_a_blob_sized_by_another_field_is_ragged(document, packet, decode):

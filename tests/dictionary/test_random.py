@@ -93,7 +93,7 @@ class Making:
 
     def blob(self, name, _):
         bits = self.draw(st.integers(1, 40))
-        octets = st.integers(0, (1 << bits) - 1).map(lambda n: (n << -bits % 8).to_bytes((bits + 7) // 8, "big"))
+        octets = st.integers(0, (1 << bits) - 1).map(lambda n: n.to_bytes((bits + 7) // 8, "big"))
         self.add(name, BinaryType("", BinaryEncoding(bits)), octets)
 
     def counted(self, name, encoding):

@@ -159,8 +159,7 @@ def _compare_octets(condition: Comparison, kind: BinaryType, literal: str) -> Cr
         raise ValueError(f'"{literal}" is not hexadecimal') from error
     if number >> size_bits:
         raise ValueError(f'"{literal}" is longer than {size_bits} bits')
-    n_bytes = (size_bits + 7) // 8
-    octets = (number << (n_bytes * 8 - size_bits)).to_bytes(n_bytes, "big")
+    octets = number.to_bytes((size_bits + 7) // 8, "big")
     return HasOctets(condition.left.parameter, octets, condition.operator == "!=")
 
 

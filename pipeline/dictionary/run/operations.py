@@ -162,7 +162,9 @@ class NumberArray:
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """Blobs and strings of fixed size: uint8[n, shape..., bytes]. A last part of a byte is filled with zeros."""
+    """Blobs and strings of fixed size: uint8[n, shape..., bytes]. What is no whole bytes ends with the last one: zeros
+    come first.
+    """
 
     slots: tuple[Slot, ...]
     offsets_bits: tuple[int, ...]
@@ -198,8 +200,11 @@ class Bytes:
             n_behind = (phase + self.size_bits + 7) // 8 - 1
             behind = np.ndarray((n_rows, n_behind), np.uint8, chunk.buffer, chunk.offset + byte + 1, strides)
             out[:, :n_behind] |= behind >> np.uint8(8 - phase)
-        if self.size_bits % 8:
-            out[:, -1] &= np.uint8(0xFF << (8 - self.size_bits % 8) & 0xFF)
+        spare = np.uint8(-self.size_bits % 8)
+        if spare:
+            carried = out[:, :-1] << (np.uint8(8) - spare)
+            out >>= spare
+            out[:, 1:] |= carried
 
     def deliver(self, arrays: Arrays, *, has_unknown: bool) -> Delivery:  # noqa: ARG002 - as the others
         octets = arrays[0]

@@ -76,7 +76,7 @@ class VariableProgram:
         if self.hidden_bits:
             tag_bits = np.minimum(size_bits, self.hidden_bits)
             position, size_bits = position + tag_bits, size_bits - tag_bits
-        raw = read_bytes(data, position, size_bits)
+        raw = read_bytes(data, position, size_bits, is_text=isinstance(self.conversion, ToText | ToSpelled))
         if isinstance(self.conversion, ToText):
             return raw, texts_of(raw, self.size, self.conversion), self._overflows(raw, self.conversion)
         if isinstance(self.conversion, ToSpelled | ToTruth):
@@ -168,7 +168,7 @@ def terminated_bits(terminators: Terminators, position: Positions, end: Position
     longest: Positions = np.maximum(np.minimum(end - position, size.max_bits) & ~7, 0)
     beyond = end - position > size.max_bits
     if (position & 7).any():
-        moved = read_bytes(terminators.data, position, longest)
+        moved = read_bytes(terminators.data, position, longest, is_text=True)
         terminators, begin = Terminators(moved.values), moved.start
     else:
         begin = position >> 3
@@ -206,20 +206,25 @@ def _element_encoding(kind: LeafType) -> NumberEncoding:
     return encoding
 
 
-def read_bytes(data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> Ragged:
-    """Blobs; a last part of a byte is filled with zeros. Whole bytes stay where they are: a view of the data."""
-    begin = position >> 3
+def read_bytes(data: NDArray[np.uint8], position: Positions, size_bits: Positions, *, is_text: bool) -> Ragged:
+    """Blobs; what is no whole bytes has zeros before it, in a text behind it. Whole bytes stay where they are: a view
+    of the data.
+    """
     if not int(np.bitwise_or.reduce(position | size_bits)) & 7:
-        return Ragged(data, begin, size_bits >> 3)
-    length, phase = (size_bits + 7) >> 3, position & 7
-    start = flat_starts(length)
+        return Ragged(data, position >> 3, size_bits >> 3)
+    spare, length = -size_bits & 7, (size_bits + 7) >> 3
+    if not is_text:
+        position = position - spare
+    begin, phase, start = position >> 3, position & 7, flat_starts(length)
     index = np.repeat(begin - start, length) + np.arange(int(length.sum()))
     shift = np.repeat(phase, length).astype(np.uint8)
     behind = data[np.minimum(index + 1, len(data) - 1)]
     values = (data[index] << shift) | (behind >> (np.uint8(8) - shift))
-    partial = np.flatnonzero(size_bits & 7)
-    ends = start[partial] + length[partial] - 1
-    values[ends] &= (0xFF00 >> (size_bits[partial] & 7)).astype(np.uint8)
+    partial = np.flatnonzero(spare)
+    if is_text:
+        values[start[partial] + length[partial] - 1] &= (0xFF << spare[partial]).astype(np.uint8)
+    else:
+        values[start[partial]] &= (0xFF >> spare[partial]).astype(np.uint8)
     return Ragged(values, start, length)
 
 

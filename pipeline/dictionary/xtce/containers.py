@@ -135,11 +135,10 @@ def _read_fixed_value(node: Node, context: Context) -> Entry:
     except ValueError:
         reading.problem(node, f'binaryValue="{text}" is not hexadecimal')
         value = 0
-    n_bytes = (size_bits + 7) // 8
-    aligned = (value & ((1 << size_bits) - 1)) << (n_bytes * 8 - size_bits)
+    octets = (value & ((1 << size_bits) - 1)).to_bytes((size_bits + 7) // 8, "big")
     place = _read_placement(node, context)
     reading.finish(node)
-    return FixedEntry(aligned.to_bytes(n_bytes, "big"), size_bits, place)
+    return FixedEntry(octets, size_bits, place)
 
 
 def _read_placement(node: Node, context: Context) -> Placement:
