@@ -205,3 +205,37 @@ def test_files_of_one_system_that_disagree_are_refused(decoded):
     }
     with pytest.raises(ConfigError, match=r'a second parameter type "u8"; the first stands in .*A\.xml, line 2'):
         decoded('xtce = ["A.xml", "B.xml"]', files)
+
+
+INSTRUMENT = """<SpaceSystem name="{name}" {xtce}><TelemetryMetaData><ParameterTypeSet>
+<IntegerParameterType name="u16"><IntegerDataEncoding sizeInBits="16"/></IntegerParameterType></ParameterTypeSet>
+<ParameterSet><Parameter name="ID" parameterTypeRef="u16"/><Parameter name="COUNT" parameterTypeRef="u16"/>
+<Parameter name="LENGTH" parameterTypeRef="u16"/><Parameter name="{name}_X" parameterTypeRef="u16"/></ParameterSet>
+<ContainerSet><SequenceContainer name="Packet"{abstract}><EntryList><ParameterRefEntry parameterRef="ID"/>
+<ParameterRefEntry parameterRef="COUNT"/><ParameterRefEntry parameterRef="LENGTH"/></EntryList></SequenceContainer>
+<SequenceContainer name="{name}_SCI"><EntryList><ParameterRefEntry parameterRef="{name}_X"/></EntryList>
+<BaseContainer containerRef="Packet"><RestrictionCriteria><Comparison parameterRef="ID" value="{apid}"/>
+</RestrictionCriteria></BaseContainer></SequenceContainer></ContainerSet></TelemetryMetaData></SpaceSystem>"""
+
+
+@pytest.fixture
+def instruments(tmp_path):
+    """Containers of packets of APID 1 to 4, by a folder of three files of which each repeats the packet header."""
+
+    def found(more):
+        for apid, (name, abstract) in enumerate((("A", ' abstract="true"'), ("B", ""), ("C", "")), 1):
+            text = INSTRUMENT.format(name=name, xtce=XTCE, abstract=abstract, apid=apid)
+            (tmp_path / f"{name}.xml").write_text(text)
+        mission = f'name = "t"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "."\n{more}\n'
+        (tmp_path / "mission.toml").write_text(mission)
+        loaded = load_mission(str(tmp_path))
+        packets = b"".join(apid.to_bytes(2, "big") + bytes.fromhex("C000 0001 0007") for apid in (1, 2, 3, 4))
+        batches = Decoder(loaded.plan).decode(Receiver(loaded.link, []).receive(ByteBatch.of(packets)).packets)
+        return {batch.container: batch.apid.tolist() for batch in batches}
+
+    return found
+
+
+@pytest.mark.parametrize("root", ["", 'root = "Packet"', 'root = ["A/Packet", "B/Packet", "C/Packet"]'])
+def test_a_packet_that_is_nothing_but_a_header_of_several_files_has_the_name_of_the_header(instruments, root):
+    assert instruments(root) == {"A_SCI": [1], "B_SCI": [2], "C_SCI": [3], "Packet": [4]}

@@ -14,7 +14,8 @@ def roots_of(dictionary: Dictionary, root: str | Sequence[str] | None) -> list[C
     """The containers that are named, or all without a base that do not stand only inside others. One that nothing
     extends has no criteria at all, so any packet would be one: it counts only where no other has a container below it.
 
-    A name is a key, a path (/SYSTEM/NAME), or the end of one. Raises ConfigError with every name that is none.
+    A name is a key, a path (/SYSTEM/NAME), or the end of one; that of a header that several files repeat means all of
+    them. Raises ConfigError with every name that is none.
     """
     if root is not None:
         names = [root] if isinstance(root, str) else list(root)
@@ -22,7 +23,7 @@ def roots_of(dictionary: Dictionary, root: str | Sequence[str] | None) -> list[C
         problems = [each for each in found if isinstance(each, Problem)]
         if problems:
             raise ConfigError(problems)
-        return [each for each in found if isinstance(each, Container)]
+        return [container for each in found if not isinstance(each, Problem) for container in each]
     free = _free(dictionary)
     extended = {each.base for each in dictionary.containers.values()}
     first = [each for each in free if each.key in extended]
@@ -56,15 +57,15 @@ def _first(container: Container, containers: Mapping[str, Container]) -> str:
     return container.key
 
 
-def _named(dictionary: Dictionary, name: str) -> Container | Problem:
+def _named(dictionary: Dictionary, name: str) -> list[Container] | Problem:
     known = dictionary.containers.get(name)
-    if known is not None:
-        return known
     end = f"/{name.strip('/')}"
     found = [each for each in dictionary.containers.values() if each.path == end]
     found = found or [each for each in dictionary.containers.values() if each.path.endswith(end)]
+    if known is not None:
+        return [each for each in found if each.base is None] if _is_repeated(known, dictionary) else [known]
     if len(found) == 1:
-        return found[0]
+        return found
     names = [each.path for each in found] or list(dictionary.containers)
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     listed = ", ".join(names[:MAX_NAMES]) + more
@@ -74,3 +75,8 @@ def _named(dictionary: Dictionary, name: str) -> Container | Problem:
         else f"there is no such container; there are {listed}"
     )
     return Problem(text, dictionary.file, 0, f'root "{name}"')
+
+
+def _is_repeated(container: Container, dictionary: Dictionary) -> bool:
+    """Whether it is the first of a header that several files have, which alone of them has a plain name as its key."""
+    return container.base is None and len(dictionary.files) > 1 and "." not in container.key

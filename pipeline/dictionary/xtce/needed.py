@@ -69,7 +69,8 @@ def _reached(containers: Mapping[str, Container], roots: Sequence[str]) -> set[s
         if container.base is not None:
             children.setdefault(container.base, []).append(container.key)
     reached: set[str] = set()
-    waiting = [key for key in roots if key in containers]
+    ends = tuple(f"/{name.strip('/')}" for name in roots)
+    waiting = [key for key, each in containers.items() if key in roots or each.path.endswith(ends)]
     while waiting:
         key = waiting.pop()
         if key in reached or key not in containers:

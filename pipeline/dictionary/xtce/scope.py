@@ -3,8 +3,9 @@
 A reference is an absolute path (/A/B/NAME) or a relative one (NAME, B/NAME, ../NAME), which is looked for in the
 system that holds it, then in each system around it, and at last from the root, by the root's own name (A/B/NAME, as
 the schema's own text has it). A key is the plain name, or, where two systems use one name, the path below the root
-with dots. Names may hold any character, though XTCE has no . / : [ ] or blank in them; a name with a slash is found
-where the longest beginning of a path that is a system's name is followed.
+with dots; the header that several files repeat has the plain name in the first file. Names may hold any character,
+though XTCE has no . / : [ ] or blank in them; a name with a slash is found where the longest beginning of a path that
+is a system's name is followed.
 """
 
 from __future__ import annotations
@@ -137,6 +138,39 @@ def name_keys(root: System) -> None:
         for definition in definitions:
             path = definition.system.path() if uses[definition.name] > 1 else ()
             definition.key = ".".join((*path, definition.name))
+    for header in _repeated_headers(root):
+        header.key = header.name
+
+
+def _repeated_headers(root: System) -> Iterator[Definition]:
+    """Of each header that several files have under one name and with the same entries the first that is not abstract:
+    a packet of which none of them says more is no packet of this one file.
+    """
+    alike: dict[tuple[str, tuple[str, ...]], list[Definition]] = {}
+    for system in root.children.values() if not root.name else ():
+        named = system.names[CONTAINERS]
+        bases = {reference.rpartition("/")[2] for each in named.values() for reference in _bases(each)}
+        for name in sorted(bases & named.keys()):
+            if not _bases(named[name]):
+                alike.setdefault((name, _entries(named[name])), []).append(named[name])
+    names: set[str] = set()
+    for (name, _), headers in alike.items():
+        whole = [each for each in headers if each.node.attributes.get("abstract") not in {"true", "1"}]
+        if len(headers) > 1 and whole and name not in names:
+            names.add(name)
+            yield whole[0]
+
+
+def _bases(definition: Definition) -> list[str]:
+    children = (child for child in definition.node.children if child.tag == "BaseContainer")
+    return [child.attributes.get("containerRef", "") for child in children]
+
+
+def _entries(definition: Definition) -> tuple[str, ...]:
+    lists = (child for child in definition.node.children if child.tag == "EntryList")
+    return tuple(
+        text for each in lists for entry in each.children for text in (entry.tag, *entry.attributes.values())
+    )
 
 
 @dataclass(frozen=True, slots=True)
