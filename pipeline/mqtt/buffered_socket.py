@@ -2,7 +2,8 @@
 
 paho reads byte by byte and copies what a socket does not take at once; here it meets buffers. Bytes from the network
 go through a ReceiveLimiter, and only what is neither message nor acknowledgement is left for the library to read.
-Packets, from the library or from the connection, are taken whole, small ones joined, and written by `flush`.
+Packets, from the library or from the connection, are taken whole, small ones joined, and written by `flush`: many by
+one call of the system, large payloads from their own memory.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import socket
 import ssl
 from collections import deque
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Self
 
 from ..system.tls import in_words
@@ -21,6 +23,8 @@ _MAX_UNSENT_BYTES = 1 << 20
 """With so much unsent no further packet of paho is accepted."""
 _SMALL_BYTES = 1 << 13
 _JOINED_BYTES = 1 << 16
+_PIECES_AT_ONCE = 64
+"""Buffers given to the system by one call; it takes 1024 at most (IOV_MAX)."""
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -119,8 +123,18 @@ class BufferedSocket:
         """Bytes that TLS has read ahead, which the event loop cannot know of."""
         return self._sock.pending() if self.is_open and isinstance(self._sock, ssl.SSLSocket) else 0
 
-    def add(self, octets: bytes | bytearray) -> None:
-        """Buffer a packet for `flush`, whatever waits already. Small packets are joined."""
+    def add(self, octets: bytes | bytearray, payload: bytes = b"") -> None:
+        """Buffer a packet for `flush`, whatever waits already: `octets`, then `payload`, which is not copied if large.
+
+        Small packets are joined.
+        """
+        if len(payload) > _SMALL_BYTES and not isinstance(self._sock, ssl.SSLSocket):
+            self._append(octets)
+            self._append(payload)
+        else:
+            self._append(octets + payload if payload else octets)
+
+    def _append(self, octets: bytes | bytearray) -> None:
         n_bytes = len(octets)
         if n_bytes > _SMALL_BYTES:
             self._unsent.append(octets)
@@ -134,19 +148,29 @@ class BufferedSocket:
 
     def flush(self) -> None:
         """Write until nothing is left or the network accepts no more. OSError where the connection is broken."""
-        while self._unsent:
+        try:
+            while self._unsent:
+                self._joining = None  # what the system has seen of a buffer must not change
+                self._drop(self._write())
+        except _WOULD_BLOCK:
+            return
+
+    def _write(self) -> int:
+        """Write some of what is unsent, by one call. Returns the number of bytes that the network accepted."""
+        if isinstance(self._sock, ssl.SSLSocket):  # which has no sendmsg
+            return self._sock.send(self._unsent[0])
+        return self._sock.sendmsg([*islice(self._unsent, _PIECES_AT_ONCE)])
+
+    def _drop(self, n_bytes: int) -> None:
+        """The first `n_bytes` of what is unsent are written."""
+        self.n_unsent_bytes -= n_bytes
+        while n_bytes:
             front = self._unsent[0]
-            if front is self._joining:
-                self._joining = None
-            try:
-                n_bytes = self._sock.send(front)
-            except _WOULD_BLOCK:
-                return
-            self.n_unsent_bytes -= n_bytes
-            if n_bytes == len(front):
-                self._unsent.popleft()
-            else:
+            if n_bytes < len(front):
                 self._unsent[0] = memoryview(front)[n_bytes:]
+                return
+            n_bytes -= len(front)
+            self._unsent.popleft()
 
     def abort(self) -> None:
         """Close without writing unsent bytes."""

@@ -129,7 +129,7 @@ class Connection:
         if sock is None or self._lost.done():
             raise ConnectionLostError("the connection is gone")
         packet_id = self._packet_ids.take()
-        sock.add(encode_publish(message, packet_id, with_properties=self._with_properties))
+        sock.add(encode_publish(message, packet_id, with_properties=self._with_properties), message.payload)
         self._written.clear()
         if not message.qos:
             self._loop.call_soon(self._note_acknowledged, packet_id, 0)

@@ -69,16 +69,16 @@ class PacketIds:
 
 
 def encode_publish(message: Message, packet_id: int, *, with_properties: bool) -> bytes:
-    """The PUBLISH of a message of QoS 0 or 1. `with_properties`: for MQTT 5.
+    """The PUBLISH of a message of QoS 0 or 1 up to its payload, which follows. `with_properties`: for MQTT 5.
 
     ValueError where topic or packet are longer than MQTT allows.
     """
-    topic, payload = _text(message.topic), message.payload
+    topic = _text(message.topic)
     properties = _properties(message.content_type) if with_properties else b""
     qos = _packet_id(packet_id) if message.qos else b""
-    length = _length(len(topic) + len(qos) + len(properties) + len(payload))
+    length = _length(len(topic) + len(qos) + len(properties) + len(message.payload))
     kind = PUBLISH | message.qos << 1 | message.retain
-    return b"".join((bytes((kind,)), length, topic, qos, properties, payload))
+    return b"".join((bytes((kind,)), length, topic, qos, properties))
 
 
 def encode_puback(packet_id: int) -> bytes:

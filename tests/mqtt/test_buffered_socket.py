@@ -11,15 +11,18 @@ from downlink_pipeline.mqtt.receive_limit import ReceiveLimiter
 MQTT = Path(__file__).parents[2] / "pipeline"
 
 
+def limiter():
+    return ReceiveLimiter(
+        with_properties=False, deliver=lambda _: None, acknowledge=lambda _: None, acknowledged=lambda *_: None
+    )
+
+
 @pytest.fixture
 def ends():
     """A BufferedSocket, and the other end of its connection."""
     ours, other = socket.socketpair()
     ours.setblocking(False)
-    limiter = ReceiveLimiter(
-        with_properties=False, deliver=lambda _: None, acknowledge=lambda _: None, acknowledged=lambda *_: None
-    )
-    buffered = BufferedSocket(ours, limiter)
+    buffered = BufferedSocket(ours, limiter())
     yield buffered, other
     buffered.abort()
     other.close()
@@ -48,7 +51,7 @@ def test_packets_of_all_sizes_leave_in_order(ends):
     buffered, other = ends
     packets = [bytes([i]) * size for i, size in enumerate((3, 20_000, 5, 7, 9_000, 1, 70_000, 2) * 3)]
     for i, packet in enumerate(packets):
-        buffered.send(packet)
+        buffered.add(packet[:3], packet[3:])
         if i % 5 == 4:
             buffered.flush()
     buffered.flush()
@@ -58,6 +61,35 @@ def test_packets_of_all_sizes_leave_in_order(ends):
         received += read(other, 1000) if len(total) - len(received) >= 1000 else other.recv(1000)
         buffered.flush()
     assert received == total
+
+
+class CountingSocket(socket.socket):
+    """A socket that counts the calls by which it is written to."""
+
+    n_calls = 0
+
+    def send(self, *args):
+        self.n_calls += 1
+        return super().send(*args)
+
+    def sendmsg(self, *args):
+        self.n_calls += 1
+        return super().sendmsg(*args)
+
+
+def test_messages_that_wait_are_written_by_few_calls_of_the_system():
+    near, far = socket.socketpair()
+    counting = CountingSocket(fileno=near.detach())
+    counting.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    buffered = BufferedSocket(counting, limiter())
+    payloads = [bytes([i]) * 10_000 for i in range(12)]
+    for i, payload in enumerate(payloads):
+        buffered.add(b"head%02d" % i, payload)
+    buffered.flush()
+    assert read(far, 12 * 10_006) == b"".join(b"head%02d" % i + one for i, one in enumerate(payloads))
+    assert counting.n_calls == 1
+    buffered.abort()
+    far.close()
 
 
 def test_with_a_mebibyte_unsent_no_more_is_taken_until_some_is_written(ends):
