@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import erfa
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
 from ..model.errors import ConfigError
+from ..model.time_scales import tt_ns
 from ..system.files import whole_path
 from ..system.software import to_install
 from .cdf_attributes import (
@@ -40,10 +40,7 @@ _TYPES = {
     "f4": (44, "CDF_FLOAT"), "f8": (45, "CDF_DOUBLE"),
 }  # fmt: skip
 _WIDER = {"u1": "u2", "u2": "u4", "u4": "i8", "i1": "i2", "i2": "i4", "i4": "i8"}
-_DAY_NS = 86_400 * 1_000_000_000
-_J2000_UNIX_NS = 946_728_000 * 1_000_000_000  # 2000-01-01T12:00:00
-_TT_TAI_NS = 32_184_000_000
-_UNIX_JD = 2_440_587.5
+
 _ENU = {"enu": ("East", "North", "Up")}
 _SENSOR = "sensor"
 _OWN_NAMES = ("Epoch", "quality", "usable", *LOCAL_TIMES)
@@ -64,13 +61,9 @@ def write_cdf(path: Path, collection: Collection, origin: Origin, rows: NDArray[
 
 
 def tt2000(utc_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Nanoseconds of Terrestrial Time since 2000-01-01T12:00 TT, leap seconds counted; NO_TIME is its fill value."""
-    days, which = np.unique(utc_ns // _DAY_NS, return_inverse=True)
-    year, month, day, _, _ = erfa.ufunc.jd2cal(_UNIX_JD, days.astype(np.float64))
-    leap_s, _ = erfa.ufunc.dat(year, month, day, 0.0)
-    leap_ns = np.rint(np.asarray(leap_s) * 1e9).astype(np.int64)[which]
+    """TT2000 of CDF: Terrestrial Time in nanoseconds since J2000, int64[n]; NO_TIME is its fill value."""
     known = utc_ns != NO_TIME
-    return np.where(known, np.where(known, utc_ns, 0) - _J2000_UNIX_NS + leap_ns + _TT_TAI_NS, np.int64(NO_TIME))
+    return np.where(known, tt_ns(np.where(known, utc_ns, 0)), np.int64(NO_TIME))
 
 
 @dataclass(frozen=True, slots=True)

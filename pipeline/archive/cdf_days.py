@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
+from ..model.time_scales import DAY_NS
 from .cdf import write_cdf
 from .collection import NO_SOL, Collection, Origin
 from .jobs import Job
 from .product_names import file_stem
 
-_DAY_NS = 86_400 * 1_000_000_000
 _LAST_NS = np.iinfo(np.int64).max
 
 
@@ -29,7 +29,7 @@ def plan_cdf(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]
         utc_ns = one.columns["time_utc_ns"].array.whole()
         key = np.where(utc_ns == NO_TIME, _LAST_NS, utc_ns)
         order = np.argsort(key, kind="stable")
-        days = key[order] // _DAY_NS
+        days = key[order] // DAY_NS
         timed = days[key[order] != _LAST_NS]
         cuts = np.flatnonzero(np.diff(timed)) + 1
         for rows in np.split(order, cuts):

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, usable
+from ..model.time_scales import DAY_NS
 from .collection import NO_SOL, PRODUCT, ROW, SIGMAS, Collection, Column, measured
 from .netcdf_attributes import (
     ANGLE_UNITS,
@@ -32,7 +33,7 @@ from .valid_ranges import ARRAY_RANGES
 from .variable_names import plain_name, variable_names
 
 TIME, PASS = "time", "pass"
-_DAY_NS = 86_400 * 1_000_000_000
+
 _COORDINATES = (TIME, *LOCAL_TIMES, PASS)
 _OWN_NAMES = (*_COORDINATES, "quality", "usable")
 Array = NDArray[Any]
@@ -104,7 +105,7 @@ class _Layout:
     def _time(self, columns: Mapping[str, Column]) -> Variable:
         """UTC in seconds since the beginning of the first day, so that a double holds the nanosecond."""
         start = self._of.start_ns
-        day_ns = start // _DAY_NS * _DAY_NS if start != NO_TIME else 0
+        day_ns = start // DAY_NS * DAY_NS if start != NO_TIME else 0
         attributes = {
             "long_name": "time, UTC",
             "standard_name": "time",

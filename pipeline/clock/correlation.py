@@ -1,9 +1,9 @@
-"""Pairs of onboard count and UTC become a correlation: straight pieces for each partition of the clock.
+"""Fits a clock correlation to pairs of onboard count and UTC: linear segments for each partition of the clock.
 
-In: pairs, in any order, with the spacecraft's count of resets. Out: a `Correlation`, and of each pair what became of
-it. A partition ends where that count changes, or where the clock jumps and stays there; a pair that jumps
-alone is an outlier. A pair that is wrong by 65.536 s (its 16-bit millisecond counter ran over) is mended. Nothing
-raises: pairs that contradict all others are flagged, and too few give no segment.
+In: pairs, in any order, with the spacecraft's reset counter. Out: a `Correlation`, with the residual of each pair. A
+partition ends where the counter changes, or where the clock jumps permanently; a single pair that differs is an
+outlier. A pair that is off by 65.536 s (overflow of a 16-bit millisecond counter) is mended. Nothing raises:
+inconsistent pairs are flagged, and too few pairs give no segment.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .onboard import ClockSegment, OnboardClock
-from .robust import Bent, Floats, fit_bent_line, scale_of
+from .robust import BentLine, Floats, fit_bent_line, scale_of
 
 ROLLOVER_NS = 65_536_000_000
-_FEWEST = 3  # pairs of a partition
+_MIN_PAIRS = 3  # of a partition
 _NEIGHBOURS = 5
 _OFF_SIGMAS = 6.0
-_SHORTEST_S = 60.0  # of a contact, for a rate to come from it
+_MIN_CONTACT_S = 60.0  # shortest contact that gives a rate
 _MAX_NS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How pairs are taken apart.
+    """How pairs are split.
 
-    Pairs further apart than `gap_s` are of two contacts, each with a knot. An offset between neighbours that changes
-    by more than `jump_s` beyond a drift of `max_drift` (seconds per second) is a jump.
+    Pairs further apart than `gap_s` belong to different contacts; each contact has a knot. The clock has jumped if the
+    offset of neighbouring pairs changes by more than `jump_s` plus a drift of `max_drift` (seconds per second).
     """
 
     gap_s: float = 3600.0
@@ -39,7 +39,7 @@ class FitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """What correlation packets say, all int64[n]: onboard count, UTC at that count (ns), its count of resets."""
+    """Contents of correlation packets, all int64[n]: onboard count and UTC at that count (ns), reset counter."""
 
     onboard_ns: NDArray[np.int64]
     utc_ns: NDArray[np.int64]
@@ -51,7 +51,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One run of the clock between two resets: its segments and what they were made from."""
+    """The clock between two resets: its segments, and the number of pairs that they were fitted to."""
 
     number: int
     segments: tuple[ClockSegment, ...]
@@ -62,7 +62,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """A fit; and of each pair, in the order given, `residual_s` (NaN: in no partition), `outlier`, `mended`."""
+    """A fit; for each pair, in the given order: `residual_s` (NaN: in no partition), `outlier`, `mended`."""
 
     partitions: tuple[Partition, ...]
     residual_s: Floats
@@ -74,12 +74,12 @@ class Correlation:
         return tuple(segment for partition in self.partitions for segment in partition.segments)
 
     def clock(self, epoch_utc_ns: int) -> OnboardClock:
-        """The onboard clock with this correlation."""
+        """Return the onboard clock with this correlation."""
         return OnboardClock(epoch_utc_ns, self.segments)
 
 
 def correlate(pairs: Pairs, settings: FitSettings) -> Correlation:
-    """Fit a correlation to pairs. Pairs outside of what int64 nanoseconds can tell are outliers."""
+    """Fit a correlation to pairs. Pairs with times beyond 2^62 ns are outliers."""
     n = len(pairs)
     residual_s, mended = np.full(n, np.nan), np.zeros(n, np.bool_)
     outlier = np.ones(n, np.bool_)
@@ -87,33 +87,33 @@ def correlate(pairs: Pairs, settings: FitSettings) -> Correlation:
     order = np.lexsort((pairs.onboard_ns, pairs.utc_ns))
     order = order[sound[order]]
     partitions: list[Partition] = []
-    for rows in _runs(pairs, order, settings):
+    for rows in _partitions(pairs, order, settings):
         fitted = _fit(pairs.onboard_ns[rows], pairs.utc_ns[rows], len(partitions) + 1, settings)
         partitions.append(fitted.partition)
         residual_s[rows], outlier[rows], mended[rows] = fitted.residual_s, fitted.outlier, fitted.mended
     return Correlation(tuple(partitions), residual_s, outlier, mended)
 
 
-def _runs(pairs: Pairs, order: NDArray[np.int64], settings: FitSettings) -> list[NDArray[np.int64]]:
-    """Rows of each partition, in order of UTC; runs of too few pairs are left out."""
+def _partitions(pairs: Pairs, order: NDArray[np.int64], settings: FitSettings) -> list[NDArray[np.int64]]:
+    """Indices of the pairs of each partition, in order of UTC; partitions of too few pairs are left out."""
     runs = []
     for reset in _in_order(pairs.resets[order]):
         rows = order[pairs.resets[order] == reset]
         utc_ns, onboard_ns = pairs.utc_ns[rows], pairs.onboard_ns[rows]
         runs += np.split(rows, _jumps(utc_ns, onboard_ns, settings))
-    return [rows for rows in runs if len(rows) >= _FEWEST]
+    return [rows for rows in runs if len(rows) >= _MIN_PAIRS]
 
 
 def _in_order(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The distinct values, in the order in which they first occur."""
+    """Distinct values, in order of their first occurrence."""
     found, first = np.unique(values, return_index=True)
     return found[np.argsort(first)]
 
 
 def _jumps(utc_ns: NDArray[np.int64], onboard_ns: NDArray[np.int64], settings: FitSettings) -> NDArray[np.int64]:
-    """Where the offset changes and stays: the medians of the neighbours before and after differ, as the pair does."""
+    """Indices where the offset changes permanently: for the pair, and for the medians of the pairs before and after."""
     n = len(utc_ns)
-    if n < 2 * _FEWEST:
+    if n < 2 * _MIN_PAIRS:
         return np.empty(0, np.int64)
     offset_s = ((utc_ns - onboard_ns) - (utc_ns[0] - onboard_ns[0])) / 1e9
     padded = np.concatenate([np.full(_NEIGHBOURS, np.nan), offset_s, np.full(_NEIGHBOURS, np.nan)])
@@ -124,7 +124,7 @@ def _jumps(utc_ns: NDArray[np.int64], onboard_ns: NDArray[np.int64], settings: F
     allowed = settings.jump_s + settings.max_drift * (utc_ns[last] - utc_ns[first]) / 1e9
     step = np.abs(np.diff(offset_s))
     jumped = (np.abs(after - before) > allowed) & (step > allowed / 2)
-    inside = (reach >= _FEWEST) & (n - reach >= _FEWEST)
+    inside = (reach >= _MIN_PAIRS) & (n - reach >= _MIN_PAIRS)
     return np.asarray(np.flatnonzero(jumped & inside) + 1)
 
 
@@ -137,12 +137,12 @@ class _Fitted:
 
 
 def _fit(onboard_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], number: int, settings: FitSettings) -> _Fitted:
-    """One partition, twice where pairs could be mended."""
+    """Fit one partition; a second time if pairs were mended."""
     start_ns, start_utc_ns = int(np.median(onboard_ns)), int(np.median(utc_ns))
-    mended_ns = np.zeros(len(onboard_ns), np.int64)
+    correction_ns = np.zeros(len(onboard_ns), np.int64)
     for _ in range(2):
-        x = (onboard_ns + mended_ns - start_ns) / 1e9
-        y = ((utc_ns - start_utc_ns) - (onboard_ns + mended_ns - start_ns)) / 1e9
+        x = (onboard_ns + correction_ns - start_ns) / 1e9
+        y = ((utc_ns - start_utc_ns) - (onboard_ns + correction_ns - start_ns)) / 1e9
         knots, bent = _bend(x, y, settings)
         residual_s = bent.residual
         limit_s = _OFF_SIGMAS * bent.scale + 1e-3
@@ -150,9 +150,9 @@ def _fit(onboard_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], number: int, 
         over = (np.abs(turns) == 1) & (np.abs(residual_s - turns * (ROLLOVER_NS / 1e9)) < limit_s)
         if not over.any():
             break
-        mended_ns += np.where(over, (turns * ROLLOVER_NS).astype(np.int64), 0)
+        correction_ns += np.where(over, (turns * ROLLOVER_NS).astype(np.int64), 0)
     outlier = np.abs(residual_s) > limit_s
-    good = onboard_ns[~outlier] + mended_ns[~outlier]
+    good = onboard_ns[~outlier] + correction_ns[~outlier]
     stop_ns = int((good if len(good) else onboard_ns).max())
     segments = tuple(
         ClockSegment(
@@ -172,12 +172,13 @@ def _fit(onboard_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], number: int, 
             strict=True,
         )
     )
-    counts = int((~outlier).sum()), int(outlier.sum()), int((mended_ns != 0).sum())
-    return _Fitted(Partition(number, segments, *counts), residual_s, outlier, mended_ns != 0)
+    mended = correction_ns != 0
+    counts = int((~outlier).sum()), int(outlier.sum()), int(mended.sum())
+    return _Fitted(Partition(number, segments, *counts), residual_s, outlier, mended)
 
 
-def _bend(x: Floats, y: Floats, settings: FitSettings) -> tuple[Floats, Bent]:
-    """Knots and the fit. A contact that is too short for a rate has that of UTC, give or take `max_drift`."""
+def _bend(x: Floats, y: Floats, settings: FitSettings) -> tuple[Floats, BentLine]:
+    """Knots and fit. A single contact that is too short for a rate gets a rate of 1 with a sigma of `max_drift`."""
     knots = _knots(x, settings.gap_s)
     if len(knots) > 1:
         return knots, fit_bent_line(x, y, knots)
@@ -185,16 +186,16 @@ def _bend(x: Floats, y: Floats, settings: FitSettings) -> tuple[Floats, Bent]:
     residual = y - middle
     knots = np.array([x.min(), x.min() + 1.0])
     covariance = np.diag([0.0, settings.max_drift**2])
-    return knots, Bent(np.full(2, middle), covariance, residual, scale_of(residual))
+    return knots, BentLine(np.full(2, middle), covariance, residual, scale_of(residual))
 
 
 def _knots(x: Floats, gap_s: float) -> Floats:
-    """The middle of each contact; both ends where there is one; nothing to bend where that is too short."""
+    """The median of each contact; both ends of a single contact, or only its begin if it is too short for a rate."""
     ordered = np.sort(x)
     parts = np.split(ordered, np.flatnonzero(np.diff(ordered) > gap_s) + 1)
-    contacts = [part for part in parts if len(part) >= _FEWEST]
+    contacts = [part for part in parts if len(part) >= _MIN_PAIRS]
     if len(contacts) > 1:
         return np.array([float(np.median(contact)) for contact in contacts])
-    if contacts and contacts[0][-1] - contacts[0][0] >= _SHORTEST_S:
+    if contacts and contacts[0][-1] - contacts[0][0] >= _MIN_CONTACT_S:
         return np.asarray(contacts[0][[0, -1]])
     return ordered[:1]

@@ -2,7 +2,7 @@
 
     version = 1
     epoch = "2015-12-31T16:00:00.000000000Z"
-    id = "16 hex digits"              # of the segments: a file that was edited by hand says so
+    id = "16 hex digits"              # digest of the segments, to detect edits by hand
     [[segment]]
     partition = 1
     onboard_ns = 170338800601000000   # counts from here on
@@ -12,7 +12,7 @@
     sigma_ns = 310000                 # of the UTC
     rate_sigma = 2e-07
 
-In and out are text and values; who reads and writes the file is another.
+This module converts between text and values; it reads and writes no files.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class CorrelationTable(_Strict):
 
 
 def clock_of(table: CorrelationTable) -> tuple[OnboardClock, list[tuple[str, str]]]:
-    """The clock that a file describes, and what is wrong with it: (key, problem)."""
+    """Return the clock that a file describes, and the problems of the file: (key, problem)."""
     problems = list(_problems(table))
     if problems:
         return OnboardClock(0), problems
@@ -85,7 +85,7 @@ def _problems(table: CorrelationTable) -> Iterator[tuple[str, str]]:
 
 
 def text_of(clock: OnboardClock, correlation: Correlation, mission: str) -> str:
-    """The file, with what the correlation was made from as comments."""
+    """Return the text of the file; comments have the numbers of pairs."""
     made = [
         f"# partition {one.number}: {one.n_pairs} pairs, {one.n_outliers} outliers, {one.n_mended} mended"
         for one in correlation.partitions
@@ -128,4 +128,4 @@ def _is_time(text: str) -> bool:
         _ns(text)
     except ValueError:
         return False
-    return 1680 <= int(text[:4]) < 2260  # what int64 nanoseconds can tell
+    return 1680 <= int(text[:4]) < 2260  # the range of int64 nanoseconds

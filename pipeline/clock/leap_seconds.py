@@ -1,8 +1,7 @@
-"""Leap seconds that a clock counts and UTC, as Unix time has it, does not.
+"""Leap seconds of clocks that count them (TAI, GPS time), for the conversion to UTC as Unix time counts it.
 
-In: the epoch of a clock, in UTC. Out: at which counts the difference of clock and UTC grows, and what it then is.
-The table is that of the IAU's library (ERFA), from 1972 on. An epoch before then is taken to be one of TAI, as that of
-CCSDS is (1958-01-01).
+The leap second table is that of ERFA (IAU SOFA), from 1972 on. An epoch before 1972 is taken as TAI, as that of CCSDS
+(1958-01-01).
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ _FIRST_YEAR = 1972
 
 @lru_cache(maxsize=16)
 def leap_steps(epoch_utc_ns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Counts `int64[k]`, ascending, from which on a clock is ahead of epoch + UTC by `int64[k]`, both in nanoseconds.
+    """Onboard counts from which a clock is ahead of UTC - epoch, and by how much: both int64[k], ns, ascending.
 
-    The first count is that of the beginning of time. The clock showed 0 at `epoch_utc_ns`, Unix time.
+    `epoch_utc_ns`: Unix time at which the count was 0. The first count is the smallest int64.
     """
     import erfa  # noqa: PLC0415 - most clocks count no leap second
 

@@ -1,7 +1,4 @@
-"""Local times of a site, row by row: what coordinates of decoded packets say beside UTC.
-
-In: UTC. Out: the sol of the mission, local mean and true solar time in hours of a 24th of it, and the season (degrees).
-"""
+"""Local times of a site: sol of the mission, local mean and true solar time, areocentric longitude of the Sun (Ls)."""
 
 from __future__ import annotations
 
@@ -19,14 +16,14 @@ _BLOCK = 1 << 16
 
 
 def local_times(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int) -> dict[str, NDArray[Any]]:
-    """Give `sol: int32[n]`, `lmst`, `ltst`, `ls: float64[n]` at a longitude (degrees east).
+    """Compute `sol: int32[n]`, `lmst`, `ltst` (hours of 1/24 sol), `ls` (degrees): float64[n], of UTC (ns since 1970).
 
-    All are floats, and NaN where there is no time, if any row has none.
+    `longitude_deg`: east. Rows without time are NaN; if there are any, `sol` is float64, too.
     """
     known = utc_ns != NO_TIME
     found: dict[str, NDArray[Any]] = {name: np.empty(len(utc_ns)) for name in ("lmst", "ltst", "ls")}
     sol = np.empty(len(utc_ns), np.int32)
-    for start in range(0, len(utc_ns), _BLOCK):  # a few MB of intermediate values, whatever the number of rows
+    for start in range(0, len(utc_ns), _BLOCK):  # bounds the memory of intermediate values
         rows = slice(start, start + _BLOCK)
         time = mars_time(np.where(known[rows], utc_ns[rows], 0), longitude_deg, sol_offset)
         sol[rows] = time.sol
@@ -36,5 +33,5 @@ def local_times(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int
 
 
 def site_times(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int) -> MarsTime:
-    """Sol, mean and true solar time and Ls of instants at a site, for rooms that know no planet."""
+    """Local times of instants (UTC in ns, any shape) at a site, for callers that do not depend on the planet."""
     return mars_time(utc_ns, longitude_deg, sol_offset)

@@ -1,10 +1,10 @@
-"""Mars time: UTC becomes sol, local mean and true solar time, Ls, and where the Sun stands.
+"""Mars time: UTC to sol, local mean and true solar time, Ls, and the position of the Sun.
 
-In: int64 nanoseconds UTC since 1970-01-01, a longitude (degrees east). Out: a `MarsTime` of float64 arrays. Any
-instant gives numbers; leap seconds before 1960 count as none.
+In: int64 nanoseconds UTC since 1970-01-01, a longitude (degrees east). Out: a `MarsTime` of float64 arrays, for any
+instant; no leap seconds are assumed before 1960.
 
-Allison & McEwen 2000 (Planet. Space Sci. 48, 215) with the coefficients of the Mars24 algorithm page of NASA GISS;
-the steps named B-1 ... D-6 are its own. Leap seconds: the table of pyerfa (SOFA `dat`).
+Allison & McEwen 2000 (Planet. Space Sci. 48, 215) with the coefficients and the step numbers (B-1 ... D-6) of the
+Mars24 algorithm page of NASA GISS.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..model.time_scales import DAY_NS, J2000_UNIX_NS, TT_TAI_NS, tai_utc_s
 
-_DAY_NS = 86_400_000_000_000
-_J2000_UNIX_NS = 946_728_000 * 1_000_000_000  # 2000-01-01T12:00:00
-_UNIX_JD = 2_440_587.5
-_TT_TAI_S = 32.184
+Floats = NDArray[np.float64]
 
 # B-4: amplitude (deg), period (Julian years), phase (deg) of the seven largest perturbations by planets
 _PERTURBATIONS = np.array(
@@ -39,12 +35,12 @@ _PERTURBATIONS = np.array(
 
 @dataclass(frozen=True, slots=True)
 class MarsTime:
-    """Mars time at one longitude, all arrays in the shape of the UTC that was given.
+    """Mars time at one longitude; all arrays have the shape of the UTC.
 
-    `msd` Mars sol date at the prime meridian; `sol` int64 of the mission; `mtc_h`, `lmst_h`, `ltst_h` in hours of
+    `msd`: Mars sol date at the prime meridian; `sol`: int64, of the mission; `mtc_h`, `lmst_h`, `ltst_h`: in hours of
     1/24 sol, 0 to 24; angles in degrees: `ls_deg` 0 to 360, `eot_deg` the equation of time, `declination_deg` of
-    the Sun, planetocentric. The rest are steps on the way: `d_tt` days since J2000 TT, `mean_anomaly_deg`,
-    `fictitious_mean_sun_deg`, `perturbations_deg`, `equation_of_center_deg`.
+    the Sun, planetocentric. Intermediate results, published with the algorithm: `d_tt` days since J2000 TT,
+    `mean_anomaly_deg`, `fictitious_mean_sun_deg`, `perturbations_deg`, `equation_of_center_deg`.
     """
 
     d_tt: Floats
@@ -64,14 +60,14 @@ class MarsTime:
 
 @dataclass(frozen=True, slots=True)
 class SolarPosition:
-    """Where the Sun stands, in degrees: `incidence_deg` from the zenith, `azimuth_deg` clockwise from north."""
+    """Position of the Sun in degrees: `incidence_deg` from the zenith, `azimuth_deg` clockwise from north."""
 
     incidence_deg: Floats
     azimuth_deg: Floats
 
 
 def mars_time(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int) -> MarsTime:
-    """Mars time at `longitude_deg` (east); sol = floor(MSD + longitude/360) - sol_offset."""
+    """Compute Mars time at `longitude_deg` (east); sol = floor(MSD + longitude/360) - sol_offset."""
     d = _days_since_j2000_tt(np.asarray(utc_ns, np.int64))
     m_deg = (19.3871 + 0.52402073 * d) % 360  # B-1
     m = np.deg2rad(m_deg)
@@ -109,9 +105,9 @@ def mars_time(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int) 
 
 
 def solar_position(time: MarsTime, latitude_deg: float) -> SolarPosition:
-    """The Sun at the longitude of `time` and this latitude (D-5, D-6), planetocentric as its declination.
+    """Position of the Sun at the longitude of `time` and a planetocentric latitude (D-5, D-6).
 
-    cos Z = sin dec sin lat + cos dec cos lat cos H, H the hour angle.
+    cos Z = sin dec sin lat + cos dec cos lat cos H, H: hour angle.
     """
     hour_angle = np.deg2rad(15 * (time.ltst_h - 12))
     declination = np.deg2rad(time.declination_deg)
@@ -124,32 +120,25 @@ def solar_position(time: MarsTime, latitude_deg: float) -> SolarPosition:
 
 
 def sun_distance_au(time: MarsTime) -> Floats:
-    """From Mars to the Sun (the fuller series of Allison & McEwen 2000)."""
+    """Distance of Mars from the Sun (Allison & McEwen 2000, the longer series)."""
     m = np.deg2rad(time.mean_anomaly_deg)
     series = (1.00436, -0.09309, -0.004336, -0.00031, -0.00003)
     return np.asarray(1.52367934 * sum(part * np.cos(k * m) for k, part in enumerate(series)))
 
 
 def _days_since_j2000_tt(utc_ns: NDArray[np.int64]) -> Floats:
-    """Days of Terrestrial Time since 2000-01-01T12:00 TT; Unix time has no leap second: TT - UTC is the day's."""
-    day = utc_ns // _DAY_NS
-    one = day.size > 0 and bool((day == day.flat[0]).all())
-    tai_utc_s = _tai_utc_of_day_s(int(day.flat[0])) if one else _tai_utc_s(day)
-    since_noon = np.maximum(utc_ns, np.iinfo(np.int64).min + _J2000_UNIX_NS) - _J2000_UNIX_NS
-    days: Floats = since_noon / _DAY_NS + (tai_utc_s + _TT_TAI_S) / 86400
+    """Days of Terrestrial Time since 2000-01-01T12:00 TT."""
+    day = utc_ns // DAY_NS
+    is_one_day = day.size > 0 and bool((day == day.flat[0]).all())
+    offset_s = _tai_utc_of_day_s(int(day.flat[0])) if is_one_day else tai_utc_s(day)
+    since_noon = np.maximum(utc_ns, np.iinfo(np.int64).min + J2000_UNIX_NS) - J2000_UNIX_NS
+    days: Floats = since_noon / DAY_NS + (offset_s + TT_TAI_NS / 1e9) / 86400
     return days
 
 
 @lru_cache(maxsize=64)
 def _tai_utc_of_day_s(day: int) -> float:
-    return float(_tai_utc_s(np.int64(day)))
-
-
-def _tai_utc_s(day: NDArray[np.int64] | np.int64) -> Floats:
-    """TAI - UTC of days since 1970-01-01."""
-    year, month, date, _, _ = erfa.ufunc.jd2cal(_UNIX_JD, day.astype(np.float64))
-    seconds: Floats = erfa.ufunc.dat(year, month, date, 0.0)[0]
-    return seconds
+    return float(tai_utc_s(np.array(day)))
 
 
 def _perturbations_deg(d: Floats) -> Floats:

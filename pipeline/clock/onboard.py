@@ -1,8 +1,8 @@
-"""The onboard clock: what it counts since the mission epoch becomes UTC.
+"""The onboard clock: converts its count since the mission epoch to UTC.
 
 In: int64 nanoseconds of the onboard clock since the mission epoch. Out: int64 nanoseconds UTC since 1970-01-01.
-Without correlation epoch + count is UTC: the clock counts no leap second. Where it counts them, as clocks of TAI and
-GPS time do, those since the epoch are taken off.
+Without correlation, UTC is epoch + count, less the leap seconds since the epoch if the clock counts them (as clocks of
+TAI and GPS time do).
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _SEGMENT = np.dtype(
 NO_CORRELATION = "none: epoch + count"
 LEAP_SECONDS_OFF = "none: epoch + count - leap seconds"
 _MAX_NS = int(np.iinfo(np.int64).max)
-_PLAIN_NS = 1 << 61  # 73 years: counts below need no care for the end of int64, nor do such epochs
+_SAFE_NS = 1 << 61  # 73 years: sums of counts and epochs below do not overflow int64
 
 
 @dataclass(frozen=True, slots=True)
 class ClockSegment:
-    """One piece of a correlation: UTC = utc_ns + rate (onboard - onboard_ns), for counts from `onboard_ns` on.
+    """One segment of a correlation: UTC = utc_ns + rate (onboard - onboard_ns), for counts from `onboard_ns` on.
 
-    `utc_ns` since 1970-01-01 UTC; `rate` in UTC seconds per onboard second. The form of a NAIF type 1 SCLK kernel.
-    `partition` grows by one with each reset of the clock; `stop_ns` is the last count that it was made from;
-    `sigma_ns` one sigma of the UTC that it gives, `rate_sigma` of the rate.
+    The form of a NAIF type 1 SCLK kernel. `utc_ns`: since 1970-01-01 UTC; `rate`: UTC seconds per onboard second;
+    `partition`: increases by one with each reset of the clock; `stop_ns`: last count that it was fitted to;
+    `sigma_ns`: one sigma of UTC; `rate_sigma`: one sigma of the rate.
     """
 
     onboard_ns: int
@@ -57,17 +57,16 @@ class ClockSegment:
 class OnboardClock:
     """The mission epoch (UTC, ns since 1970) and the correlation.
 
-    Segments are in ascending order of `onboard_ns` within a partition, partitions in order. Counts before the first
-    segment of a partition follow the first. A count belongs to the partition whose counts are nearest; what two
-    partitions share is the later's. No segments: epoch + count is UTC, less the leap seconds since the epoch where
-    the clock counts them.
+    Segments are in ascending order of `onboard_ns` within a partition, partitions in order. The first segment of a
+    partition also applies to counts before it. A count belongs to the partition with the nearest counts, of two to the
+    later one. Without segments, UTC is epoch + count, less the leap seconds since the epoch if the clock counts them.
     """
 
     epoch_utc_ns: int
     segments: tuple[ClockSegment, ...] = ()
     counts_leap_seconds: bool = False
     correlation_id: str = field(init=False, compare=False)
-    """What tells one correlation from another: 16 hex digits made of its segments, or how UTC is told without one."""
+    """16 hex digits, a digest of the segments; without segments, how UTC is computed."""
     _table: NDArray[np.void] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -79,11 +78,11 @@ class OnboardClock:
         object.__setattr__(self, "_table", np.array(rows, _SEGMENT))
 
     def without_correlation(self) -> OnboardClock:
-        """The same epoch and scale alone: for counts of another clock than the one that was correlated."""
+        """Return a clock without segments, for counts of a clock that was not correlated."""
         return OnboardClock(self.epoch_utc_ns, counts_leap_seconds=self.counts_leap_seconds)
 
     def utc_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """UTC of onboard times, any shape. NO_TIME stays NO_TIME; what does not fit stops at the end of int64."""
+        """UTC of onboard times, any shape. NO_TIME stays NO_TIME; values saturate at the limits of int64."""
         onboard = np.asarray(onboard_ns, np.int64)
         last = largest(onboard) if onboard.size else NO_TIME
         if last == NO_TIME:
@@ -97,20 +96,20 @@ class OnboardClock:
         return _add(_add(of["utc_ns"], drift, onboard), elapsed, onboard)
 
     def _epoch_plus(self, onboard: NDArray[np.int64], last: int) -> NDArray[np.int64]:
-        if smallest(onboard) > -_PLAIN_NS and max(last, self.epoch_utc_ns) < _PLAIN_NS:
+        if smallest(onboard) > -_SAFE_NS and max(last, self.epoch_utc_ns) < _SAFE_NS:
             return onboard + np.int64(self.epoch_utc_ns)
         return _add(onboard, np.int64(self.epoch_utc_ns), onboard)
 
     def _less_leap_seconds(self, utc_ns: NDArray[np.int64], onboard: NDArray[np.int64]) -> NDArray[np.int64]:
-        """In a leap second itself UTC is that of the second after it, as Unix time has it."""
+        """Subtract leap seconds. During a leap second the result is that of the second after it, as in Unix time."""
         counts, ahead_ns = leap_steps(self.epoch_utc_ns)
         ahead = ahead_ns[np.searchsorted(counts, onboard, "right") - 1]
         return np.where(onboard == NO_TIME, utc_ns, utc_ns - ahead)
 
     def sigma_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """One sigma of the UTC of onboard times, any shape; 0 without correlation, NaN where there is no time.
+        """One sigma, in ns, of the UTC of onboard times, any shape; 0 without correlation, NaN for NO_TIME.
 
-        Beyond the counts that a partition was made from the rate's own uncertainty counts too.
+        Outside the counts that a partition was fitted to, it includes the uncertainty of the rate.
         """
         onboard = np.asarray(onboard_ns, np.int64)
         if not self.segments:
@@ -121,7 +120,7 @@ class OnboardClock:
         return np.where(onboard == NO_TIME, np.nan, np.hypot(of["sigma_ns"], beyond * of["rate_sigma"]))
 
     def _segment(self, onboard: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which segment each count follows."""
+        """Index of the segment of each count."""
         table, edges = self._table, np.flatnonzero(np.diff(self._table["partition"])) + 1
         found, nearest = np.zeros(onboard.shape, np.int64), np.full(onboard.shape, np.inf)
         for at, stop in pairwise([0, *edges.tolist(), len(table)]):
@@ -134,7 +133,7 @@ class OnboardClock:
 
 
 def _add(a: NDArray[np.int64], b: NDArray[np.int64] | np.int64, onboard: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Give a + b, held inside int64; NO_TIME where there is no onboard time."""
+    """Saturating sum a + b; NO_TIME where there is no onboard time."""
     room = np.where(np.asarray(b) > 0, _MAX_NS - np.maximum(b, 0), -_MAX_NS - np.minimum(b, 0))
     bounded = np.where(np.asarray(b) > 0, np.minimum(a, room), np.maximum(a, room))
     return np.where(onboard == NO_TIME, np.int64(NO_TIME), bounded + b)

@@ -1,8 +1,8 @@
-"""Robust least squares of a continuous, piecewise linear function: few points that are far off do not matter.
+"""Robust fit of a continuous, piecewise linear function to points with outliers.
 
 In: points (x, y) and knots. Out: the values at the knots that minimise Huber's loss of the residuals (Huber 1964,
-Ann. Math. Stat. 35, 73; k = 1.345 is 95 % efficient for normal noise), their scale, and how far each point is off.
-Found by iterated weights, from the least sum of absolute residuals on.
+Ann. Math. Stat. 35, 73; k = 1.345 is 95 % efficient for normal noise), their scale, and the residuals. Method:
+iteratively reweighted least squares, started from least absolute residuals.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _HUBER_K = 1.345
 _MAD_TO_SIGMA = 1.4826  # of a normal distribution
 _SMALLEST_SCALE = 1e-7
 _N_TURNS = 60
-_SAME = 1e-3  # of the scale: less than this is no change
+_SAME = 1e-3  # of the scale: the iteration ends at smaller changes
 
 
 @dataclass(frozen=True, slots=True)
-class Bent:
-    """Values float64[m] at the knots and their covariance [m, m], residuals float64[n], and their scale.
+class BentLine:
+    """Result of a fit: values float64[m] at the knots, their covariance [m, m], residuals float64[n].
 
-    The scale is one sigma of the residuals, as if they were normal.
+    `scale`: one sigma of the residuals, for normal noise.
     """
 
     values: Floats
@@ -39,17 +39,17 @@ class Bent:
         return np.asarray(np.sqrt(np.maximum(variance[1:] + variance[:-1] - 2 * beside, 0)) / np.diff(knots))
 
 
-def fit_bent_line(x: Floats, y: Floats, knots: Floats) -> Bent:
-    """Fit values at `knots` (ascending, at least two) to points; beyond the ends the outer pieces go on straight.
+def fit_bent_line(x: Floats, y: Floats, knots: Floats) -> BentLine:
+    """Fit values at `knots` (ascending, at least two) to points, float64[n]; the outer pieces are extrapolated.
 
-    Each piece between knots must have points at both its ends, as where knots are means of clusters.
+    Each piece must have points near both ends, as if knots are means of clusters.
     """
     piece = np.clip(np.searchsorted(knots, x, "right") - 1, 0, len(knots) - 2)
     part = (x - knots[piece]) / (knots[piece + 1] - knots[piece])
     weight = np.ones(len(x))
     values = _weighted(piece, part, y, weight, len(knots))
     residual = y - _at(values, piece, part)
-    for _ in range(_N_TURNS // 2):  # least absolute residuals: a start that no outlier has drawn away
+    for _ in range(_N_TURNS // 2):  # least absolute residuals: a start that outliers hardly influence
         floor = scale_of(residual) / 10
         values = _weighted(piece, part, y, 1 / np.maximum(np.abs(residual), floor), len(knots))
         residual = y - _at(values, piece, part)
@@ -62,11 +62,11 @@ def fit_bent_line(x: Floats, y: Floats, knots: Floats) -> Bent:
             break
     scale = scale_of(residual)
     covariance = scale**2 * np.linalg.pinv(_normal(piece, part, weight, len(knots))).astype(np.float64)
-    return Bent(values, covariance, residual, scale)
+    return BentLine(values, covariance, residual, scale)
 
 
 def scale_of(residual: Floats) -> float:
-    """One sigma of residuals by their median size, as if they were normal."""
+    """One sigma of residuals, for normal noise, from their median absolute value."""
     return max(_MAD_TO_SIGMA * float(np.median(np.abs(residual))), _SMALLEST_SCALE)
 
 
@@ -82,7 +82,7 @@ def _weighted(piece: NDArray[np.int64], part: Floats, y: Floats, weight: Floats,
 
 
 def _normal(piece: NDArray[np.int64], part: Floats, weight: Floats, n_knots: int) -> Floats:
-    """The normal matrix. A point touches two knots, so it has three diagonals."""
+    """Normal matrix. A point depends on two knots, so it is tridiagonal."""
     matrix = np.zeros((n_knots, n_knots))
     rows = np.arange(n_knots)
     diagonal = np.bincount(piece, weight * (1 - part) ** 2, n_knots)

@@ -1,7 +1,7 @@
-"""A clock correlation as a NAIF spacecraft clock kernel of type 1, for SPICE (SCLK Required Reading, NAIF).
+"""Writes a clock correlation as a NAIF spacecraft clock kernel of type 1, for SPICE (SCLK Required Reading, NAIF).
 
-In: the segments of an `OnboardClock`. Out: the text of a kernel. Its parallel time is Terrestrial Time (system 2), so
-that UTC comes back through the leap seconds of SPICE's own kernel. A tick is 1/1000 s, and clock strings are
+In: the segments of an `OnboardClock`. Out: the text of a kernel. Its parallel time is Terrestrial Time (system 2),
+which SPICE converts to UTC with its own leap seconds kernel. A tick is 1/1000 s; clock strings are
 `partition/seconds:milliseconds`.
 """
 
@@ -9,26 +9,22 @@ from __future__ import annotations
 
 from itertools import groupby
 
-import erfa
 import numpy as np
 
+from ..model.time_scales import tt_ns
 from .correlation_file import iso_ns
 from .onboard import ClockSegment, OnboardClock
 
 TICKS_PER_SECOND = 1000
 _TICK_NS = 1_000_000_000 // TICKS_PER_SECOND
 _MODULUS_S = 1 << 32
-_DAY_NS = 86_400 * 1_000_000_000
-_J2000_UNIX_NS = 946_728_000 * 1_000_000_000  # 2000-01-01T12:00:00
-_TT_TAI_NS = 32_184_000_000
-_UNIX_JD = 2_440_587.5
 
 
 def kernel_text(clock: OnboardClock, mission: str, spacecraft: int) -> str:
-    """The kernel of clock `spacecraft` (NAIF's id, negative). ValueError where it cannot be told in one.
+    """Make the kernel of a clock. `spacecraft`: its NAIF id, negative.
 
-    Counts must not be negative, and there must be segments. Partitions but the last end with the last count that they
-    were made from.
+    All partitions except the last end with the last count that they were made from. Raises ValueError for an id of 0 or
+    more, negative counts, or a clock without segments.
     """
     if spacecraft >= 0 or not clock.segments or any(one.onboard_ns < 0 for one in clock.segments):
         raise ValueError("a kernel needs a negative spacecraft id, and segments of counts that are not negative")
@@ -61,17 +57,17 @@ def kernel_text(clock: OnboardClock, mission: str, spacecraft: int) -> str:
 
 
 def _triples(partition: list[ClockSegment], shift: float) -> list[str]:
-    """Ticks since the first partition began, TT seconds since J2000, TT seconds per second of the clock.
+    """Coefficients: ticks since the first partition began, TT seconds since J2000, TT seconds per clock second.
 
-    The first piece of a partition holds from count 0 on, since SPICE has nothing before a triple; it goes back in TT,
-    which has no leap seconds.
+    The first triple of a partition is extrapolated back to count 0, since SPICE rejects times before the first one.
     """
     first, back_ns = partition[0], partition[0].onboard_ns
-    zero_ns = _tt_ns(first.utc_ns) - back_ns - round(back_ns * (first.rate - 1.0))
-    starts = [(0, zero_ns), *((one.onboard_ns, _tt_ns(one.utc_ns)) for one in partition[1:])]
+    first_tt_ns, *later_tt_ns = tt_ns(np.array([one.utc_ns for one in partition])).tolist()
+    starts = [(0, first_tt_ns - back_ns - round(back_ns * (first.rate - 1.0)))]
+    starts += zip((one.onboard_ns for one in partition[1:]), later_tt_ns, strict=True)
     return [
-        f"{shift + _ticks(onboard_ns)!r} {_seconds(tt_ns)} {one.rate!r}"
-        for (onboard_ns, tt_ns), one in zip(starts, partition, strict=True)
+        f"{shift + _ticks(onboard_ns)!r} {_seconds(time_ns)} {one.rate!r}"
+        for (onboard_ns, time_ns), one in zip(starts, partition, strict=True)
     ]
 
 
@@ -79,15 +75,8 @@ def _ticks(onboard_ns: int) -> float:
     return onboard_ns / _TICK_NS
 
 
-def _tt_ns(utc_ns: int) -> int:
-    """Nanoseconds of Terrestrial Time since J2000."""
-    year, month, date, _, _ = erfa.ufunc.jd2cal(_UNIX_JD, float(utc_ns // _DAY_NS))
-    leap_s, _ = erfa.ufunc.dat(year, month, date, 0.0)
-    return utc_ns - _J2000_UNIX_NS + round(float(leap_s) * 1e9) + _TT_TAI_NS
-
-
 def _seconds(ns: int) -> str:
-    """As decimal digits to the nanosecond."""
+    """Seconds in decimal notation, exact to the nanosecond."""
     sign, size = ("-" if ns < 0 else ""), abs(ns)
     return f"{sign}{size // 1_000_000_000}.{size % 1_000_000_000:09d}"
 

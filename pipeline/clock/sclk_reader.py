@@ -1,8 +1,7 @@
-"""A NAIF spacecraft clock kernel of type 1 as a clock correlation (SCLK Required Reading, NAIF).
+"""Reads a NAIF spacecraft clock kernel of type 1 as a clock correlation (SCLK Required Reading, NAIF).
 
-In: the text of a kernel with one clock. Out: segments of an `OnboardClock`. The parallel time, terrestrial or
-barycentric, becomes UTC: where a leap second lies within a piece of the kernel, a segment begins there. The first
-field of the clock counts seconds.
+In: the text of a kernel with one clock, whose first field counts seconds. Out: segments of an `OnboardClock`. The
+parallel time, terrestrial or barycentric, is converted to UTC; a new segment begins at each leap second.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import erfa
 import numpy as np
 
+from ..model.time_scales import DAY_NS, J2000_UNIX_NS, TT_TAI_NS
 from .leap_seconds import leap_steps
 from .onboard import ClockSegment
 
@@ -24,14 +24,13 @@ _VARIABLE = re.compile(r"([A-Z0-9_/]+)\s*(\+?)=\s*(?:\(([^)]*)\)|('[^']*'|[^\s(]
 _DAY = re.compile(r"@(\d{1,2})-([A-Z]{3})-(\d{4})[-/](\d\d:\d\d:\d\d(?:\.\d{1,9})?)$")
 _MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()  # noqa: SIM905 - a list of words
 _SECOND_NS = 1_000_000_000
-_J2000_UNIX_NS = 946_728_000 * _SECOND_NS  # 2000-01-01T12:00:00
-_TT_TAI_NS = 32_184_000_000
+
 _TDB, _TDT = 1, 2
 _MAX_NS = int(np.iinfo(np.int64).max)
 
 
 class _Piece(NamedTuple):
-    """From the count `onboard_ns` on TAI is `tai_ns`, since 1970-01-01 TAI, and more by `rate` for each second."""
+    """TAI = tai_ns + rate (onboard - onboard_ns), for counts from `onboard_ns` on; TAI since 1970-01-01."""
 
     onboard_ns: int
     tai_ns: int
@@ -40,7 +39,7 @@ class _Piece(NamedTuple):
 
 
 def read_kernel(text: str) -> tuple[ClockSegment, ...]:
-    """The segments of the one clock of a kernel. ValueError, in one line, where it is none or not implemented."""
+    """Read the segments of the clock. Raises ValueError, in one line, for an invalid or unsupported kernel."""
     variables = _variables(text)
     clocks = [name.rpartition("_")[2] for name in variables if name.startswith("SCLK01_COEFFICIENTS_")]
     if len(clocks) != 1:
@@ -94,25 +93,25 @@ def _pieces(values: Sequence[str], numbers: Callable[..., list[Decimal]]) -> Ite
         ticks = _number(encoded)
         k = max(i for i, shift in enumerate(before) if ticks >= shift or not i)
         count = ticks - before[k] + starts[k] + offset
-        tai_ns = _tt_ns(when, barycentric=system == _TDB) + _J2000_UNIX_NS - _TT_TAI_NS
+        tai_ns = _tt_ns(when, barycentric=system == _TDB) + J2000_UNIX_NS - TT_TAI_NS
         yield _Piece(round(count * _SECOND_NS / weights[0]), tai_ns, float(_number(rate)), k + 1)
 
 
 def _tt_ns(text: str, *, barycentric: bool) -> int:
-    """Terrestrial Time since J2000 of seconds of the parallel time, or of a date in it."""
+    """Convert parallel time, in seconds since J2000 or as a date, to Terrestrial Time since J2000."""
     if text.startswith("@"):
         day = _DAY.match(text.upper())
         iso = f"{day[3]}-{_MONTHS.index(day[2]) + 1:02d}-{int(day[1]):02d}T{day[4]}" if day else text[1:]
-        ns = int(np.datetime64(iso, "ns").astype(np.int64)) - _J2000_UNIX_NS
+        ns = int(np.datetime64(iso, "ns").astype(np.int64)) - J2000_UNIX_NS
     else:
         ns = round(_number(text) * _SECOND_NS)
     if not barycentric:
         return ns
-    return ns - round(float(erfa.dtdb(2_451_545.0, ns / (86_400 * _SECOND_NS), 0.0, 0.0, 0.0, 0.0)) * _SECOND_NS)
+    return ns - round(float(erfa.dtdb(2_451_545.0, ns / DAY_NS, 0.0, 0.0, 0.0, 0.0)) * _SECOND_NS)
 
 
 def _segments(piece: _Piece, end_ns: int) -> Iterator[ClockSegment]:
-    """A piece that ends before the count `end_ns`, cut at leap seconds."""
+    """Split a piece, which ends before the count `end_ns`, at leap seconds."""
     since_ns, ahead_ns = leap_steps(0)
     tai_ns = [piece.tai_ns, *(one for one in since_ns.tolist() if one > piece.tai_ns)]
     for start in tai_ns:
