@@ -43,8 +43,7 @@ class ReceiveTimes:
             del self._pieces[:-1]
         if len(start) == 1:
             return np.full(len(place), time_ns[0], np.int64)
-        times: NDArray[np.int64] = time_ns[start.searchsorted(place, side="right") - 1]
-        return times
+        return time_ns[start.searchsorted(place, side="right") - 1]
 
     def forget_before(self, place: int) -> None:
         """Drop the marks that only bytes before `place` need."""

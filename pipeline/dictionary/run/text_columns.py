@@ -65,5 +65,4 @@ def _widened(text: Ragged, width: int, *, every: bool) -> Array | None:
         if not every and int(block.max(initial=0)) >= 0x80:
             return None
         codes[part] = block
-    found: Array = codes.view(f"U{width}")[:, 0]
-    return found
+    return codes.view(f"U{width}")[:, 0]

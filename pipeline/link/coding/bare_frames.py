@@ -218,8 +218,7 @@ class BareFrames:
 
     def _known_places(self, start: int, stop: int) -> list[int]:
         """Find the bytes from `start` to `stop` at which the header of a known channel stands."""
-        found: list[int] = (np.nonzero(self._known(start, stop - start, 1))[0] + start).tolist()
-        return found
+        return (np.nonzero(self._known(start, stop - start, 1))[0] + start).tolist()
 
     def _emit_without_frames(self, stop: int) -> None:
         """Output the blocks before `stop` in which no frame begins, so that they are counted as failed."""

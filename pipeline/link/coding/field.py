@@ -59,5 +59,4 @@ def multiply(a: NDArray[np.intp], b: NDArray[np.intp]) -> NDArray[np.intp]:
 
 def reciprocal(a: NDArray[np.intp]) -> NDArray[np.intp]:
     """1 / a, element by element; undefined where a is zero."""
-    inverse: NDArray[np.intp] = EXP[(255 - LOG[a]) % 255]
-    return inverse
+    return EXP[(255 - LOG[a]) % 255]

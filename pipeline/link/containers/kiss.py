@@ -91,8 +91,7 @@ class KissReader:
         stamped_ns = octets.reshape(-1).view(">i8").astype(np.int64) * _NS_PER_MS
         known = np.concatenate(([self._stamp_ns], stamped_ns))
         self._stamp_ns = int(known[-1])
-        found: NDArray[np.int64] = known[np.cumsum(is_time)]
-        return found
+        return known[np.cumsum(is_time)]
 
 
 def _unescape(octets: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.intp], NDArray[np.intp]]:

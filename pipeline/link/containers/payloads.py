@@ -28,5 +28,4 @@ def payload_batch(
 def times_at(batch: ByteBatch, place: NDArray[np.int64], before_ns: int) -> NDArray[np.int64]:
     """Receive times of the bytes of a batch at `place: int64[n]`: int64[n]. `before_ns`: before its first mark."""
     times = np.concatenate(([before_ns], batch.mark_ns))
-    found: NDArray[np.int64] = times[np.searchsorted(batch.mark_start, place, side="right")]
-    return found
+    return times[np.searchsorted(batch.mark_start, place, side="right")]

@@ -9,14 +9,7 @@ from numpy.typing import NDArray
 
 from ...model.constants import constants
 from ..settings import LinkSettings, Service
-from .headers import (
-    FECF_BYTES,
-    NO_PACKET_STARTS,
-    ONLY_IDLE,
-    OPERATIONAL_CONTROL_BYTES,
-    HeaderBits,
-    first_words,
-)
+from .headers import NO_PACKET_STARTS, OPERATIONAL_CONTROL_BYTES, HeaderBits, HeaderReader, first_words
 from .insert_zone import insert_zone_times
 from .tables import Frames, Ints
 
@@ -37,24 +30,19 @@ _REPLAYED, _HAS_CYCLE, _SCID_HIGH, _CYCLE = constants(np.int64, 0x80, 0x40, 0x30
 _TO_SCID_HIGH, _TO_KEY_HIGH, _TO_CYCLE = constants(np.int64, 4, _SCID_HIGH_OF_KEY - 4, 24)
 
 
-class AosHeaders:
+class AosHeaders(HeaderReader):
     """24-bit count, 28-bit if the frame uses the frame count cycle (4.1.2.5). Fields: 4.1.2 and 4.1.4.2."""
 
-    no_packet_starts = NO_PACKET_STARTS
-    only_idle = ONLY_IDLE
-    has_maps = False
-
     def __init__(self, settings: LinkSettings) -> None:
+        super().__init__(settings)
         self._ocf = settings.operational_control_field
         header = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
-        self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
         self._insert_zone, self._insert_time = header, settings.insert_zone_time
         self.may_have_control_field = self._ocf
         self.has_insert_times = self._insert_time is not None
         self._at = header + settings.insert_zone_bytes + settings.security_header_bytes
         self._unit_header = _UNIT_HEADER_BYTES if settings.mpdu_header else 0
-        trailer = OPERATIONAL_CONTROL_BYTES * self._ocf + FECF_BYTES * settings.fecf
-        self._stop = settings.frame_length_bytes - trailer - settings.security_trailer_bytes
+        self._stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * self._ocf
         self._bits = HeaderBits(_BITS, (self._at + self._unit_header, self._stop, 0, 0, 0))
 
     def read(self, data: NDArray[np.uint8], first_index: int = 0) -> Frames:
@@ -104,10 +92,6 @@ class AosHeaders:
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
         return 1 << 28 if frame[5] & 0x40 else 1 << 24
 
-    def master_count(self, frames: NDArray[np.uint8]) -> None:
-        """Only each virtual channel has a count (4.1.2.4)."""
-        del frames
-
     def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
         """All frames or none: a managed parameter of the physical channel (4.1.5.1)."""
         return np.arange(len(frames.index) if self._ocf else 0)
@@ -119,10 +103,6 @@ class AosHeaders:
     def insert_times(self, frames: NDArray[np.uint8]) -> NDArray[np.int64] | None:
         """Read the time stamps by the layout in the mission file."""
         return insert_zone_times(self._insert_time, frames, self._insert_zone) if self._insert_time else None
-
-    def maps(self, frames: Frames) -> Ints:
-        """AOS has no MAPs."""
-        raise NotImplementedError
 
 
 def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> Ints:

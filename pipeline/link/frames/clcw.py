@@ -21,8 +21,7 @@ def control_words(frames: NDArray[np.uint8], at: int) -> NDArray[np.uint32]:
 
 def is_clcw(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Which words are CLCWs (type 0); type 1 is another report (132.0-B-3 4.1.5.2.3): bool[n]."""
-    found: NDArray[np.bool_] = words < _OTHER_REPORT
-    return found
+    return words < _OTHER_REPORT
 
 
 def read_clcw(word: int) -> dict[str, Any] | None:

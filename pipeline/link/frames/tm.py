@@ -6,15 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.constants import constants
-from ..settings import LinkSettings, Service
-from .headers import (
-    FECF_BYTES,
-    NO_PACKET_STARTS,
-    ONLY_IDLE,
-    OPERATIONAL_CONTROL_BYTES,
-    HeaderBits,
-    first_words,
-)
+from ..settings import LinkSettings
+from .headers import ONLY_IDLE, OPERATIONAL_CONTROL_BYTES, HeaderBits, HeaderReader, first_words
 from .tables import Frames, Ints
 
 _VERSION = 0
@@ -28,21 +21,14 @@ _SECONDARY, _SYNCHRONOUS, _ONLY_IDLE = constants(np.int64, 1, 1, ONLY_IDLE)
 (_OCF_BYTES,) = constants(np.int64, OPERATIONAL_CONTROL_BYTES)
 
 
-class TmHeaders:
+class TmHeaders(HeaderReader):
     """8-bit count. If the synchronisation flag is set, the data field holds no packets (4.1.2.7.3)."""
 
-    no_packet_starts = NO_PACKET_STARTS
-    only_idle = ONLY_IDLE
-    has_maps = False
-    has_insert_times = False
-    may_have_control_field = True
-
     def __init__(self, settings: LinkSettings) -> None:
-        self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
-        body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
+        super().__init__(settings)
         self._secondary_bytes = settings.secondary_header_bytes
         self._heeds_synchronization = not settings.ignore_synchronization_flag
-        self._bits = HeaderBits(_BITS, (_HEADER_BYTES + settings.security_header_bytes, body_stop, 0, 0, 0))
+        self._bits = HeaderBits(_BITS, (_HEADER_BYTES + settings.security_header_bytes, self._body_stop, 0, 0, 0))
 
     def read(self, data: NDArray[np.uint8], first_index: int = 0) -> Frames:
         options, length, *fields = self._bits.read(first_words(data), first_index)
@@ -72,13 +58,7 @@ class TmHeaders:
         valid: NDArray[np.bool_] = frames.key >> 13 == _VERSION
         return valid
 
-    def for_service(self, service: Service, frames: Frames) -> Frames:
-        """The data zone is the packet zone for every service."""
-        del service
-        return frames
-
-    def count_modulus(self, frame: NDArray[np.uint8]) -> int:
-        del frame
+    def count_modulus(self, frame: NDArray[np.uint8]) -> int:  # noqa: ARG002 - all frames have 8 bits
         return _COUNT_MODULUS
 
     def master_count(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -88,16 +68,3 @@ class TmHeaders:
     def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
         """By the OCF flag of the frame (4.1.2.4)."""
         return frames.flags.nonzero()[0]
-
-    def n_replayed(self, frames: Frames) -> int:
-        """TM has no replay flag."""
-        del frames
-        return 0
-
-    def insert_times(self, frames: NDArray[np.uint8]) -> None:
-        """TM has no insert zone."""
-        del frames
-
-    def maps(self, frames: Frames) -> Ints:
-        """TM has no MAPs."""
-        raise NotImplementedError

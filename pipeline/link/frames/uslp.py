@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..settings import LinkSettings, Service
-from .headers import FECF_BYTES, OPERATIONAL_CONTROL_BYTES, HeaderBits, first_words
+from ..settings import LinkSettings
+from .headers import OPERATIONAL_CONTROL_BYTES, HeaderBits, HeaderReader, first_words
 from .tables import Frames, Ints
 
 _VERSION = 12
@@ -31,21 +31,18 @@ _HEAD_OF_FIELD = np.arange(3)
 """Construction rule and protocol, and the pointer behind them (4.1.4.2)."""
 
 
-class UslpHeaders:
+class UslpHeaders(HeaderReader):
     """16-bit spacecraft id; the low 32 bits of the count; 16-bit first header pointers."""
 
     no_packet_starts = 0xFFFF
     only_idle = 0xFFFE
     has_maps = True
-    has_insert_times = False
-    may_have_control_field = True
 
     def __init__(self, settings: LinkSettings) -> None:
-        self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
+        super().__init__(settings)
         self._insert = settings.insert_zone_bytes + settings.security_header_bytes
         self._length = settings.frame_length_bytes
-        body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
-        self._bits = HeaderBits(_BITS, (0, 0, 0, body_stop, 0, 0, 0))
+        self._bits = HeaderBits(_BITS, (0, 0, 0, self._body_stop, 0, 0, 0))
 
     def read(self, data: NDArray[np.uint8], first_index: int = 0) -> Frames:
         length, n_count_bytes, control_field, *fields = self._bits.read(first_words(data), first_index)
@@ -80,31 +77,13 @@ class UslpHeaders:
         valid: NDArray[np.bool_] = frames.key >> 23 == _VERSION
         return valid
 
-    def for_service(self, service: Service, frames: Frames) -> Frames:
-        """The data zone is the packet zone for every service."""
-        del service
-        return frames
-
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
         """1 if the frames have no count, so that every frame is continuous."""
         return 1 << 8 * min(int(frame[6] & 7), _COUNT_BYTES_KEPT)
 
-    def master_count(self, frames: NDArray[np.uint8]) -> None:
-        """USLP has no master channel count."""
-        del frames
-
     def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
         """By the OCF flag of the frame (4.1.2)."""
         return (frames.data[:, 6] & 8).nonzero()[0]
-
-    def n_replayed(self, frames: Frames) -> int:
-        """USLP has no replay flag."""
-        del frames
-        return 0
-
-    def insert_times(self, frames: NDArray[np.uint8]) -> None:
-        """The layout of a USLP insert zone is not configurable."""
-        del frames
 
     def maps(self, frames: Frames) -> Ints:
         """Four bits before the end-of-header flag (4.1.2)."""

@@ -31,8 +31,7 @@ class Devils:
     def dips(self, time_s: Reals) -> Reals:
         """1 at the bottom of each dip, 0 far from it: float64[n, k]."""
         away = (time_s[:, None] - self.time_s) / (self.width_s / 2.0)
-        shape: Reals = 1.0 / (1.0 + away**2)
-        return shape
+        return 1.0 / (1.0 + away**2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,16 +71,14 @@ def wing_currents_a(timeline: Timeline, time_s: Reals, seed: int) -> Reals:
     mean = np.array([1.62, 1.58, 1.31, 1.35])
     lit = sunlight(timeline, time_s) * 0.998 ** (timeline.sol - 11)
     flicker = np.stack([chance.wander(draw, time_s, 0.03, 20.0, 900.0) for _ in mean], axis=1)
-    currents: Reals = np.clip(lit[:, None] * (mean + flicker), 0.0, None)
-    return currents
+    return np.clip(lit[:, None] * (mean + flicker), 0.0, None)
 
 
 def sunlight(timeline: Timeline, time_s: Reals) -> Reals:
     """On level ground, 1 at 12:27 local mean solar time of a sol in spring, 0 at night: float64[n]."""
     hour = local_hour(timeline.start_ns) + time_s / 3698.968
     height = 0.15 + 0.85 * np.cos(2.0 * np.pi * (hour - 12.1) / 24.0)
-    lit: Reals = np.clip(height / 0.9964, 0.0, None)
-    return lit
+    return np.clip(height / 0.9964, 0.0, None)
 
 
 def _battery(timeline: Timeline, time_s: Reals, driving: Flags, draw: np.random.Generator) -> dict[str, Reals]:

@@ -42,8 +42,7 @@ class Shot:
 
     def centres(self) -> Reals:
         """Detector places of the pixels along one side."""
-        middle: Reals = self.window_first + self.binning * (np.arange(float(self.side_pixels)) + 0.5)
-        return middle
+        return self.window_first + self.binning * (np.arange(float(self.side_pixels)) + 0.5)
 
 
 def stripe_records(

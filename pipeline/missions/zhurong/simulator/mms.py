@@ -58,8 +58,7 @@ def scan_surface(start_ns: int, stop_ns: int, seed: int) -> Measurement:
 
 def radiance_per_dn(name: str, wavelength_nm: Reals, temperature_degc: Reals) -> Reals:
     """W m-2 sr-1 um-1 of one count: [n, k]."""
-    scale: Reals = 1.0 / (_response(name, wavelength_nm / 1000.0, temperature_degc) * _EXPOSURE_S[name])
-    return scale
+    return 1.0 / (_response(name, wavelength_nm / 1000.0, temperature_degc) * _EXPOSURE_S[name])
 
 
 def _response(name: str, wavelength_um: Reals, temperature_degc: Reals) -> Reals:
@@ -83,5 +82,4 @@ def _scene(wavelength_um: Reals, bright: Reals) -> Reals:
 
 def _planck(wavelength_um: Reals, kelvin: float) -> Reals:
     """A black body's W m-2 sr-1 um-1."""
-    result: Reals = 1.191_043e8 / wavelength_um**5 / np.expm1(14_387.77 / (wavelength_um * kelvin))
-    return result
+    return 1.191_043e8 / wavelength_um**5 / np.expm1(14_387.77 / (wavelength_um * kelvin))
