@@ -1,1 +1,1 @@
-"""What travels between the rooms: batches, products, errors."""
+"""Data types shared by all rooms: batches, products, errors."""

@@ -1,9 +1,8 @@
-"""What travels from room to room: immutable dataclasses of arrays (`carrier`), a batch at a time.
+"""Data types that rooms exchange: immutable dataclasses of arrays (`carrier`), in batches.
 
-Nothing here computes, apart from empty batches, the mask of quality and the sol of a true solar time. Times are int64
-nanoseconds: `received_ns` is the Earth receive time since 1970-01-01 UTC (0: not known), `time_ns` the onboard time
-since the mission epoch (`NO_TIME`: none). Columns are in native byte order. Ragged things are one flat array with
-starts and lengths.
+Times are int64 nanoseconds: `received_ns` is the Earth receive time since 1970-01-01 UTC (0: not known), `time_ns` the
+onboard time since the mission epoch (`NO_TIME`: none). Columns are in native byte order. Values of varying length are
+one flat array with starts and lengths.
 """
 
 from __future__ import annotations
@@ -22,41 +21,41 @@ from .reused_memory import Surroundings
 
 NO_TIME = int(np.iinfo(np.int64).min)
 GENERIC_INSTRUMENT = "telemetry"
-"""Stands for the instrument in products of containers that no instrument reads."""
+"""`instrument` of products of containers that no instrument reads."""
 RAW_SUFFIX = ".raw"
-"""Of the name of an array that has the raw counts of another one."""
+"""Ending of the name of an array with the raw counts of another array."""
 RAW_WORDS = "raw value of "
-"""Of the description of such an array, before the name of the other one."""
+"""Begin of the description of such an array, before the name of the other array."""
 
 
 class Quality(IntFlag):
-    """What is known against a packet or a product row. 0 is good."""
+    """Quality bits of a packet or a product row (see QUALITY_MEANINGS). 0 is good."""
 
-    CORRECTED = 1 << 0  # a frame that carried part of it needed Reed-Solomon correction
-    AFTER_GAP = 1 << 1  # packets of its APID, or frames of its channel, are missing just before it
-    UNDESCRIBED = 1 << 2  # longer than its container describes
-    UNKNOWN_VALUE = 1 << 3  # an enumeration without a label for the value
-    OUT_OF_RANGE = 1 << 4  # outside the valid range of its dictionary or calibration
-    SELF_TEST = 1 << 5  # not a measurement: the instrument tested itself
-    SATURATED = 1 << 6  # at the end of the converter's scale
-    CLOCK_JUMP = 1 << 7  # onboard time went back
-    NO_ATTITUDE = 1 << 8  # attitude, heading or mast angle missing or too old: held or absent
-    NO_REFERENCE = 1 << 9  # the dark, panel or other reference that the product wants is missing
-    FRAGMENT = 1 << 10  # part of it was never received
-    FAILED_CHECK = 1 << 11  # a checksum that its dictionary declares is wrong
-    STALE = 1 << 12  # decoded with another packet's value that is old or had not come
+    CORRECTED = 1 << 0
+    AFTER_GAP = 1 << 1
+    UNDESCRIBED = 1 << 2
+    UNKNOWN_VALUE = 1 << 3
+    OUT_OF_RANGE = 1 << 4
+    SELF_TEST = 1 << 5
+    SATURATED = 1 << 6
+    CLOCK_JUMP = 1 << 7
+    NO_ATTITUDE = 1 << 8
+    NO_REFERENCE = 1 << 9
+    FRAGMENT = 1 << 10
+    FAILED_CHECK = 1 << 11
+    STALE = 1 << 12
 
 
 INFORMATION = Quality.CORRECTED | Quality.AFTER_GAP
-"""Bits that tell how a row came and nothing against its values: a corrected symbol is exact, and what is missing before
-a row is not in it."""
+"""Bits about the reception of a row that do not question its values: a corrected symbol is exact, and what is missing
+before a row is not in it."""
 
 DOUBTFUL = Quality(sum(Quality)) & ~INFORMATION
-"""Bits that make a row doubtful: the one mask for whatever marks, leaves out or counts doubtful rows."""
+"""Bits that make a row doubtful."""
 
 
 def usable(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Whether each row has no bit of DOUBTFUL, by its quality bits."""
+    """Whether each row has no bit of DOUBTFUL. `quality: uint32[n]`."""
     return np.asarray((quality & np.uint32(DOUBTFUL)) == 0)
 
 
@@ -79,15 +78,14 @@ QUALITY_MEANINGS: dict[str, str] = {
 
 @carrier
 class ByteBatch:
-    """Bytes as a source read them: `data: uint8[n]`.
+    """Bytes as a source reads them: `data: uint8[n]`.
 
-    `mark_start: int64[k]` (ascending offsets into `data`) and `mark_ns: int64[k]` say when bytes came in: those
-    from `mark_start[i]` on were received at `mark_ns[i]`. No marks: receive times are not known. `station`: which of
-    several recordings of one pass they are of; `ended`: nothing more comes from it. `begins`: no bytes, but
-    those that follow are of another pass. `damage`: what is wrong with what should have followed, in words; empty
-    where nothing is. `missing`: bytes of the recording that are not there just before `data` (-1: their number is not
-    known); `damage` then says why. `unordered`: they came as datagrams, which can overtake each other; else they are in
-    the order in which they were sent. `around`: memory around `data`, where there is some.
+    `mark_start: int64[k]` (ascending offsets into `data`) and `mark_ns: int64[k]`: bytes from `mark_start[i]` on were
+    received at `mark_ns[i]`; without marks, receive times are not known. `station`: number of the recording, of several
+    of one pass; `ended`: it is the last batch of that recording. `begins`: an empty batch before the bytes of another
+    pass. `damage`: description of damage of the recording after `data`, or empty. `missing`: number of bytes of the
+    recording that are lost just before `data` (-1: not known). `unordered`: received as datagrams, which may be
+    reordered. `around`: memory around `data`, or None.
     """
 
     data: NDArray[np.uint8]
@@ -110,10 +108,10 @@ class ByteBatch:
 
 @carrier
 class FrameBatch:
-    """Transfer frames of one link, whole and in order of arrival, after decoding and without parity.
+    """Complete transfer frames of one link, in order of arrival, after decoding, without parity.
 
     `data: uint8[n, L]`; every other field has n elements. `lost`: frames of the channel missing just before this
-    one (0, n, or -1 where the count cannot tell). `n_corrected`: symbols corrected (-1: uncorrectable).
+    one (-1: the frame count does not show it). `n_corrected`: symbols corrected (-1: uncorrectable).
     `first_header_pointer`: as transmitted, 0x7FF none, 0x7FE only idle data. `data_start`, `data_stop`: the
     packet zone inside the frame.
     """
@@ -176,9 +174,9 @@ PACKET_FIELDS = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "v
 
 @carrier
 class Ragged:
-    """Values of differing length: row i is `values[start[i] : start[i] + length[i]]`.
+    """Rows of varying length: row i is `values[start[i] : start[i] + length[i]]`.
 
-    `values`: an array, or a Categorical where they are labels of an enumeration; raw values are always an array.
+    `values`: an array, or a Categorical for labels of an enumeration; raw values are always an array.
     """
 
     values: Any
@@ -190,16 +188,15 @@ class Ragged:
 
 
 Column = NDArray[Any] | Ragged | Categorical
-"""One value for each row, or an array of them; several for each row; texts of an enumeration."""
+"""Array with n rows first; rows of varying length; labels of an enumeration."""
 
 
 @carrier
 class ColumnBatch:
-    """The packets of one container, decoded: one array (n rows first) for each parameter.
+    """The decoded packets of one container: a column (n rows first) for each parameter.
 
-    `columns` are calibrated, `raw` is filled only where asked. `units` holds the unit of each calibrated column
-    that has one. `order: int64[n]` numbers the packets of the whole stream, so that rows of different containers
-    can be put in order of arrival whatever the batches were.
+    `columns`: calibrated; `raw`: empty unless requested. `units`: of calibrated columns that have one. `order:
+    int64[n]`: number of each packet in the stream, to sort rows of different containers by arrival.
     """
 
     container: str
@@ -219,7 +216,7 @@ class ColumnBatch:
 
 @carrier
 class Quantity:
-    """An array of a product with what it means. `dims` names its axes, the first being "row" where it has rows."""
+    """An array of a product with unit and description. `dims`: names of its axes; the first is "row" if it has rows."""
 
     values: NDArray[Any]
     unit: str
@@ -231,9 +228,9 @@ class Quantity:
 class TimeRange:
     """First and last instant of a product on each clock.
 
-    `onboard_ns` since the mission epoch, `utc_ns` since 1970-01-01 UTC; the local times are empty where the
-    mission has no site. `sol` and `lmst_h` are local mean solar time, `ltst_h` is local true solar time, both in hours
-    of 1/24 sol; `ls_deg` in degrees.
+    `onboard_ns` since the mission epoch, `utc_ns` since 1970-01-01 UTC. Local times are None if the mission has no
+    site: `sol` and `lmst_h` (local mean solar time), `ltst_h` (local true solar time), in hours of 1/24 sol; `ls_deg`
+    (areocentric longitude of the Sun) in degrees.
     """
 
     onboard_ns: tuple[int, int]
@@ -245,7 +242,7 @@ class TimeRange:
 
     @property
     def ltst_sol(self) -> tuple[int, int] | None:
-        """The sols that the true solar times belong to; None without a site."""
+        """Sols of the true solar times; None without a site."""
         if self.sol is None or self.lmst_h is None or self.ltst_h is None:
             return None
         first, last = (true_sol(*end) for end in zip(self.sol, self.lmst_h, self.ltst_h, strict=True))
@@ -253,16 +250,16 @@ class TimeRange:
 
 
 def true_sol(sol: int, lmst_h: float, ltst_h: float) -> int:
-    """The sol of a true solar time. It differs from `sol`, of the mean time, only between the two midnights."""
+    """Sol of a true solar time. It differs from that of the mean solar time, `sol`, only between the two midnights."""
     return sol + round((lmst_h - ltst_h) / 24)
 
 
 @carrier
 class Product:
-    """One science product: arrays with units, n rows, each with its quality bits and its onboard time.
+    """One science product of n rows: arrays with units, quality bits and times.
 
-    `id` is made from what is in it, so the same packets give the same id. `level` is the processing level (01, 2A, 2B).
-    `latest` names the arrays whose last row goes to the retained JSON topics.
+    `id`: digest of its origin, the same for the same packets. `level`: processing level (01, 2A, 2B). `latest`: names
+    of arrays whose last row is published on retained JSON topics.
     """
 
     id: str
@@ -279,16 +276,16 @@ class Product:
 
     @property
     def usable(self) -> NDArray[np.bool_]:
-        """Whether each row has no quality bit that makes it doubtful, bool[n]."""
+        """As the function `usable`: bool[n]."""
         return usable(self.quality)
 
 
 @carrier
 class Event:
-    """Something an operator wants to hear of: a gap, a limit, a clock jump, a quarantined batch.
+    """A message for the operator: a gap, a limit violation, a clock jump, a quarantined batch.
 
-    `severity`: info, warning, error. `time_ns`: receive time (0 unknown), of a limit the UTC of its packet where it is
-    known. `details` is plain JSON.
+    `severity`: info, warning, error. `time_ns`: receive time (0: unknown); of a limit violation, UTC of the packet if
+    it is known. `details`: plain JSON.
     """
 
     severity: str
@@ -299,9 +296,8 @@ class Event:
 
 
 def event_clock(details: Mapping[str, Any]) -> str:
-    """Which clock an event's time is of, by its details: "onboard" or "received".
-
-    Events of packets (limits) have both times in their details, and the UTC of the packet as time where it has one.
+    """Clock of the time of an event: "onboard" or "received". `details`: of the event; those of packets have both
+    times.
     """
     both = "received_ns" in details and details.get("onboard_ns") is not None
     return "onboard" if both else "received"
@@ -309,7 +305,7 @@ def event_clock(details: Mapping[str, Any]) -> str:
 
 @carrier
 class Message:
-    """What goes to a broker."""
+    """A message for the broker. `about`: of a newest value, the topic of its product; not sent."""
 
     topic: str
     payload: bytes
@@ -317,12 +313,11 @@ class Message:
     retain: bool = False
     content_type: str = "application/msgpack"
     about: str = ""
-    """Of a `latest` value the topic of its product, for who shows them side by side; the broker is not told."""
 
 
 @carrier
 class Outgoing:
-    """A message to be published. `key`: the identity by which it is published once; empty: whenever it comes."""
+    """A message to be published. `key`: dedup key; empty: no deduplication."""
 
     message: Message
     key: str = ""

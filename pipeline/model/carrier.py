@@ -1,4 +1,4 @@
-"""What kind of class the things are that travel from room to room."""
+"""The class decorator of data types that rooms exchange."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def carrier(cls: type[T]) -> type[T]:
-    """Class decorator: a slotted dataclass whose fields are not set again. The type checker enforces that.
+    """Class decorator: a slotted dataclass that only the type checker treats as frozen (decision 0033).
 
-    A dataclass with `frozen=True` enforces it at run time, too, for 0.3 us a field of each object: a twentieth of what
-    a packet costs from its datagram to its product. Equality and hash are those of a frozen one.
+    `frozen=True` would cost 0.3 us for each field of each object. Equality and hash are those of a frozen dataclass.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)

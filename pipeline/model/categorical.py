@@ -1,7 +1,7 @@
-"""Columns of few different texts: small integer codes, and the table of the texts that they stand for.
+"""Categorical columns: small integer codes, and a table of texts.
 
-An enumeration of one bit takes a byte a value this way, where its labels would take four bytes a character. NumPy makes
-texts of such a column wherever it is handed to it (`numpy.asarray(column)`), comparisons with a text look at the table.
+An enumeration of one bit takes one byte for each value, where its labels would take four bytes a character. NumPy
+functions convert a column to texts (`numpy.asarray(column)`); comparison with a text uses the table.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Mask = NDArray[np.bool_]
 
 
 class Categorical:
-    """`codes: unsigned integers [n, ...]`, places in `categories: unicode[k]`. Neither is changed after it was made.
+    """`codes`: unsigned integers [n, ...], indices into `categories: unicode[k]`; neither may be changed.
 
-    Shape and dtype are those of the array of texts; `nbytes` is what the codes take. Categories may hold texts that no
-    code stands for, and one text twice.
+    Shape and dtype are those of the array of texts; `nbytes` is that of the codes. `categories` may have unused texts,
+    and a text more than once.
     """
 
     __slots__ = ("categories", "codes")
@@ -32,7 +32,7 @@ class Categorical:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of the texts."""
+        """Type of the texts."""
         return self.categories.dtype
 
     @property
@@ -49,7 +49,7 @@ class Categorical:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the codes; those of the table are shared with other columns."""
+        """Bytes of the codes. The table may be shared with other columns."""
         return self.codes.nbytes
 
     def __len__(self) -> int:
@@ -59,16 +59,16 @@ class Categorical:
         return f"Categorical({np.asarray(self)!r})"
 
     def text(self) -> Array:
-        """The array of texts, in memory of its own."""
+        """Array of texts, a copy."""
         return self.categories.take(self.codes, mode="clip")
 
     def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> Array:
         if copy is False:
-            raise ValueError("texts of a categorical column are made when they are asked for: they are a copy")
+            raise ValueError("the texts of a categorical column are always a copy")
         return self.text() if dtype is None else self.text().astype(dtype, copy=False)
 
     def __getitem__(self, index: Any) -> Any:
-        """Some of the values, as a column of this kind; of a single place the text."""
+        """Select values: a Categorical, or the text of a single element."""
         codes = self.codes[index]
         return Categorical(codes, self.categories) if isinstance(codes, np.ndarray) else self.categories[codes]
 
@@ -84,11 +84,11 @@ class Categorical:
         return ~(self == other)
 
     def tolist(self) -> list[Any]:
-        """Python texts, in lists of lists where there are several axes."""
+        """As numpy.ndarray.tolist, of the texts."""
         return cast("list[Any]", self.categories.astype(object)[self.codes].tolist())
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Array:
-        """The texts in another type, as those of an array."""
+        """As numpy.ndarray.astype, of the texts."""
         return self.text().astype(dtype, copy=copy)
 
     def reshape(self, *shape: Any) -> Categorical:
@@ -101,15 +101,15 @@ class Categorical:
         return Categorical(self.codes.copy(), self.categories)
 
     def item(self, *place: int) -> str:
-        """A single text, as `numpy.ndarray.item`."""
+        """As numpy.ndarray.item, of the texts."""
         return str(self.categories[self.codes.item(*place)])
 
     def used(self) -> NDArray[np.intp]:
-        """Places in the table that codes stand for, in ascending order."""
+        """Indices of the categories that occur, ascending."""
         return np.flatnonzero(np.bincount(self.codes.reshape(-1), minlength=len(self.categories)))
 
     def compact(self) -> Categorical:
-        """The same values with a table that has each text once, and none that no code stands for."""
+        """The same values with a sorted table of distinct texts, without unused ones."""
         used = self.used()
         categories, place = np.unique(self.categories[used], return_inverse=True)
         codes = np.zeros(len(self.categories), np.min_scalar_type(max(len(categories) - 1, 0)))
@@ -118,21 +118,21 @@ class Categorical:
 
 
 class CategoryTable:
-    """One table for columns that have tables of their own, as batches of one recording may: it grows by what is new."""
+    """A common table for columns with different tables, such as batches of one recording; it grows with new texts."""
 
     def __init__(self) -> None:
         self._tables: list[Array] = []
         self._places: dict[str, int] = {}
-        """Of each text, once there is a second table."""
+        """Index of each text; filled when there is a second table."""
 
     def codes(self, column: Categorical) -> Array:
-        """The codes of a column in the common table."""
+        """Return the codes of a column in the common table, [n, ...]."""
         if not self._tables:
             self._tables.append(column.categories)
         return column.codes if column.categories is self._tables[0] else self._translated(column)
 
     def categories(self) -> Array:
-        """The common table, in the common type."""
+        """Return the common table, unicode[k]."""
         return self._tables[0] if len(self._tables) == 1 else np.concatenate(self._tables)
 
     def _translated(self, column: Categorical) -> Array:
@@ -150,7 +150,7 @@ class CategoryTable:
 
 
 def concatenated(columns: Sequence[Array | Categorical]) -> Array | Categorical:
-    """Columns one behind the other; as texts where only some of them are columns of codes."""
+    """Concatenate columns along rows; the result is a Categorical only if all are."""
     coded = [column for column in columns if isinstance(column, Categorical)]
     if not coded or len(coded) < len(columns):
         return np.concatenate([np.asarray(column) for column in columns])
@@ -160,7 +160,7 @@ def concatenated(columns: Sequence[Array | Categorical]) -> Array | Categorical:
 
 
 def stacked(columns: Sequence[Array | Categorical], axis: int) -> Array | Categorical:
-    """Columns of one shape side by side along a new axis; as `concatenated`."""
+    """Stack columns of one shape along a new axis; the result is a Categorical only if all are."""
     shape = columns[0].shape
     flat = concatenated(columns).reshape(len(columns), *shape)
     if isinstance(flat, Categorical):

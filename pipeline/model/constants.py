@@ -1,4 +1,4 @@
-"""Numbers that arrays are computed with, as arrays themselves."""
+"""Constants for array operations."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from numpy.typing import DTypeLike, NDArray
 
 
 def constants(dtype: DTypeLike, *values: int) -> tuple[NDArray[Any], ...]:
-    """Each value as an array without axes: with it an operation on a short array takes half the time of a scalar."""
+    """Each value as an array of 0 dimensions: operations on short arrays are twice as fast as with a scalar."""
     return tuple(np.array(value, dtype) for value in values)

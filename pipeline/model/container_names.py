@@ -1,4 +1,4 @@
-"""Names of a dictionary's containers as names of products."""
+"""Product names of a dictionary's containers."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ MAX_KNOWN = 1024
 
 @lru_cache(MAX_KNOWN)
 def product_name(container: str) -> str:
-    """The container's name as one of a product, spelled as the dictionary does: path parts joined by points."""
+    """Product name of a container: parts of its path joined by dots, with "_" for characters that are not allowed."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", container.strip("/").replace("/", ".")) or "unnamed"

@@ -1,18 +1,16 @@
-"""A display that a mission declares: panels on a grid, each with the parameters that it shows."""
+"""Displays of a mission: panels on a grid, each with the parameters that it shows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-PANEL_KINDS = ("plot", "table", "value", "image")
 MAX_COLUMNS, MAX_ROWS = 6, 12
-"""Of the grid."""
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayPanel:
-    """One panel. `parameters`: keys as the page has them, `<container>/<name>` or `<instrument>/<product>/<array>`;
-    `column`, `row`: of its upper left cell, from 0; `width`, `height`: in cells.
+    """One panel. `parameters`: as on the page, `<container>/<name>` or `<instrument>/<product>/<array>`; `column`,
+    `row`: of its upper left cell, from 0; `width`, `height`: in cells.
     """
 
     kind: str
@@ -26,7 +24,7 @@ class DisplayPanel:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """One file. `problems`: why it cannot be shown, a line each; it has no panels then."""
+    """One display file. `problems`: why it cannot be shown, one line each; then it has no panels."""
 
     name: str
     title: str

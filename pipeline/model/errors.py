@@ -1,7 +1,6 @@
-"""What can be wrong, as far as a person can mend it.
+"""Errors that a user can fix: a configuration that cannot be used, a run that cannot continue.
 
-Noise from space is never an exception: it is counted and flagged. What is raised here is for people:
-a configuration that cannot be used, a run that cannot go on.
+Bad data from the link are never an exception: they are counted and flagged.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend in a file: where it stands and what is wrong with it."""
+    """One problem of a file. `line`: from 1; 0: none (the file is missing)."""
 
     text: str
     file: str = ""
     line: int = 0
-    """1-based; 0 where the problem has no line (a file that is missing)."""
     key: str = ""
 
     def __str__(self) -> str:
@@ -26,7 +24,7 @@ class Problem:
 
 
 class DownlinkError(Exception):
-    """A failure told in one clear line; `exit_status` is what the command ends with."""
+    """A failure that is reported in one line. `exit_status`: of the command."""
 
     exit_status = 1
 
@@ -36,13 +34,13 @@ class RunError(DownlinkError):
 
 
 class StoppedError(DownlinkError):
-    """Ctrl-C or SIGTERM, with what there is to know of what was finished before it."""
+    """Ctrl-C or SIGTERM; the text says what was finished before it."""
 
-    exit_status = 130  # as a shell tells Ctrl-C
+    exit_status = 130  # as shells do for SIGINT
 
 
 class ConfigError(DownlinkError):
-    """Wrong usage or configuration, with every problem that was found, in the order of the files."""
+    """Wrong usage or configuration, with all problems, in order of the files."""
 
     exit_status = 2
 

@@ -1,7 +1,7 @@
-"""What a tab of the live page shows, declared without the library that draws it.
+"""Declarations of the tabs of the live page, independent of the library that draws them.
 
-A mission package declares its tabs as `Look`s: which products they need and how much of them is kept. A look whose
-`curves` or `images` say all is drawn by the engine; another names its class.
+A mission package declares a `Look` for each tab: the products that it needs, and how many rows of them are kept. The
+engine draws `curves` and `images`; other looks name their class.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 Rows = dict[str, NDArray[Any]]
 """Columns of equal length."""
 CURVE_ROWS = 20_000
-"""Rows kept of a kind that is drawn as curves."""
+"""Number of rows that are kept of a kind with curves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of a kind of product: how many rows, which arrays of each row, which of all rows, what is derived.
-
-    `derive(rows, before)` gives the rows to keep from the new ones and those kept so far.
+    """Rows of a product kind that are kept: `capacity`: their number; `columns`: arrays with rows; `common`: arrays
+    without rows; `derive(rows, before)`: makes the rows to keep from new rows and those kept so far.
     """
 
     capacity: int
@@ -33,9 +32,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """One plot of curves against time: arrays of one kind of product, a curve each; of a vector, one a component.
+    """One plot of curves against time: one for each array of a product kind, or for each component of a vector.
 
-    `labels`: of the curves, in order; the names of the arrays without. `unit`: of the axis.
+    `labels`: of the curves, in order; default: names of the arrays. `unit`: of the axis.
     """
 
     title: str
@@ -49,9 +48,9 @@ class Curves:
 class Look:
     """One tab.
 
-    `rows`: kinds of product (`instrument/name`) whose rows it needs; `images`: kinds with an array `image`, and what
-    the camera is called. `place`: its class, `module:Class` within the package, for what `curves` and `images` do not
-    say. `is_row`: its parts stand side by side, not one below the other.
+    `rows`: what is kept of product kinds (`instrument/name`) that it needs; `images`: name of the camera by kind with
+    an array `image`. `place`: its class, `module:Class` in the package, if `curves` and `images` are not enough.
+    `is_row`: its parts are side by side, not one below the other.
     """
 
     title: str
@@ -63,7 +62,7 @@ class Look:
 
     @property
     def kept(self) -> dict[str, Kept]:
-        """Of each kind, the rows that it needs, with those of its curves."""
+        """What is kept of each kind, including those of its curves."""
         found = dict(self.rows)
         for one in self.curves:
             before = found[one.kind].columns if one.kind in found else ()
@@ -72,5 +71,5 @@ class Look:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of product that it shows."""
+        """Product kinds that it shows."""
         return (*self.kept, *self.images)

@@ -1,9 +1,9 @@
-r"""Text from outside for people to read: what would steer a terminal or hide in a line is shown as its code.
+r"""Escapes characters of text from outside that could control a terminal or hide text.
 
-Names and texts come from recordings' file names, dictionaries, brokers and stations. Control characters (C0, C1, DEL)
-move cursors and change titles, bidirectional controls reorder what is read, lone surrogates (bytes of a file name that
-are no UTF-8) cannot be encoded. Each becomes its code, such as \x1b. Used for the terminal, the log, the live page,
-and labels of files.
+Such text comes from file names of recordings, dictionaries, brokers and stations. Control characters (C0, C1, DEL)
+move cursors and change titles, bidirectional controls reorder text, surrogates (bytes of a file name that are no UTF-8)
+cannot be encoded. Each is replaced by its code, such as \x1b. Used for the terminal, the log, the live page, and labels
+of files.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _IN_A_LINE = re.compile(f"[{_STEERING}\t\n]")
 
 
 def printable(text: str) -> str:
-    """The text in one line: line feeds and tabs are codes too."""
+    """Escape a text for one line: line feeds and tabs, too."""
     return _IN_A_LINE.sub(_code, text)
 
 
 def printable_lines(text: str) -> str:
-    """The text with its lines and tabs as they are."""
+    """Escape a text of several lines: line feeds and tabs are kept."""
     return _IN_LINES.sub(_code, text)
 
 
 def printable_values(value: Any, depth: int = 4) -> Any:
-    """A value of a log entry with all its texts printable, those in lists and maps too."""
+    """Escape all texts of a log value, down to `depth` nested lists and maps."""
     if isinstance(value, str):
         return printable_lines(value)
     if depth and isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""The arrays of a product and, apart from them, their metadata (units, descriptions, dimensions).
+"""The arrays of a product, separate from their metadata (units, descriptions, dimensions).
 
-The metadata are the same in each product of a container: they are kept once, as an `ArrayMetadata`, and what is made
-from them (the layout of a message) is cached by it. A `Quantity` is assembled where one is asked for.
+All products of a container share one `ArrayMetadata`, which caches values derived from it (such as the layout of a
+message). `Quantity` objects are made on access.
 """
 
 from __future__ import annotations
@@ -19,21 +19,18 @@ T = TypeVar("T")
 Metadata = tuple[str, str, tuple[str, ...]]
 """Unit, description and dims, as in `Quantity`."""
 MAX_KNOWN = 1024
-"""Array metadata remembered, far more than a mission has products."""
+"""Number of cached objects, far more than the product kinds of a mission."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrayMetadata:
-    """`arrays`: unit, description and dims of each array, by name.
-
-    What is made from them (`once`) is kept with them, for as long as they are used.
-    """
+    """`arrays`: unit, description and dims of each array, by name. Caches values derived from them."""
 
     arrays: Mapping[str, Metadata]
     _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What `make` gives, made once for each key."""
+        """Return the cached value of `key`; call `make` the first time."""
         try:
             return cast("T", self._derived[key])
         except KeyError:
@@ -41,7 +38,7 @@ class ArrayMetadata:
 
 
 class Quantities(Mapping[str, Quantity]):
-    """Arrays by name, with their metadata."""
+    """Mapping of array names to `Quantity`. `arrays`: the values, by name."""
 
     __slots__ = ("arrays", "metadata")
 
@@ -51,7 +48,7 @@ class Quantities(Mapping[str, Quantity]):
 
     @staticmethod
     def of(quantities: Mapping[str, Quantity]) -> Quantities:
-        """The same with metadata, one object for all products whose arrays have equal metadata."""
+        """Convert a mapping; equal metadata give one ArrayMetadata object."""
         if isinstance(quantities, Quantities):
             return quantities
         metadata = tuple((name, (one.unit, one.description, one.dims)) for name, one in quantities.items())
@@ -72,5 +69,5 @@ class Quantities(Mapping[str, Quantity]):
 
 @lru_cache(MAX_KNOWN)
 def metadata_of(entries: tuple[tuple[str, Metadata], ...]) -> ArrayMetadata:
-    """One object for equal metadata; `entries`: name and metadata of each array."""
+    """Return the ArrayMetadata object for names and metadata; one object for equal entries."""
     return ArrayMetadata(dict(entries))

@@ -1,6 +1,6 @@
-"""Reductions of an array to one value that cost little where it is short, as in a batch of one packet.
+"""Reductions of arrays to one value that are fast for short arrays, as in a batch of one packet.
 
-NumPy's own take 2 us and more for any array; Python's of a list take 0.5 us for up to some 30 elements.
+NumPy's take 2 us and more for any array; those of a Python list take 0.5 us for up to about 30 elements.
 """
 
 from __future__ import annotations
@@ -14,28 +14,25 @@ _SHORT = 32
 
 
 def smallest(values: NDArray[np.integer[Any]]) -> int:
-    """The smallest."""
+    """Smallest value, of at least one."""
     return int(min(values.ravel().tolist()) if values.size <= _SHORT else values.min())
 
 
 def largest(values: NDArray[np.integer[Any]]) -> int:
-    """The largest."""
+    """Largest value, of at least one."""
     return int(max(values.ravel().tolist()) if values.size <= _SHORT else values.max())
 
 
 def extent(values: NDArray[np.integer[Any]]) -> tuple[int, int]:
-    """The smallest and the largest."""
-    if values.size <= _SHORT:
-        few = values.ravel().tolist()
-        return int(min(few)), int(max(few))
-    return int(values.min()), int(values.max())
+    """Smallest and largest value, of at least one."""
+    return smallest(values), largest(values)
 
 
 def any_true(holds: NDArray[np.bool_]) -> bool:
-    """Whether it holds for any."""
+    """Whether any element is True; False for none."""
     return bool(np.count_nonzero(holds))
 
 
 def all_true(holds: NDArray[np.bool_]) -> bool:
-    """Whether it holds for all."""
+    """Whether all elements are True; True for none."""
     return bool(np.count_nonzero(holds) == holds.size)
