@@ -96,7 +96,7 @@ class Decoder:
         """The columns of each container that the batch holds, in the order of the dictionary. Very long texts can make
         several batches of one container.
         """
-        n = len(packets)
+        n = len(packets.start)
         if n == 0:
             return []
         first, self._n_seen = self._n_seen, self._n_seen + n
@@ -194,7 +194,7 @@ class Decoder:
             return None
         if stay is not None:
             stay.advance(len(rows))
-        every = len(rows) == len(packets)
+        every = len(rows) == len(packets.start)
         quality = packets.quality.copy() if every else packets.quality[rows]
         quality = quality_of(quality, packets.length if every else packets.length[rows], result, node)
         if others is not None:
@@ -224,6 +224,8 @@ class Decoder:
 
     def drain_events(self) -> tuple[Event, ...]:
         """Limits passed and checks failed since the last call, in the order of their packets."""
+        if not self._events:
+            return ()
         drained, self._events = sorted(self._events, key=itemgetter(0)), []
         return tuple(event for _, event in drained)
 

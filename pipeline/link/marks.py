@@ -42,7 +42,7 @@ class ReceiveTimes:
         elif len(self._pieces) > 1 and len(place):
             del self._pieces[:-1]
         if len(start) == 1:
-            return np.full(len(place), time_ns[0], np.int64)
+            return time_ns.repeat(len(place))
         return time_ns[start.searchsorted(place, side="right") - 1]
 
     def forget_before(self, place: int) -> None:

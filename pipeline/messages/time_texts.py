@@ -42,8 +42,8 @@ def time_map(time: TimeRange) -> dict[str, Any]:
         fields["lmst"] = _both(time.lmst_h, clock_text)
     if time.ltst_h is not None:
         fields["ltst"] = _both(time.ltst_h, clock_text)
-    if (sols := time.ltst_sol) is not None:
-        fields["ltst_sol"] = [*sols]
+        if (sols := time.ltst_sol) is not None:
+            fields["ltst_sol"] = [*sols]
     if time.ls_deg is not None:
         fields["ls_deg"] = [*map(float, time.ls_deg)]
     return fields

@@ -33,6 +33,11 @@ def any_true(holds: NDArray[np.bool_]) -> bool:
     return bool(np.count_nonzero(holds))
 
 
+def count_equal(values: NDArray[np.integer[Any]], value: int) -> int:
+    """Number of elements of `values: int[n]` that are `value`."""
+    return values.tolist().count(value) if values.size <= _SHORT else int(np.count_nonzero(values == value))
+
+
 def all_true(holds: NDArray[np.bool_]) -> bool:
     """Whether all elements are True; True for none."""
     return bool(np.count_nonzero(holds) == holds.size)

@@ -194,9 +194,10 @@ class ProcessingChain:
 
     def _decode_packets(self, received: LinkOutput, *, complete: bool = False) -> Outcome:
         packets, events = received.packets, received.events
-        to_publish = packets if self.mission.publish_packets and len(packets) else None
+        n = len(packets.start)
+        to_publish = packets if self.mission.publish_packets and n else None
         is_decoded = self._decoder is not None or self._files is not None
-        if not is_decoded or not (len(packets) or complete):
+        if not is_decoded or not (n or complete):
             return Outcome(packets, events=events, frames=received.frames, to_publish=to_publish)
         records = self._joiner.join(packets) if self._joiner else packets
         products: list[Product] = []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
 from ..model.carrier import carrier
 from ..model.quantities import ArrayMetadata, Quantities
-from ..model.reductions import extent, largest
+from ..model.reductions import count_equal, extent, largest
 from .context import Context
 from .frames import frames_of
 from .kinds import ProductKind, quantities
@@ -162,7 +162,7 @@ def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.i
     Sequence counts wrap: blocks without onboard time differ by receive time, and without that by packet order.
     """
     span = [int(time_ns[0]), int(time_ns[-1])] if len(time_ns) else []
-    if len(packets) and span[:1] in ([], [NO_TIME]):
+    if len(packets.order) and span[:1] in ([], [NO_TIME]):
         span += [int(packets.received_ns[0] or packets.order[0])]
     identity = "\0".join([stream, instrument, product, *map(str, span), ""]).encode()
     counts = np.asarray(packets.apid, _U2).tobytes() + np.asarray(packets.seq_count, _U2).tobytes()
@@ -188,15 +188,15 @@ def column_quantity(packets: ColumnBatch, column: str, unit: str = "", descripti
 
 
 def distinct(values: NDArray[np.uint16]) -> list[int]:
-    """Distinct values in ascending order."""
-    if len(values) and not np.count_nonzero(values != values[0]):  # the usual case; np.unique is slow
-        return [int(values[0])]
+    """The different values in ascending order."""
+    if len(values) and count_equal(values, first := values.item(0)) == len(values):
+        return [first]  # nearly always, and np.unique is slow
     return [int(value) for value in np.unique(values)]
 
 
 def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | None) -> dict[str, Any]:
     packets = draft.packets
-    counts, received_ns, n = packets.seq_count, packets.received_ns, len(packets)
+    counts, received_ns, n = packets.seq_count, packets.received_ns, len(packets.order)
     n_corrected, n_gaps = _n_flagged(packets.quality)
     level = draft.kind.level
     origin: dict[str, Any] = {

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, Column, ColumnBatch, Ragged
 from ..model.categorical import Categorical, concatenated
+from ..model.reductions import count_equal
 
 BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""
@@ -88,12 +89,13 @@ def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
     Rows without onboard time, or all if `window_s` is 0, are grouped by receive time; without this, too, in blocks of
     BLOCK_COUNTS sequence counts.
     """
-    keys = np.empty((len(rows), 2), np.int64, order="F")
+    n = len(rows.order)
+    keys = np.empty((n, 2), np.int64, order="F")
     keys[:, 0], keys[:, 1] = _BY_RECEIPT, rows.received_ns
-    n_received = np.count_nonzero(rows.received_ns)
-    if not n_received:
+    n_unknown = count_equal(rows.received_ns, 0)
+    if n_unknown == n:
         keys[:, 0], keys[:, 1] = _BY_COUNT, rows.seq_count // BLOCK_COUNTS
-    elif n_received < len(rows):
+    elif n_unknown:
         by_count = rows.received_ns == 0
         keys[by_count, 0], keys[by_count, 1] = _BY_COUNT, rows.seq_count[by_count] // BLOCK_COUNTS
     if window_s > 0:

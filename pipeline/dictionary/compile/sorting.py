@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import PacketBatch
-from ...model.reductions import all_true, smallest
+from ...model.reductions import count_equal, smallest
 from ..run.rows import even_stride, gather
 from ..run.runs import Result
 from ..run.values import Places, Values
@@ -68,7 +68,7 @@ class Sorter:
 
         `given`: values of other packets, on which some containers depend. `trial`: without counting what is set aside.
         """
-        rows = self._all_rows(len(packets))
+        rows = self._all_rows(len(packets.start))
         if given is not None:
             set_aside = Counter[str]() if trial else self._set_aside
             return self._in_order(_Descent(flat, packets, set_aside, given).sort(self._plan.root, rows))
@@ -134,7 +134,7 @@ def run_program(
     """Run on some packets; the rows that come back are those that were long enough. `given`: values of others. `stay`:
     memory for what is read at fixed places.
     """
-    if len(rows) == len(packets):
+    if len(rows) == len(packets.start):
         start, length = packets.start, packets.length
     else:
         start, length = packets.start[rows], packets.length[rows]
@@ -187,7 +187,7 @@ def _codes(
 def _alike(codes: NDArray[Any], rows: Rows) -> Iterator[tuple[int, Rows]]:
     """The rows of each code."""
     first = codes.item(0)
-    if len(codes) == 1 or all_true(codes == first):
+    if count_equal(codes, first) == len(codes):
         yield first, rows
         return
     order = np.argsort(codes, kind="stable")

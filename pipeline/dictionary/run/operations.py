@@ -77,17 +77,6 @@ def _delivered(arrays: Arrays, conversion: Conversion, *, has_unknown: bool) -> 
     return arrays[1]
 
 
-def _deliver_rows(arrays: Arrays, conversion: Conversion | None, *, has_unknown: bool) -> Delivery:
-    """Each row of the arrays is a column of its own."""
-    raw = list(arrays[0])
-    if conversion is None:
-        return raw, raw
-    if isinstance(conversion, ToLabels):
-        found = conversion.column(*arrays, has_unknown=has_unknown)
-        return raw, [Categorical(codes, found.categories) for codes in found.codes]
-    return raw, list(arrays[1])
-
-
 class Reads(Protocol):
     """What reads the raw values of several parameters: `Run` or `BitPack`."""
 
@@ -123,7 +112,14 @@ class Numbers:
         return None if flags is None else np.asarray(flags.any(axis=0))
 
     def deliver(self, arrays: Arrays, *, has_unknown: bool) -> Delivery:
-        return _deliver_rows(arrays, self.conversion, has_unknown=has_unknown)
+        """Each row of the arrays as a column of its own."""
+        raw = list(arrays[0])
+        if self.conversion is None:
+            return raw, raw
+        if isinstance(self.conversion, ToLabels):
+            found = self.conversion.column(*arrays, has_unknown=has_unknown)
+            return raw, [Categorical(codes, found.categories) for codes in found.codes]
+        return raw, list(arrays[1])
 
 
 @dataclass(frozen=True, slots=True)

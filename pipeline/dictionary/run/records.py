@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import PacketBatch
-from ...model.reductions import all_true
+from ...model.reductions import count_equal
 from .ragged import flat_starts, ragged_gather
 
 CONTINUATION, FIRST, LAST, UNSEGMENTED = 0, 1, 2, 3
@@ -127,12 +127,12 @@ class RecordJoiner:
         A record has its first segment's header and sequence count, its last segment's `received_ns`, the quality
         bits of all its segments, and sequence flags 3 (whole).
         """
-        n = len(packets)
-        if not n or (not self._partials and not self._lost and all_true(packets.seq_flags == UNSEGMENTED)):
+        n, flags = len(packets.start), packets.seq_flags
+        if not n or (not self._partials and not self._lost and count_equal(flags, UNSEGMENTED) == n):
             return packets
         if len(self._apart):
-            flags = np.where(np.isin(packets.apid, self._apart), UNSEGMENTED, packets.seq_flags)
-            packets = replace(packets, seq_flags=flags.astype(np.uint8))
+            flags = np.where(np.isin(packets.apid, self._apart), np.uint8(UNSEGMENTED), flags)
+            packets = replace(packets, seq_flags=flags)
         key = _stream_keys(packets)
         order = np.argsort(key, kind="stable")
         runs = self._cut(packets, key[order], order)

@@ -41,7 +41,8 @@ def lay_out(partial: PartialPacket, frames: Frames, gaps: Rows, only_idle: NDArr
     end = size.cumsum()
     n_octets = end.item(-1)
     octets = np.empty(n_octets + PAD_BYTES, np.uint8)
-    octets[:n_partial] = partial.octets
+    if n_partial:
+        octets[:n_partial] = partial.octets
     octets[n_octets:] = 0
     _copy_zones(frames, idle, octets[n_partial:n_octets])
     return Zones(octets, end - size, end, gaps, len(idle))
