@@ -1,4 +1,4 @@
-"""The archive on the command line: `clock`, `spice`, `reprocess`."""
+"""Commands that make archives of passes: `clock`, `spice`, `reprocess`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from .options import (
     FileFormat,
     Merge,
     MissionName,
+    OutFile,
     OutFolder,
     Overwrite,
     Passes,
     err,
+    print_err,
     progress,
     readable,
     warn,
@@ -34,22 +36,22 @@ commands = typer.Typer()
 def clock(
     passes: Passes,
     mission: MissionName,
-    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")],
+    out_file: OutFile,
     kernel: Annotated[
         Path | None, typer.Option(metavar="FILE.tsc", help="Write a SPICE clock kernel (type 1) too.")
     ] = None,
     spacecraft: Annotated[
         int | None,
         typer.Option(
-            metavar="ID", max=-1, help="NAIF's id of the clock in the kernel; of the first channel without."
+            metavar="ID", max=-1, help="NAIF id of the clock in the kernel; by default that of the first channel."
         ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit the onboard clock to UTC by the correlation packets of recorded passes.
 
-    Name the file as `correlation` in the table `clock` of mission.toml, relative to its folder. Products that are made
-    from then on have its id in their lineage.
+    Name the file as `correlation` in the table `clock` of mission.toml, relative to its folder. The lineage of products
+    then has its id.
 
     Example: downlink clock replay_data/clean.cadu --mission {mission} --out clock.toml --kernel clock.tsc
     """
@@ -61,26 +63,17 @@ def clock(
     with progress(readable(passes)) as advance:
         wanted = (kernel, spacecraft_of(known, spacecraft)) if kernel else None
         made = write_correlation(
-            passes,
-            known,
-            out_file,
-            advance,
-            wanted,
-            judged=lambda path, report: warn(report, known, path),
+            passes, known, out_file, advance, wanted, on_report=lambda path, report: warn(report, known, path),
             overwrite=overwrite,
-        )
+        )  # fmt: skip
     for one in made.partitions:
         last = one.segments[-1]
-        err.print(
+        print_err(
             f"partition {one.number}: {one.n_pairs} pairs, {one.n_outliers} outliers, {one.n_mended} mended, "
             f"{len(one.segments)} segments, drift {(1 / last.rate - 1) * 1e6:.3f} ppm, "
-            f"one sigma {last.sigma_ns / 1e6:.3f} ms",
-            soft_wrap=True,
+            f"one sigma {last.sigma_ns / 1e6:.3f} ms"
         )
-    err.print(
-        f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}",
-        soft_wrap=True,
-    )
+    print_err(f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}")
 
 
 @commands.command()
@@ -94,13 +87,13 @@ def spice(
             metavar="ID",
             min=-9999,
             max=-1,
-            help="NAIF's id of spacecraft and clock; those of frames follow it. Of the first channel without.",
+            help="NAIF id of spacecraft and clock; those of frames follow from it. By default of the first channel.",
         ),
     ] = None,
     merge: Merge = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write SPICE kernels of a spacecraft from recorded passes: place, attitude, mast, cameras, clock.
+    """Write SPICE kernels of a spacecraft from recorded passes: position, attitude, mast, cameras, clock.
 
     SPK, CK, FK, IK, SCLK, leap seconds, and a meta-kernel that loads them all (docs/spice.md).
 
@@ -115,7 +108,7 @@ def spice(
             passes, known, out_folder, advance, spacecraft, merge=merge, overwrite=overwrite
         )
     warn(report, known, passes[0])
-    err.print(f"{len(paths)} kernels in {out_folder}: load {paths[-1].name}", soft_wrap=True)
+    print_err(f"{len(paths)} kernels in {out_folder}: load {paths[-1].name}")
 
 
 @commands.command()
@@ -125,33 +118,35 @@ def reprocess(
     out_folder: OutFolder,
     file_format: FileFormat = "archive",
     pattern: Annotated[
-        str | None, typer.Option(metavar="GLOB", help="Names of recordings; *.cadu, *.frames and the like without.")
+        str | None,
+        typer.Option(metavar="GLOB", help="Names of recordings; by default *.cadu, *.frames and the like."),
     ] = None,
     stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="In ids and lineage; 'live' for what ingest recorded.")
+        str | None, typer.Option(metavar="NAME", help="In ids and lineage; 'live' for recordings of ingest.")
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Of a Dask cluster, tcp://host:8786; local processes without."),
+        typer.Option(metavar="ADDRESS", help="Of a Dask cluster, tcp://host:8786; by default local processes."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=256, help="Local processes; one for each core without.")
+        int | None, typer.Option(metavar="N", min=1, max=256, help="Local processes; by default one for each core.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Make anew what is up to date too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Make files that are up to date, too.")] = False,
     history: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR", envvar="DOWNLINK_HISTORY", help="Put the rows of all products into a history too."
+            metavar="DIR", envvar="DOWNLINK_HISTORY", help="Put the rows of all products into a history, too."
         ),
     ] = None,
     every: Annotated[
-        float | None, typer.Option(metavar="SECONDS", min=1, help="Look for new passes so often, until Ctrl-C.")
+        float | None,
+        typer.Option(metavar="SECONDS", min=1, help="Look for new passes at this interval, until Ctrl-C."),
     ] = None,
 ) -> None:
     """Make the product files of an archive of passes, a folder for each, and one index of all.
 
-    Passes that are up to date are left alone: the same bytes, software, dictionary, calibration and clock correlation.
-    Stopped and called again it goes on where it was.
+    Passes that are up to date are skipped: same bytes, software, dictionary, calibration and clock correlation. A run
+    that was stopped is resumed.
 
     Example: downlink reprocess replay_data --mission {mission} --out archive --format netcdf
     """
@@ -174,18 +169,14 @@ def reprocess(
 
 
 def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
-    """One run over all passes, with a bar on a terminal and a line for each failure; `quietly`: no news, no line."""
+    """Run over all passes, with a bar on a terminal and a line for each failure. `quietly`: no line if none is new."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from ..commands import reprocess as runner
 
     tasks = runner.tasks_of(wanted)
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
+    text = TextColumn("{task.description}", markup=False)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), text)
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("passes", total=len(tasks))
 
@@ -193,11 +184,11 @@ def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
             bar.update(task, advance=1, description=f"{done.name} {done.state}")
             if done.state == "failed":
                 for line in done.text.splitlines():
-                    err.print(f"downlink: {done.name}: {line}", soft_wrap=True)
+                    print_err(f"downlink: {done.name}: {line}")
 
         counts = runner.reprocess(wanted, tasks, notify)
     if quietly and counts["left alone"] == len(tasks):
         return counts
     summary = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    err.print(f"{len(tasks):,} passes in {wanted.out}: {summary}", soft_wrap=True)
+    print_err(f"{len(tasks):,} passes in {wanted.out}: {summary}")
     return counts

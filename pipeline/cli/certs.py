@@ -1,4 +1,4 @@
-"""`certs` on the command line: certificates and an access list for a lab."""
+"""The command `certs`: certificates and an access list for a lab."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from ..model.printable import printable
-from .services import _extra_services
-from .start import loading
+from .start import extra, loading
 
 commands = typer.Typer()
 
@@ -18,28 +17,28 @@ commands = typer.Typer()
 def certs(
     out: Annotated[Path, typer.Option(metavar="DIR", show_default=False, help="The folder to fill.")],
     host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="The broker's; once for each. localhost without.")
+        list[str] | None, typer.Option(metavar="NAME", help="Of the broker; may be repeated. By default localhost.")
     ] = None,
     station_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Of ingest, for stations; once for each. The broker's without."),
+        typer.Option(metavar="NAME", help="Of ingest, for stations; may be repeated. By default the broker's."),
     ] = None,
     mission: Annotated[str, typer.Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
-    days: Annotated[float, typer.Option(min=0.0, help="How long they hold.")] = 365.0,
+    days: Annotated[float, typer.Option(min=0.0, help="Validity.")] = 365.0,
     each: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="A folder for each of these, as docker-compose.yml has them; what still holds for 30 days is kept.",
+            help="Make a folder for each of these, as in docker-compose.yml; certificates valid for 30 days are kept.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace those that are there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing ones.")] = False,
 ) -> None:
     """Make certificates, an access list and a broker's configuration for a lab.
 
     Example: downlink certs --out certs --host localhost --mission {mission}
     """
-    with _extra_services(), loading():
+    with extra("services"), loading():
         from ..system.cert_folders import keep_certificates
         from ..system.certs import make_certificates
         from ..system.outputs import check_folder

@@ -1,4 +1,4 @@
-"""What a recording is, on the command line: `detect`."""
+"""The command `detect`: link settings of an unknown recording."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Overwrite, err, readable
+from .options import Overwrite, print_err, readable
 from .start import loading
 
 commands = typer.Typer()
@@ -20,14 +20,14 @@ def detect(
     ],
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", show_default=False, help="The mission.toml to write, too."),
+        typer.Option("--out", metavar="FILE", show_default=False, help="Also write the mission.toml here."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find out what link a recording is of, and print a mission.toml for it with its evidence as comments.
+    """Detect the link settings of a recording, and print a mission.toml for it, with the evidence as comments.
 
-    Tried are containers (KISS, pcap), one bit a byte, soft symbols, markers, randomisers, codes, frame lengths and
-    types, FECF, insert zones, secondary and security headers, packets. Of noise it says so, with exit status 1.
+    It tries containers (KISS, pcap), one bit a byte, soft symbols, markers, randomisers, codes, frame lengths and
+    types, FECF, insert zones, secondary and security headers, packets. Noise ends it with exit status 1.
 
     Example: downlink detect recordings/unknown.bin --out unknown/mission.toml
     """
@@ -43,6 +43,4 @@ def detect(
     if out_file is not None:
         with whole_file(out_file) as file:
             file.write(text.encode())
-        err.print(
-            f"written to {out_file}: downlink inspect {recording} --mission {out_file.parent}", soft_wrap=True
-        )
+        print_err(f"written to {out_file}: downlink inspect {recording} --mission {out_file.parent}")

@@ -1,4 +1,4 @@
-"""Examples of `--help`: `{mission}` in a command's text is the mission of the pass that comes with the package."""
+"""Examples in `--help`: `{mission}` in the text of a command is replaced by the mission of the bundled pass."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def _keep(command: ExampleCommand, text: str | None) -> None:
 
 
 class ExampleCommand(TyperCommand):
-    """A command whose help is filled in when it is shown, so that no other run reads what the package brings."""
+    """A command whose example is filled in when its help is shown, so that other runs do not read the package."""
 
     text: str | None
-    """As it was written."""
+    """The help with placeholders."""
     help = property(_filled, _keep)
 
 
 def fill_examples(commands: typer.Typer) -> None:
-    """Let every command of these, and of the groups below, fill in its example."""
+    """Make every command, also of groups below, an ExampleCommand."""
     for command in commands.registered_commands:
         command.cls = ExampleCommand
     for group in commands.registered_groups:

@@ -1,11 +1,9 @@
-"""The history on the command line: `history import`, `get`, `find`, `sql`, `info`, `prune`, `compact`."""
+"""Commands of the history: `history import`, `get`, `find`, `sql`, `info`, `prune`, `compact`, `serve`."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,14 +13,14 @@ import typer
 from ..model.errors import ConfigError
 from ..system import signals
 from ..system.hosts import host_and_port
-from .options import Merge, MissionName, Passes, conclude, err, out, progress, readable, warn
-from .start import loading
+from .options import Merge, MissionName, Passes, conclude, print_err, print_out, reading, scaled, warn
+from .start import extra, loading
 
 if TYPE_CHECKING:
     from ..history.history import History
 
 history = typer.Typer(
-    help="""What was measured when: keep products of all times, and ask for any parameter of any time.
+    help="""History: keep the products of all times, and query any parameter at any time.
 
     Example: downlink history get BATTERY.VOLTAGE --history history --start 2026-11-24 --end 2026-11-24
     """,
@@ -42,16 +40,15 @@ Where = Annotated[
     ),
 ]
 Format = Annotated[
-    Literal["table", "csv", "parquet", "plot"],
-    typer.Option("--format", help="Of the answer; by the ending of --out."),
+    Literal["table", "csv", "parquet", "plot"], typer.Option("--format", help="By default by the ending of --out.")
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", show_default=False, help="Where to write it.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")]
 Start = Annotated[
     str | None,
-    typer.Option(metavar="TIME", show_default=False, help="From then on: ISO 8601, UTC without an offset."),
+    typer.Option(metavar="TIME", show_default=False, help="Begin: ISO 8601, UTC without an offset."),
 ]
 End = Annotated[
-    str | None, typer.Option(metavar="TIME", show_default=False, help="Up to then, excluded; a date: that day too.")
+    str | None, typer.Option(metavar="TIME", show_default=False, help="End, excluded; a date includes that day.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -62,29 +59,27 @@ def import_(
     mission: MissionName,
     where: Where,
     stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The stream of the rows; the file's name without it.")
+        str | None, typer.Option(metavar="NAME", help="The stream of the rows; by default the file's name.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Keep raw values of packets beside.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Import anew what is up to date too.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Keep the raw values of packets, too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Import passes that are up to date, too.")] = False,
     merge: Merge = False,
 ) -> None:
     """Put the products of recordings into a history.
 
-    A pass that is there is left alone; with another dictionary, calibration or clock its rows replace the old ones.
+    A pass that was imported is skipped, unless dictionary, calibration or clock changed: then new rows replace the old.
 
     Example: downlink history import replay_data/clean.cadu replay_data/night.cadu -m {mission} --history history
     """
-    with _extra(), loading():
+    with extra("history"), loading():
         from ..commands.history import import_passes
-        from ..mission.loading import load_mission
-    known = load_mission(mission)
-    with progress(readable(passes, known, merge=merge)) as advance:
+    with reading(passes, mission, merge=merge) as (known, advance):
         made = import_passes(passes, known, where, advance, stream=stream, merge=merge, raw=raw, again=again)
     for one in made:
         warn(one.record.report, known)
         n = sum(one.rows.values())
         how = "was there" if one.was_there else "imported"
-        err.print(f"{one.record.name} {how}: {n:,} rows of {len(one.rows)} kinds in {where}", soft_wrap=True)
+        print_err(f"{one.record.name} {how}: {n:,} rows of {len(one.rows)} kinds in {where}")
     for one in made:
         conclude(one.record.report)
 
@@ -93,7 +88,7 @@ def import_(
 def find(
     where: Where,
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="*TEMP*, or a word of names and descriptions.")
+        str, typer.Argument(metavar="PATTERN", help="*TEMP*, or a word in names and descriptions.")
     ] = "*",
     raw: Annotated[bool, typer.Option("--raw", help="Of raw values.")] = False,
     as_json: AsJson = False,
@@ -106,21 +101,13 @@ def find(
     from ..messages.time_texts import iso_utc
 
     found = opened.find(pattern, "raw" if raw else "calibrated")
-    words = [
-        {
-            "name": one.name,
-            "unit": one.unit,
-            "type": one.type,
-            "first": iso_utc(one.first, "s"),
-            "last": iso_utc(one.last, "s"),
-            "description": one.description,
-        }
-        for one in found
-    ]
+    columns = ["name", "unit", "type", "first", "last", "description"]
+    rows = [{name: getattr(one, name) for name in columns} for one in found]
+    rows = [{**row, **{end: iso_utc(row[end], "s") for end in ("first", "last")}} for row in rows]
     if as_json:
-        _print_json(words)
-        return
-    _show(words, ["name", "unit", "type", "first", "last", "description"])
+        _print_json(rows)
+    else:
+        _show(rows, columns)
 
 
 @history.command()
@@ -133,16 +120,20 @@ def get(
         int | None, typer.Option(metavar="N", min=1, help="At most N samples: mean, min, max, last, count of each.")
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Raw values.")] = False,
-    by: Annotated[Literal["time", "received"], typer.Option("--by", help="Which time is meant.")] = "time",
-    stream: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Of this stream alone.")] = None,
+    by: Annotated[
+        Literal["time", "received"], typer.Option("--by", help="Time that --start and --end refer to.")
+    ] = "time",
+    stream: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only of this stream; may be repeated.")
+    ] = None,
     version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Rows of a version that was replaced.")
+        str | None, typer.Option(metavar="VERSION", help="Rows of this version, also if it was replaced.")
     ] = None,
     column: Annotated[list[str] | None, typer.Option(metavar="NAME", help="More columns: pass, apid, ...")] = None,
     file_format: Format = "table",
     out_file: Out = None,
 ) -> None:
-    """Give values of parameters: a table, CSV, Parquet, or a plot.
+    """Print values of parameters as a table, or write CSV, Parquet, or a plot.
 
     Example: downlink history get weather/meteorology.pressure_pa --history history --points 10
     """
@@ -163,12 +154,14 @@ def get(
 
 @history.command()
 def sql(
-    query: Annotated[str, typer.Argument(metavar="SELECT", help="One query, as DuckDB reads it.")],
+    query: Annotated[
+        str, typer.Argument(metavar="SELECT", help="One query in the SQL of DuckDB; show tables lists the tables.")
+    ],
     where: Where,
     file_format: Format = "table",
     out_file: Out = None,
 ) -> None:
-    """Run one SELECT over the history: a table for each kind, passes, parameters; minutes, hours, days of summaries.
+    """Run one SELECT over the history: tables of kinds, passes, parameters; summaries in minutes, hours, days.
 
     Example: downlink history sql 'select max(pressure_pa) from "weather/meteorology"' --history history
     """
@@ -179,10 +172,10 @@ def sql(
 @history.command()
 def info(
     where: Where,
-    date: Annotated[str | None, typer.Option(metavar="DATE", help="Of this day alone, YYYY-MM-DD.")] = None,
+    date: Annotated[str | None, typer.Option(metavar="DATE", help="Only of this day, YYYY-MM-DD.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is there: for each pass what was received, decoded and lost by APID, and rows by kind and day.
+    """List passes with packets received, decoded and lost by APID, and rows by kind and day.
 
     Example: downlink history info --history history
     """
@@ -207,9 +200,7 @@ def _print_counts(one: dict[str, Any]) -> None:
         one["closes"]
     ]
     span = " to ".join(str(time) for time in one["received"] if time)
-    out.print(
-        f"{one['stream']} {one['pass']}  {span}  version {one['version']}: {closes}", soft_wrap=True, markup=False
-    )
+    print_out(f"{one['stream']} {one['pass']}  {span}  version {one['version']}: {closes}")
     rows = [{"apid": apid, **{key: f"{n:,}" for key, n in counts.items()}} for apid, counts in one["apids"].items()]
     total = {"apid": "all", "received": f"{one['packets'] or 0:,}", "decoded": f"{one['decoded'] or 0:,}"}
     lost = sum(counts.get("lost", 0) for counts in one["apids"].values())
@@ -222,15 +213,15 @@ def _print_counts(one: dict[str, Any]) -> None:
 @history.command()
 def prune(
     where: Where,
-    days: Annotated[float | None, typer.Option(min=0, help="Remove rows of dates older than that.")] = None,
+    days: Annotated[float | None, typer.Option(min=0, help="Remove rows of older dates.")] = None,
     max_size: Annotated[
         str | None, typer.Option("--max-size", metavar="BYTES", help="Remove the oldest dates beyond 500G, 2T, ...")
     ] = None,
     replaced: Annotated[bool, typer.Option("--replaced", help="Remove rows that newer versions replaced.")] = False,
     summary_days: Annotated[
-        float | None, typer.Option(min=0, help="Remove summaries older than that; they stay without.")
+        float | None, typer.Option(min=0, help="Remove older summaries, too; by default all stay.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be removed.")] = False,
 ) -> None:
     """Remove old rows; their summaries of minutes, hours and days stay.
 
@@ -240,7 +231,7 @@ def prune(
     from ..history.retention import prune as remove
 
     if days is None and max_size is None and summary_days is None and not replaced:
-        raise ConfigError("say what is to go: --days, --max-size, --replaced or --summary-days")
+        raise ConfigError("nothing to remove: give --days, --max-size, --replaced or --summary-days")
     gone = remove(
         opened.storage,
         today=datetime.now(UTC).date().isoformat(),
@@ -251,12 +242,12 @@ def prune(
         dry_run=dry_run,
     )
     how = "would go" if dry_run else "removed"
-    err.print(f"{gone.n_files:,} files, {gone.n_bytes / 1e6:,.1f} MB {how}", soft_wrap=True)
+    print_err(f"{gone.n_files:,} files, {gone.n_bytes / 1e6:,.1f} MB {how}")
 
 
 @history.command()
 def compact(where: Where) -> None:
-    """Merge small files of rows, and bring summaries up to date; services do so by themselves.
+    """Merge small files of rows, and update summaries; services do both by themselves.
 
     Example: downlink history compact --history history
     """
@@ -264,7 +255,7 @@ def compact(where: Where) -> None:
     from ..history.maintenance import compact_all
 
     n = compact_all(opened.storage)
-    err.print(f"{n:,} files merged in {where}", soft_wrap=True)
+    print_err(f"{n:,} files merged in {where}")
 
 
 @history.command()
@@ -274,13 +265,15 @@ def serve(
     open_: Annotated[
         str,
         typer.Option(
-            "--open", metavar="history", envvar="DOWNLINK_OPEN", help="Listen beyond this machine without a token."
+            "--open", metavar="history", envvar="DOWNLINK_OPEN", help="Listen on a public address without a token."
         ),
     ] = "",
     flight: Annotated[
         str,
         typer.Option(
-            metavar="HOST:PORT", envvar="DOWNLINK_HISTORY_FLIGHT", help="Serve Arrow Flight there too, for bulk."
+            metavar="HOST:PORT",
+            envvar="DOWNLINK_HISTORY_FLIGHT",
+            help="Serve Arrow Flight, too, for large results.",
         ),
     ] = "",
     origin: Annotated[
@@ -288,54 +281,37 @@ def serve(
         typer.Option(
             metavar="URL",
             envvar="DOWNLINK_HISTORY_ORIGINS",
-            help="Of a page whose scripts may read; once for each.",
+            help="Of a page whose scripts may read; may be repeated.",
         ),
     ] = None,
     mission: Annotated[
         str | None,
-        typer.Option(
-            "--mission", "-m", metavar="M", help="Give the alarm limits of its dictionary with parameters."
-        ),
+        typer.Option("--mission", "-m", metavar="M", help="Add the alarm limits of its dictionary to parameters."),
     ] = None,
 ) -> None:
-    """Answer over HTTP, read-only: values, samples, events, passes, Grafana; /openapi.json says how.
+    """Serve the history over HTTP, read-only: values, samples, events, passes, Grafana; see /openapi.json.
 
-    Beyond this machine requests need a token: DOWNLINK_HISTORY_TOKEN, borne as Authorization: Bearer.
+    On public addresses requests need a token: DOWNLINK_HISTORY_TOKEN, sent as Authorization: Bearer.
 
     Example: downlink history serve --history history
     """
-    with _extra(), loading():
+    with extra("history"), loading():
         from ..commands.history_server import serve as run
         from ..mission.loading import load_mission
     host, port = host_and_port("--listen", listen)
     bulk = host_and_port("--flight", flight) if flight else None
     open_to_all = frozenset(open_.replace(",", " ").split())
-
-    def notify(text: str) -> None:
-        err.print(text, soft_wrap=True, markup=False)
-
     known = load_mission(mission) if mission else None
     serving = run(
-        where, host, port, notify, open_to_all=open_to_all, flight=bulk, origins=origin or (), mission=known
+        where, host, port, print_err, open_to_all=open_to_all, flight=bulk, origins=origin or (), mission=known
     )
     signals.run(serving)
 
 
 def _open(where: str) -> History:
-    with _extra(), loading():
+    with extra("history"), loading():
         from ..history.opening import opened
     return opened(where)
-
-
-@contextmanager
-def _extra() -> Iterator[None]:
-    """ConfigError, with the command that installs it, for a library of the extra `history` that is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        from ..system.software import to_install
-
-        raise ConfigError(f"{error}: {to_install('history')}") from None
 
 
 def _write(opened: History, table: Any, file_format: str, out_file: Path | None) -> None:
@@ -352,7 +328,7 @@ def _write(opened: History, table: Any, file_format: str, out_file: Path | None)
 
 def _print_problems(opened: History) -> None:
     for path, why in opened.problems.items():
-        err.print(f"downlink: left aside: {path}: {why}", soft_wrap=True, markup=False)
+        print_err(f"downlink: skipped: {path}: {why}")
 
 
 def _show(rows: list[dict[str, Any]], names: list[str]) -> None:
@@ -378,11 +354,7 @@ def _date(text: str | None) -> str | None:
 def _size(text: str | None) -> int | None:
     if text is None:
         return None
-    scale = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}.get(text[-1:], 1.0)
-    try:
-        size = float(text[:-1] if scale > 1 else text) * scale
-    except ValueError:
-        size = -1.0
+    size = scaled(text)
     if not 0 <= size < 1e18:
         raise ConfigError(f"--max-size {text}: bytes, such as 500G or 2T")
     return int(size)

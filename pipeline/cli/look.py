@@ -1,4 +1,4 @@
-"""What people look at, on the command line: `watch`, `dashboard`, `plot`, `topics`."""
+"""Commands that show data and topics: `watch`, `dashboard`, `plot`, `topics`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ from .options import (
     Overwrite,
     Passes,
     conclude,
-    err,
     out,
+    print_err,
+    print_out,
     progress,
     readable,
+    reading,
     warn,
 )
 from .start import loading
@@ -38,15 +40,19 @@ commands = typer.Typer()
 
 @commands.command()
 def watch(
-    topics: Annotated[list[str] | None, typer.Argument(metavar="TOPIC", help="Filters; all without.")] = None,
+    topics: Annotated[
+        list[str] | None, typer.Argument(metavar="TOPIC", help="Topic filters; by default all.")
+    ] = None,
     broker: BrokerUrl = "mqtt://localhost",
     count: Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="End after N messages.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, in place of the table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A JSON object for each message, instead of the table.")
+    ] = False,
 ) -> None:
-    """Watch topics as they fill: the newest value of each, its age and rate, and how it went.
+    """Watch topics: the newest value of each, its age, its rate and a sparkline.
 
-    Keys: / filters, s sorts (name, age, rate, quality), r reverses, arrows and pages scroll, q quits. Where the
-    output is no terminal, as with --json: a JSON object for each message.
+    Keys: / filters, s sorts (name, age, rate, quality), r reverses, arrows and pages scroll, q quits. If the output is
+    no terminal: a JSON object for each message.
 
     Example: downlink watch '{mission}/+/latest/#' --broker mqtt://localhost
     """
@@ -80,12 +86,12 @@ def watch(
 @commands.command()
 def dashboard(
     broker: BrokerUrl = "mqtt://localhost",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 is any free one.")] = 5006,
-    address: Annotated[str, typer.Option(metavar="HOST", help="To serve on; 0.0.0.0 is all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any free one.")] = 5006,
+    address: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
     open_: Annotated[
         str,
         typer.Option(
-            "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="dashboard: it may show the page to anyone."
+            "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="dashboard: anyone may open the page."
         ),
     ] = "",
     origin: Annotated[
@@ -93,7 +99,7 @@ def dashboard(
         typer.Option(
             metavar="HOST[:PORT]",
             envvar="DOWNLINK_ORIGINS",
-            help="As browsers see the page, where that is not its address or localhost; once for each.",
+            help="Host of the page in browsers, if not its address or localhost; may be repeated.",
         ),
     ] = None,
     mission: Annotated[
@@ -102,7 +108,7 @@ def dashboard(
             "--mission",
             "-m",
             metavar="M",
-            help="Whose dictionary, ranges of alarms and displays it uses, beside those of packages; once for each.",
+            help="Use its dictionary, alarm ranges and displays, beside those of packages; may be repeated.",
         ),
     ] = None,
     history: Annotated[
@@ -110,11 +116,11 @@ def dashboard(
         typer.Option(
             metavar="URL",
             envvar="DOWNLINK_HISTORY",
-            help="Look back too: a history's folder, its URL, or http:// or grpc:// of `history serve`.",
+            help="History for the past: a folder, s3://, or http:// or grpc:// of `history serve`.",
         ),
     ] = None,
 ) -> None:
-    """Serve a live page of what a broker has: pass, parameters, packets, events, and what a mission's package brings.
+    """Serve a live page of the data on a broker: pass, parameters, packets, events, and tabs of mission packages.
 
     Example: downlink dashboard --broker mqtt://localhost --port 5006
     """
@@ -132,8 +138,8 @@ def dashboard(
                 known,
                 address,
                 port,
-                lambda url: err.print(f"dashboard on {url}; Ctrl-C ends it", soft_wrap=True),
-                lambda text: err.print(text, soft_wrap=True),
+                lambda url: print_err(f"dashboard on {url}; Ctrl-C ends it"),
+                print_err,
                 origins=origin or (),
                 missions=missions,
                 history=history,
@@ -146,23 +152,21 @@ def dashboard(
 def plot(
     passes: Passes, mission: MissionName, out_folder: OutFolder, merge: Merge = False, overwrite: Overwrite = False
 ) -> None:
-    """Make pictures of a pass: one page as PNG and PDF, and a report in one HTML file, without a server.
+    """Make pictures of a pass: a page as PNG and PDF, and a report as one HTML file; no server is needed.
 
     Example: downlink plot replay_data/clean.cadu --mission {mission} --out pictures
     """
     with loading():
         from ..commands import recordings as app
-        from ..mission.loading import load_mission
-    known = load_mission(mission)
     notes: list[str] = []
-    with progress(readable(passes, known, merge=merge)) as advance:
+    with reading(passes, mission, merge=merge) as (known, advance):
         paths, report = app.plot(
             passes, known, out_folder, advance, merge=merge, overwrite=overwrite, notify=notes.append
         )
     warn(report, known)
     for note in notes:
-        err.print(f"downlink: {note}", soft_wrap=True, markup=False)
-    err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
+        print_err(f"downlink: {note}")
+    print_err(f"in {out_folder}: {', '.join(path.name for path in paths)}")
     conclude(report)
 
 
@@ -176,26 +180,26 @@ def topics(
     ],
     passes: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="PASS", help="A pass of it, which shows what its instruments make."),
+        typer.Argument(metavar="PASS", help="A pass of it, for the types of its products."),
     ] = None,
     file_format: Annotated[
         Literal["asyncapi", "markdown"], typer.Option("--format", help="For programs or for people.")
     ] = "asyncapi",
-    as_json: Annotated[bool, typer.Option("--json", help="An AsyncAPI document; of --diff its changes.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="An AsyncAPI document; with --diff the changes.")] = False,
     before: Annotated[
         Path | None,
-        typer.Option("--diff", metavar="OLD.json", help="What changed since this description, of --json."),
+        typer.Option("--diff", metavar="OLD.json", help="List the changes since this description, made by --json."),
     ] = None,
     out_file: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The file to write; standard output without.")
+        Path | None, typer.Option("--out", metavar="FILE", help="The file to write; by default standard output.")
     ] = None,
     merge: Merge = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Describe a mission's topics, payloads and units: an AsyncAPI 3.0 document, or a page.
 
-    Instruments and dictionary declare what is published, so that no pass is needed. With --diff: topics and arrays
-    that were added or removed, or have another type or unit; it ends with 0 where that is nothing, else with 1.
+    Instruments and dictionary declare the products, so that no pass is needed. With --diff: topics and arrays that were
+    added or removed, or have another type or unit; exit status 0 if there are none, else 1.
 
     Example: downlink topics {mission} replay_data/clean.cadu --out {mission}.asyncapi.json
     """
@@ -218,11 +222,8 @@ def topics(
     if before is not None:
         _print_changes(list(changes(read_document(before), found)), as_json=as_json)
         return
-    text = (
-        page(found)
-        if file_format == "markdown" and not as_json
-        else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    )
+    is_page = file_format == "markdown" and not as_json
+    text = page(found) if is_page else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if out_file is None or not to_file:
         sys.stdout.write(text)
     else:
@@ -237,15 +238,15 @@ def _print_changes(found: list[Change], *, as_json: bool) -> None:
         sys.stdout.write(json.dumps({"changes": [asdict(one) for one in found]}) + "\n")
     else:
         for one in found:
-            out.print(str(one), soft_wrap=True, highlight=False, markup=False)
+            print_out(str(one))
         if not found:
-            out.print("no change that a subscriber would notice")
+            print_out("no change that a subscriber would notice")
     if found:
         raise typer.Exit(RunError.exit_status)
 
 
 def _mission_and_passes(first: str, passes: list[Path]) -> tuple[str, list[Path]]:
-    """Tell the mission from the passes: where DOWNLINK_MISSION names it, the first word may be a pass already."""
+    """Separate the mission from the passes: if DOWNLINK_MISSION names it, the first argument may be a pass."""
     named, path = os.environ.get("DOWNLINK_MISSION"), Path(first)
     if named and first != named and path.is_file() and path.name != "mission.toml":
         return named, [path, *passes]

@@ -1,4 +1,4 @@
-"""The command line: where something is wrong one clear line, and the exit status of the contract."""
+"""The command line: all commands, and their errors as one line and an exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from . import services as cli_services
 from . import simulate as cli_simulate
 from . import stage_history as cli_stage_history
 from .examples import fill_examples
-from .options import err, out, readable
+from .options import check_exist, print_err, print_out, readable
 from .start import loading
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _show_version(asked: bool) -> None:
     if asked:
         from ..system.software import software
 
-        out.print(software())
+        print_out(software())
         raise typer.Exit
 
 
@@ -76,7 +76,7 @@ def common(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Take the options that stand before a command; the help is that of `cli`."""
+    """Options before a command; the help is that of `cli`."""
 
 
 @cli.command()
@@ -84,31 +84,31 @@ def check(
     mission: Annotated[
         str | None,
         typer.Argument(
-            metavar="M", help="A mission's folder, or its name under configs/; DOWNLINK_MISSION without."
+            metavar="M", help="A mission's folder, or its name under configs/; by default DOWNLINK_MISSION."
         ),
     ] = None,
     dictionary: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Say what becomes of a dictionary, element by element: XTCE files, a folder, an mdb.yaml or CSV.",
+            help="Check only a dictionary, element by element: XTCE files, a folder, an mdb.yaml or CSV.",
         ),
     ] = None,
     root: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="With --dictionary: where packets enter.")
+        list[str] | None, typer.Option(metavar="NAME", help="With --dictionary: root container of packets.")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="What would be passed over with a warning is an error.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings of the dictionary are errors.")] = False,
     packets: Annotated[
         Path | None,
-        typer.Option("--against", metavar="FILE", help="Say how many packets find a container, APID by APID."),
+        typer.Option(
+            "--against", metavar="FILE", help="Count the packets of a file that find a container, by APID."
+        ),
     ] = None,
 ) -> None:
-    """Validate a mission: every problem of its files, with file, line and key; or what it is made of.
+    """Validate a mission: list every problem of its files with file, line and key, or describe the mission.
 
-    With --dictionary a dictionary alone: what of it is supported, passed over or refused, its warnings, the shortest
-    and longest packet of each container. It ends as a mission would that names it.
+    With --dictionary only a dictionary: its elements that are supported, ignored or refused, warnings, the shortest and
+    longest packet of each container. Exit status as of a mission that names it.
 
     Example: downlink check {mission}
     """
@@ -120,9 +120,7 @@ def check(
         mission = os.environ.get("DOWNLINK_MISSION") or None
     if (mission is None) == (dictionary is None):
         raise ConfigError("check either a mission or --dictionary FILE")
-    for path in dictionary or ():
-        if not path.exists():
-            raise ConfigError(f"{path}: there is no such file")
+    check_exist(dictionary or ())
     readable([packets] if packets else [])
     if dictionary is not None:
         _check_dictionary(dictionary, tuple(root or ()), packets, strict=strict)
@@ -131,7 +129,7 @@ def check(
     shown = displays_of(known)
     for key, lines in app.describe(known, shown).items():
         for number, line in enumerate(lines):
-            out.print(f"{'' if number else key:12} {line}", soft_wrap=True)
+            print_out(f"{'' if number else key:12} {line}")
     if packets is not None and known.plan is not None:
         _try_packets(packets, known.plan, known)
 
@@ -142,7 +140,7 @@ def _check_dictionary(paths: list[Path], roots: tuple[str, ...], packets: Path |
 
     found = examine_dictionary(paths, ReaderOptions(strict, roots=roots))
     for line in found.lines:
-        out.print(line, soft_wrap=True)
+        print_out(line)
     if found.problems:
         raise ConfigError(found.problems)
     if packets is not None and found.plan is not None:
@@ -154,20 +152,20 @@ def _try_packets(path: Path, plan: Plan, known: Mission | None = None) -> None:
 
     lines, _ = against(path, plan, known)
     for line in lines:
-        out.print(line, soft_wrap=True)
+        print_out(line)
 
 
 fill_examples(cli)
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user's is one line, never a traceback."""
+    """Run the command line. Errors of users are one line on standard error, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names that are no text, and terminals that have no such letter
+        if isinstance(stream, io.TextIOWrapper):  # names that are not UTF-8, terminals without a character
             stream.reconfigure(errors="backslashreplace")
     try:
         status = cli(standalone_mode=False) or 0
-        if status == StoppedError.exit_status:  # what typer makes of Ctrl-C
+        if status == StoppedError.exit_status:  # typer returns this for Ctrl-C
             raise KeyboardInterrupt  # noqa: TRY301 - as what else ends a run so
     except DownlinkError as error:
         status = _print_error(str(error), error.exit_status)
@@ -175,7 +173,7 @@ def main() -> None:
         where = error.ctx.command_path if error.ctx else "downlink"
         text = error.format_message().replace("Value error, ", "")
         status = _print_error(f"{text} (see {where} --help)" if text else "", error.exit_code)
-    except BrokenPipeError:  # who read our output has enough
+    except BrokenPipeError:  # the reader of our output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except OSError as error:
@@ -188,7 +186,7 @@ def main() -> None:
 
 def _print_error(text: str, status: int) -> int:
     for line in text.splitlines():
-        err.print(f"downlink: {line}", soft_wrap=True)
+        print_err(f"downlink: {line}")
     return status
 
 

@@ -1,4 +1,4 @@
-"""Mission packages on the command line: `mission new`."""
+"""Commands of mission packages: `mission new`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import err
+from .options import print_err
 from .start import loading
 
 mission = typer.Typer(
@@ -23,13 +23,13 @@ commands.add_typer(mission, name="mission")
 
 @mission.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the mission: the first level of its topics.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the mission, the first level of its topics.")],
     xtce: Annotated[
         list[Path] | None,
-        typer.Option(metavar="FILE", help="Its dictionary, once for each file; an example without."),
+        typer.Option(metavar="FILE", help="Its dictionary; may be repeated. By default an example."),
     ] = None,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="A new folder; ./NAME without.")
+        Path | None, typer.Option("--out", metavar="DIR", help="A new folder; by default ./NAME.")
     ] = None,
 ) -> None:
     """Write a mission package that installs and runs: an instrument, its calibration, product kind, tab and test.
@@ -40,7 +40,7 @@ def new(
         from ..commands.scaffold.package import new_package
     folder = out_folder or Path(name)
     files = new_package(name, folder, xtce or [])
-    err.print(f"{folder}: {len(files)} files", soft_wrap=True)
-    for line in (f"pip install -e {folder}", f"downlink check {name}"):
-        err.print(f"  {line}", soft_wrap=True)
-    err.print(f"  downlink replay {folder / 'first.packets'} --mission {name}", soft_wrap=True)
+    print_err(f"{folder}: {len(files)} files")
+    replay = f"downlink replay {folder / 'first.packets'} --mission {name}"
+    for line in (f"pip install -e {folder}", f"downlink check {name}", replay):
+        print_err(f"  {line}")

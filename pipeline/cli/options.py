@@ -1,10 +1,10 @@
-"""What the commands share: options of one meaning, the consoles, and how a pass is asked for and told of."""
+"""What commands share: options, consoles, and functions to read recordings and to report on them."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
 out = console(width=WIDTH)
 err = console(stderr=True)
+
+
+def print_out(text: str) -> None:
+    """Print a line to standard output, unwrapped."""
+    out.print(text, soft_wrap=True)
+
+
+def print_err(text: str) -> None:
+    """Print a line to standard error, unwrapped."""
+    err.print(text, soft_wrap=True)
+
 
 Passes = Annotated[
     list[Path],
@@ -83,10 +94,11 @@ FileFormat = Annotated[
     typer.Option("--format", help="Of each kind of product its own files, or one kind alone."),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
+OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")]
 
 
 def speed_factor(text: str | None, rate_bits_per_s: float | None) -> float | None:
-    """Read --speed; None is as fast as can be, which it is without the option unless a rate is given."""
+    """Parse --speed; None: as fast as possible, the default unless there is a --rate. ConfigError if it is invalid."""
     if text is None:
         return None if rate_bits_per_s is None else 1.0
     if text == "max":
@@ -103,24 +115,34 @@ def speed_factor(text: str | None, rate_bits_per_s: float | None) -> float | Non
 
 
 def rate_of(text: str | None) -> float | None:
-    """Read --rate, in bits per second."""
-    if text is None:
-        return None
-    scale = {"k": 1e3, "M": 1e6}.get(text[-1:], 1.0)
-    try:
-        rate = float(text[:-1] if scale > 1 else text) * scale
-    except ValueError:
-        rate = 0.0
-    if not 1 <= rate <= MOST_BITS_PER_S:
+    """Parse --rate, in bits per second. ConfigError if it is invalid."""
+    rate = None if text is None else scaled(text)
+    if rate is not None and not 1 <= rate <= MOST_BITS_PER_S:
         raise ConfigError(f"--rate {text}: bits per second, such as 2048000, 2048k or 2.048M")
     return rate
 
 
-def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: bool = False) -> int | None:
-    """Check that the recordings are there before anything starts; their size in bytes, where it can be told.
+def scaled(text: str) -> float:
+    """The value of a number that may end with k, M, G or T (powers of 1000); -1 if the text is none."""
+    scale = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}.get(text[-1:], 1.0)
+    try:
+        return float(text[:-1] if scale > 1 else text) * scale
+    except ValueError:
+        return -1.0
 
-    With `mission`, lines on standard error say where recordings that are read one after the other are not in order of
-    time, or are the same. ConfigError where they cannot be read together.
+
+def check_exist(paths: Iterable[Path]) -> None:
+    """ConfigError for the first path that does not exist."""
+    for path in paths:
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+
+
+def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: bool = False) -> int | None:
+    """Check that the recordings exist, before anything starts. Returns their size in bytes; None if it is unknown.
+
+    With `mission`, warns on standard error if recordings that are read one after the other are not in order of time, or
+    are equal. ConfigError if they cannot be read together.
     """
     from ..processing.passes import out_of_order, same_bytes
     from ..recordings.compression import STANDARD_INPUT, compression
@@ -128,16 +150,14 @@ def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: b
     for path in passes:
         if path == STANDARD_INPUT:
             continue
-        if not path.exists():
-            raise ConfigError(f"{path}: there is no such file")
+        check_exist([path])
         if path.is_dir() and not any(path.glob("[0-9]*.raw")):  # as ingest records a pass
             raise ConfigError(f"{path} is a folder: name the recordings in it")
         if len(passes) > 1 and path.is_file() and not path.stat().st_size:
-            err.print(f"downlink: {path}: the recording is empty", soft_wrap=True)
+            print_err(f"downlink: {path}: the recording is empty")
     if mission is not None:
-        for text in (out_of_order(mission, passes, merge=merge), same_bytes(mission, passes, merge=merge)):
-            if text:
-                err.print(f"downlink: {text}", soft_wrap=True)
+        for text in filter(None, (check(mission, passes, merge=merge) for check in (out_of_order, same_bytes))):
+            print_err(f"downlink: {text}")
     if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):
         return None
     return sum(path.stat().st_size for path in passes)
@@ -145,7 +165,7 @@ def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: b
 
 @contextmanager
 def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal; nothing elsewhere."""
+    """Show a progress bar on a terminal; yields the function that advances it by a number of bytes."""
     from .progress import progress_bar
 
     with progress_bar(err) as bar:
@@ -153,8 +173,20 @@ def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda n_bytes: bar.update(task, advance=n_bytes)
 
 
+@contextmanager
+def reading(
+    passes: Sequence[Path], mission: str, *, merge: bool = False, any_channel: bool = False
+) -> Iterator[tuple[Mission, Callable[[int], None]]]:
+    """Load a mission, check the recordings (`readable`), and show a bar while the block reads them."""
+    from ..mission.loading import load_mission
+
+    known = load_mission(mission, any_channel=any_channel)
+    with progress(readable(passes, known, merge=merge)) as advance:
+        yield known, advance
+
+
 def notify(report: dict[str, Any], mission: Mission, title: str, as_json: bool, *, console: Any = None) -> None:
-    """Print the pass report at the end of a run; RunError where messages were left undelivered."""
+    """Print the pass report at the end of a run. RunError if messages were not delivered."""
     warn(report, mission)
     if as_json:
         sys.stdout.write(json.dumps(report) + "\n")
@@ -165,24 +197,24 @@ def notify(report: dict[str, Any], mission: Mission, title: str, as_json: bool, 
 
 
 _PRINTED: set[str] = set()
-"""Dictionaries whose notices have been printed."""
+"""SHA-256 of the dictionaries whose notices have been printed."""
 
 
 def warn(report: Mapping[str, Any], mission: Mission, path: Path | None = None) -> None:
-    """Say on standard error what looks like a wrong mission or a broken recording. `path`: of which, if of several.
+    """Print warnings of a pass on standard error: a wrong mission, a damaged recording, notices of the dictionary once.
 
-    Once for each dictionary also what of it was passed over.
+    `path`: named in front, if there are several recordings.
     """
     digest = mission.lineage.get("dictionary_sha256", "")
     for notice in mission.plan.notices if mission.plan and digest not in _PRINTED else ():
-        err.print(f"downlink: warning: {notice}", soft_wrap=True)
+        print_err(f"downlink: warning: {notice}")
     _PRINTED.add(digest)
     for line in warnings(report, mission.name):
         named = path is None or line.startswith(f"{path.name}: ")
-        err.print(f"downlink: {line}" if named else f"downlink: {path}: {line}", soft_wrap=True)
+        print_err(f"downlink: {line}" if named else f"downlink: {path}: {line}")
 
 
 def conclude(report: Mapping[str, Any]) -> None:
-    """End a command that read a pass: with exit status 1 where nothing of it was right, as `warn` has said."""
+    """End a command that read a pass: exit status 1 if nothing in it was valid, which `warn` has printed."""
     if nothing_right(report):
         raise typer.Exit(RunError.exit_status)

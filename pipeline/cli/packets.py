@@ -1,4 +1,4 @@
-"""Space packets of recordings on the command line: `packets`."""
+"""The command `packets`: space packets of recordings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..model.errors import ConfigError
-from .options import Merge, MissionName, Overwrite, Passes, conclude, err, progress, readable, warn
+from .options import Merge, MissionName, Overwrite, Passes, conclude, print_err, reading, warn
 from .start import loading
 
 commands = typer.Typer()
@@ -39,14 +39,12 @@ def packets(
 ) -> None:
     """Write the space packets of recordings back to back, idle ones left out; or list them.
 
-    Virtual channels come in order of (spacecraft id, channel), packets in order inside each; in a list they come as
-    they were complete.
+    The file has the packets by (spacecraft id, virtual channel), a list those of all channels in order of completion.
 
     Example: downlink packets replay_data/clean.cadu --mission {mission} --out clean.packets
     """
     with loading():
         from ..commands import packets as app
-        from ..mission.loading import load_mission
     lists = list_ or hex_ or fields
     if lists and (by_apid or out_file is not None):
         raise ConfigError("--list, --hex and --fields print: not with --out or --by-apid")
@@ -54,8 +52,7 @@ def packets(
         raise ConfigError("--out FILE: name the file to write, or --list the packets")
     if by_apid and str(out_file) == "-":
         raise ConfigError("--by-apid writes several files: --out is a folder")
-    known = load_mission(mission)
-    with progress(readable(passes, known, merge=merge)) as advance:
+    with reading(passes, mission, merge=merge) as (known, advance):
         if out_file is None:
             report = app.list_packets(
                 passes, known, _print, advance, with_bytes=hex_, with_fields=fields, merge=merge
@@ -67,7 +64,7 @@ def packets(
     warn(report, known)
     if out_file is not None:
         where = f"{len(report['files'])} files in {out_file}" if by_apid else str(out_file)
-        err.print(f"{report['packets']['read']:,} packets in {where}", soft_wrap=True)
+        print_err(f"{report['packets']['read']:,} packets in {where}")
     conclude(report)
 
 

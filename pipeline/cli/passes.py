@@ -1,4 +1,4 @@
-"""Recorded passes on the command line: `demo`, `replay`, `inspect`, `decode`, `products`."""
+"""Commands that read recorded passes: `demo`, `replay`, `inspect`, `decode`, `products`."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ from .options import (
     err,
     notify,
     out,
-    progress,
+    print_err,
     rate_of,
     readable,
+    reading,
     speed_factor,
     warn,
 )
-from .start import loading
+from .start import extra, loading
 
 if TYPE_CHECKING:
     from ..mission.loading import Mission
 
 LAST_LOOK_S = 1.0
-"""A page looks for news twice a second."""
+"""Wait at the end of the demo: a page updates twice a second."""
 AT_END = "at its end: seek back on the dashboard, or Ctrl-C"
 commands = typer.Typer()
 
 
 @commands.command()
 def demo() -> None:
-    """Replay the pass that comes with the package on an embedded broker, and show what comes out.
+    """Replay the bundled pass on an embedded broker, and show its products.
 
-    On a terminal the broker stays up until Ctrl-C, so that you can subscribe to it; in a script it ends by itself.
+    On a terminal the broker runs until Ctrl-C, so that you can subscribe to it; in a script it ends after the pass.
     """
     with loading():
         from ..mission.bundled import bundled_pass, bundled_recording
@@ -79,26 +80,26 @@ def replay(
     speed: Speed = None,
     rate: Rate = None,
     stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
+        str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; by default the file's name.")
     ] = None,
     packets: Annotated[
-        bool, typer.Option("--packets", help="Publish each space packet, too, on <mission>/NAME/packet/<apid>.")
+        bool, typer.Option("--packets", help="Publish space packets, too, on <mission>/NAME/packet/<apid>.")
     ] = False,
     hold: Annotated[
-        bool, typer.Option("--hold", help="Wait at the end for a seek back on the dashboard, until Ctrl-C.")
+        bool, typer.Option("--hold", help="Wait at the end for a seek on the dashboard, until Ctrl-C.")
     ] = False,
     archive: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the product files of the recordings too, at the end.")
+        Path | None, typer.Option(metavar="DIR", help="Write the product files, too, at the end.")
     ] = None,
     history: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Keep the rows of all products in a history too, as they are made."),
+        typer.Option(metavar="DIR", help="Keep the rows of all products in a history, too."),
     ] = None,
     overwrite: Overwrite = False,
     merge: Merge = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
+    """Run recordings through the whole pipeline: publish products on MQTT topics, and print the pass report.
 
     The dashboard, or JSON on <mission>/NAME/control, pauses it, sets its speed and seeks (docs/dashboard.md).
 
@@ -147,23 +148,21 @@ def replay(
             merge=merge,
             overwrite=overwrite,
         )
-        err.print(f"{len(made['files'])} files in {archive}", soft_wrap=True)
+        print_err(f"{len(made['files'])} files in {archive}")
     conclude(report)
 
 
 @commands.command()
 def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json: AsJson = False) -> None:
-    """Read recordings for their pass report alone: frames, losses, channels, packets.
+    """Print the pass report of recordings: frames, losses, channels, packets.
 
-    A mission file without [[channel]] shows all channels. Where nothing can be read, the key to change is named.
+    A mission file without [[channel]] shows all channels. If nothing can be read, the keys to change are named.
 
     Example: downlink inspect replay_data/damaged.cadu --mission {mission}
     """
     with loading():
         from ..commands import recordings as app
-        from ..mission.loading import load_mission
-    known = load_mission(mission, any_channel=True)
-    with progress(readable(passes, known, merge=merge)) as advance:
+    with reading(passes, mission, merge=merge, any_channel=True) as (known, advance):
         report = app.inspect(passes, known, advance, merge=merge)
     notify(report, known, ", ".join(map(str, passes)), as_json)
     conclude(report)
@@ -177,12 +176,12 @@ def decode(
         Path | None, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
     ] = None,
     list_: Annotated[
-        bool, typer.Option("--list", help="List the containers of the recordings and their packets; write nothing.")
+        bool, typer.Option("--list", help="Only list the containers and their numbers of packets.")
     ] = False,
     file_format: Annotated[
         Literal["npz", "parquet", "netcdf"], typer.Option("--format", help="Of the files.")
     ] = "npz",
-    raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Raw counts instead of calibrated values.")] = False,
     merge: Merge = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -192,10 +191,8 @@ def decode(
     """
     with loading():
         from ..commands import recordings as app
-        from ..mission.loading import load_mission
-    known = load_mission(mission)
     if list_:
-        with progress(readable(passes, known, merge=merge)) as advance:
+        with reading(passes, mission, merge=merge) as (known, advance):
             report = app.containers(passes, known, advance, merge=merge)
         warn(report, known)
         for name, count in report["decoded"].items():
@@ -204,15 +201,15 @@ def decode(
         return
     if out_folder is None:
         raise ConfigError("--out DIR: name the folder to fill, or --list the containers")
-    with progress(readable(passes, known, merge=merge)) as advance:
+    with reading(passes, mission, merge=merge) as (known, advance):
         report = app.decode(
             passes, known, out_folder, advance, file_format=file_format, raw=raw, merge=merge, overwrite=overwrite
         )
     warn(report, known)
     listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
-    err.print(f"decoded into {out_folder}: {listing}", soft_wrap=True)
+    print_err(f"decoded into {out_folder}: {listing}")
     for reason, count in report["records"]["set_aside"].items():
-        err.print(f"set aside {count:,}: {reason}", soft_wrap=True)
+        print_err(f"set aside {count:,}: {reason}")
     conclude(report)
 
 
@@ -235,30 +232,22 @@ def products(
     """
     with loading():
         from ..commands import recordings as app
-        from ..mission.loading import load_mission
-    known = load_mission(mission)
-    with progress(readable(passes, known, merge=merge)) as advance:
+    with reading(passes, mission, merge=merge) as (known, advance):
         report = app.write_products(
-            passes,
-            known,
-            out_folder,
-            advance,
-            file_format=file_format,
-            merge=merge,
-            overwrite=overwrite,
+            passes, known, out_folder, advance, file_format=file_format, merge=merge, overwrite=overwrite,
             traverse=traverse,
-        )
+        )  # fmt: skip
     warn(report, known)
-    err.print(f"{len(report['files'])} files in {out_folder}", soft_wrap=True)
+    print_err(f"{len(report['files'])} files in {out_folder}")
     conclude(report)
 
 
 @asynccontextmanager
 async def _demo_dashboard(address: Any) -> AsyncIterator[list[str]]:
-    """Serve the page on a terminal, where Bokeh is installed; a demo without a page is a demo too.
+    """Serve the page of the demo if the output is a terminal and Bokeh is installed.
 
-    Gives a line that says where it is, or why it is not there. It stays until open pages show the last counters, which
-    are those of the report.
+    Yields a line with its URL, or with the reason why it is missing. It is served until open pages show the last
+    counters, those of the report.
     """
     from ..commands import live as app
 
@@ -289,9 +278,9 @@ async def _replay(
     as_json: bool = False,
     keep: Any = None,
 ) -> dict[str, Any]:
-    """Replay, print the report and return it: when the end is first reached if the replay is held there, else after.
+    """Replay and print the report; returns it. With `hold` it is printed when the end is first reached.
 
-    `where`: lines on where to look, shown as soon as there is a connection, and again below the report of one held.
+    `where`: lines with addresses, shown once the broker is connected, and with `hold` again below the report.
     """
     from ..commands import live as app
     from .progress import replay_view
@@ -311,9 +300,6 @@ async def _replay(
                 if not err.is_terminal:
                     _print_lines([*where, AT_END])
 
-        def print_line(text: str) -> None:
-            err.print(f"downlink: {text}", soft_wrap=True)
-
         report = await app.replay(
             passes,
             mission,
@@ -323,7 +309,7 @@ async def _replay(
             speed=speed,
             rate_bits_per_s=rate_bits_per_s,
             begun=begun,
-            print_line=print_line,
+            print_line=lambda text: print_err(f"downlink: {text}"),
             hold=hold,
             merge=merge,
             ended=ended,
@@ -335,18 +321,14 @@ async def _replay(
 
 
 def _keeper(history: str | None, passes: Sequence[Path]) -> Any:
-    """What keeps the rows of a replay; None where no history is named."""
+    """The recorder of the rows of a replay; None without a history."""
     if history is None:
         return None
-    try:
+    with extra("history", "--history"):
         from ..commands.history_replay import ReplayKeeper
-    except ModuleNotFoundError as error:
-        from ..system.software import to_install
-
-        raise ConfigError(f"--history needs {error.name}: {to_install('history')}") from None
     return ReplayKeeper(history, passes)
 
 
 def _print_lines(lines: Sequence[str]) -> None:
     for line in lines:
-        err.print(line, soft_wrap=True)
+        print_err(line)

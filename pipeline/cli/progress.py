@@ -1,4 +1,4 @@
-"""What a person sees while a pass is replayed: a bar, and the topics as they fill."""
+"""Display of a replay on a terminal: a progress bar, and a table of topics."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from ..model.batches import Message
 
-N_VALUES = 3  # latest values that a row has room for
+N_VALUES = 3  # latest values in a row
 
 
 def progress_bar(console: Console) -> Progress:
@@ -26,7 +26,7 @@ def progress_bar(console: Console) -> Progress:
 
 
 class TopicTable:
-    """Each product topic with the messages and bytes so far, and the newest values that came with it."""
+    """Each product topic with its number of messages and bytes so far, and the newest values."""
 
     def __init__(self) -> None:
         self._sent: dict[str, tuple[int, int]] = {}
@@ -64,7 +64,7 @@ def _value(content: dict[str, object]) -> str:
 class ReplayView:
     """Bar and topics of a replay, redrawn on a terminal; nothing elsewhere.
 
-    `where`: lines that stand above them all the time, such as the address to subscribe to.
+    `where`: lines above them, such as the address of the broker.
     """
 
     def __init__(self, console: Console, total_bytes: int | None, where: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ class ReplayView:
         self.live = Live(self._playing(), console=console, refresh_per_second=8, auto_refresh=console.is_terminal)
 
     def advance(self, n_bytes: int, messages: Sequence[Message]) -> None:
-        """Take what was published; less than no bytes where the replay went back."""
+        """Add published messages, and the bytes read for them: negative after a seek back."""
         self._bar.update(self._task, advance=n_bytes)
         self.table.add(messages)
         if self._is_at_end and n_bytes:
@@ -84,14 +84,14 @@ class ReplayView:
             self.live.update(self._playing())
 
     def rest(self, *lines: str) -> None:
-        """Leave the topics as they are and show, below what is printed from now on, `where` and more lines."""
+        """Print the topics, and keep `where` and `lines` below all that is printed later."""
         if self._console.is_terminal:
             self._is_at_end = True
             self.live.update(Text("\n".join(["", *self._where, *lines])))
             self._console.print(self.table)
 
     def close(self) -> None:
-        """Leave the topics on the terminal."""
+        """Remove the bar; the topics stay on the terminal."""
         if not self._is_at_end:
             self.live.update(Group(self._head(), self.table))
 
@@ -104,7 +104,7 @@ class ReplayView:
 
 @contextmanager
 def replay_view(console: Console, total_bytes: int | None, where: Sequence[str] = ()) -> Iterator[ReplayView]:
-    """Show a replay on a terminal, the topics staying at the end; nothing elsewhere."""
+    """Show a replay on a terminal while the block runs; nothing elsewhere."""
     view = ReplayView(console, total_bytes, where)
     if not console.is_terminal:
         yield view

@@ -1,4 +1,4 @@
-"""Recordings on disk on the command line: `recordings verify`, `recordings repair`."""
+"""Commands of recordings on disk: `recordings verify`, `recordings repair`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from ..model.errors import RunError
-from .options import err, out
+from .options import print_err, print_out
 from .start import loading
 
 recordings = typer.Typer(
-    help="""Recorded passes on disk: what is damaged, and what is left.
+    help="""Recorded passes on disk: find damage, and repair it.
 
     Example: downlink recordings verify recordings
     """,
@@ -24,14 +24,14 @@ commands.add_typer(recordings, name="recordings")
 Folders = Annotated[
     list[Path],
     typer.Argument(
-        metavar="DIR", envvar="DOWNLINK_STATE", show_default=False, help="Passes, or folders with passes below."
+        metavar="DIR", envvar="DOWNLINK_STATE", show_default=False, help="Passes, or folders that contain passes."
     ),
 ]
 
 
 @recordings.command()
 def verify(folders: Folders) -> None:
-    """Name each damaged stretch of recorded passes: file, bytes and why. Ends with 1 where there is any.
+    """List the damaged ranges of recorded passes: file, bytes and reason. Exit status 1 if there are any.
 
     Example: downlink recordings verify recordings
     """
@@ -42,10 +42,10 @@ def verify(folders: Folders) -> None:
         n_passes += 1
         n_damaged += bool(faults)
         for fault in faults:
-            out.print(f"{path.parent}/{fault}", soft_wrap=True)
+            print_out(f"{path.parent}/{fault}")
     if n_damaged:
         raise RunError(f"{n_damaged:,} of {n_passes:,} recordings are damaged")
-    err.print(f"{n_passes:,} recordings are whole", soft_wrap=True)
+    print_err(f"{n_passes:,} recordings are whole")
 
 
 @recordings.command()
@@ -53,12 +53,12 @@ def repair(
     folders: Folders,
     out_folder: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Leave the originals where they are, and write there."),
+        typer.Option("--out", metavar="DIR", help="Write here, and leave the originals in place."),
     ] = None,
 ) -> None:
-    """Write damaged passes anew without what is damaged, and say what was cut. The original is kept.
+    """Rewrite damaged passes without their damaged ranges, which are listed. The originals are kept.
 
-    Not while ingest runs. It publishes a repaired pass again when it starts, with equal ids.
+    Stop ingest before. When it starts, it publishes a repaired pass again, with the same product ids.
 
     Example: downlink recordings repair recordings/live/20210525T075000.000000Z
     """
@@ -73,7 +73,7 @@ def repair(
             continue
         n_repaired += 1
         for fault in faults:
-            out.print(f"cut: {path.parent}/{fault}", soft_wrap=True)
-        err.print(f"{made[0]} is repaired; the original is {made[1]}", soft_wrap=True)
+            print_out(f"cut: {path.parent}/{fault}")
+        print_err(f"{made[0]} is repaired; the original is {made[1]}")
     if not n_repaired:
-        err.print("nothing is damaged", soft_wrap=True)
+        print_err("nothing is damaged")

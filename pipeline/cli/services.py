@@ -1,6 +1,6 @@
-"""The services on the command line: `stage ingest`, `stage decode`, `stage publish`, `stage all`.
+"""Commands of the services: `stage ingest`, `stage decode`, `stage publish`, `stage all`.
 
-Every option can be given by an environment variable, DOWNLINK_..., as `--help` shows.
+Each option has an environment variable, DOWNLINK_..., as `--help` shows.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +19,7 @@ from ..model.errors import ConfigError
 from ..system import signals
 from ..system.hosts import host_and_port
 from .options import MissionName
-from .start import loading
+from .start import extra, loading
 
 stage = typer.Typer(help="One stage as a service.", no_args_is_help=True)
 commands = typer.Typer()
@@ -44,16 +43,19 @@ HealthAt = Annotated[
 Open = Annotated[
     str,
     typer.Option(
-        "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="Listeners that may take anyone: stations, health."
+        "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="Listeners that accept any peer: stations, health."
     ),
 ]
 Folder = Annotated[
-    Path, typer.Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="What must survive a restart.")
+    Path,
+    typer.Option(
+        "--state", metavar="DIR", envvar="DOWNLINK_STATE", help="Folder of the state that survives a restart."
+    ),
 ]
 Remember = Annotated[
     float,
     typer.Option(
-        min=0, metavar="S", envvar="DOWNLINK_REMEMBER_S", help="How much a broker that restarts may have forgotten."
+        min=0, metavar="S", envvar="DOWNLINK_REMEMBER_S", help="Time before a restart that a broker may have lost."
     ),
 ]
 Sources = Annotated[
@@ -63,25 +65,33 @@ Sources = Annotated[
         metavar="[NAME=]URL",
         envvar="DOWNLINK_SOURCES",
         show_default=False,
-        help="tcp-listen://H:P, tcp://H:P, feed://H:P, udp://H:P, file:///PATH or stdin:; once for each station.",
+        help="tcp-listen://H:P, tcp://H:P, feed://H:P, udp://H:P, file:///PATH or stdin:; one for each station.",
     ),
 ]
 Fsync = Annotated[
     str,
-    typer.Option(metavar="always|never|S", envvar="DOWNLINK_FSYNC", help="After each piece, or every S seconds."),
+    typer.Option(
+        metavar="always|never|S",
+        envvar="DOWNLINK_FSYNC",
+        help="Sync the recording after each piece, or every S seconds.",
+    ),
 ]
 KeepGb = Annotated[
     float,
-    typer.Option(min=0, metavar="GB", envvar="DOWNLINK_KEEP_GB", help="Of committed passes by station; 0: all."),
+    typer.Option(
+        min=0, metavar="GB", envvar="DOWNLINK_KEEP_GB", help="Size of committed passes to keep, by station; 0: all."
+    ),
 ]
 KeepDays = Annotated[
     float,
-    typer.Option(min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_DAYS", help="Of committed passes; 0: for ever."),
+    typer.Option(
+        min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_DAYS", help="Age of committed passes to keep; 0: all."
+    ),
 ]
 ShareGb = Annotated[
     float,
     typer.Option(
-        min=0, metavar="GB", envvar="DOWNLINK_SHARE_GB", help="Of the disk, for each station; 0: equal parts."
+        min=0, metavar="GB", envvar="DOWNLINK_SHARE_GB", help="Disk quota of each station; 0: equal shares."
     ),
 ]
 ReserveMb = Annotated[
@@ -90,17 +100,22 @@ ReserveMb = Annotated[
         min=-1,
         metavar="MB",
         envvar="DOWNLINK_RESERVE_MB",
-        help="Of the disk, that recordings leave free; -1: 2 % of it, at most 1 GiB.",
+        help="Disk space that recordings leave free; -1: 2 % of the disk, at most 1 GiB.",
     ),
 ]
-FileMb = Annotated[int, typer.Option(min=1, metavar="MB", envvar="DOWNLINK_FILE_MB", help="Of one recorded file.")]
+FileMb = Annotated[
+    int, typer.Option(min=1, metavar="MB", envvar="DOWNLINK_FILE_MB", help="Size of a recorded file.")
+]
 Gap = Annotated[
     float, typer.Option(min=0.1, metavar="S", envvar="DOWNLINK_PASS_GAP_S", help="Silence that ends a pass.")
 ]
 Silence = Annotated[
     float,
     typer.Option(
-        min=0.1, metavar="S", envvar="DOWNLINK_SILENCE_S", help="Without confirmation, a pass is sent again."
+        min=0.1,
+        metavar="S",
+        envvar="DOWNLINK_SILENCE_S",
+        help="A pass is sent again after this time without an acknowledgement.",
     ),
 ]
 
@@ -110,8 +125,8 @@ HistoryAt = Annotated[
     typer.Option(
         metavar="DIR",
         envvar="DOWNLINK_HISTORY",
-        help="A history keeps the rows too, and positions move only when it has them. `stage all` writes it there; "
-        "beside `stage ingest` runs `stage history`.",
+        help="Also keep rows in a history, and commit positions only when it has them. `stage all` writes it there; "
+        "`stage ingest` needs a `stage history` beside it.",
     ),
 ]
 
@@ -119,12 +134,14 @@ HistoryAt = Annotated[
 HistoryDays = Annotated[
     float,
     typer.Option(
-        min=0, metavar="DAYS", envvar="DOWNLINK_HISTORY_DAYS", help="Of rows in the history; 0: for ever."
+        min=0, metavar="DAYS", envvar="DOWNLINK_HISTORY_DAYS", help="Age of rows to keep in the history; 0: all."
     ),
 ]
 HistoryGb = Annotated[
     float,
-    typer.Option(min=0, metavar="GB", envvar="DOWNLINK_HISTORY_GB", help="Of rows in the history; 0: all."),
+    typer.Option(
+        min=0, metavar="GB", envvar="DOWNLINK_HISTORY_GB", help="Size of rows to keep in the history; 0: all."
+    ),
 ]
 HistorySummaryDays = Annotated[
     float,
@@ -132,7 +149,7 @@ HistorySummaryDays = Annotated[
         min=0,
         metavar="DAYS",
         envvar="DOWNLINK_HISTORY_SUMMARY_DAYS",
-        help="Of summaries in the history; 0: for ever.",
+        help="Age of summaries to keep in the history; 0: all.",
     ),
 ]
 
@@ -142,14 +159,13 @@ PublishPackets = Annotated[
     typer.Option(
         "--packets",
         envvar="DOWNLINK_PACKETS",
-        help="Publish each space packet, too, on <mission>/<stream>/packet/<apid>; "
-        "as `packets = true` of \\[products] does.",
+        help="Publish space packets, too, on <mission>/<stream>/packet/<apid>; as `packets = true` of \\[products].",
     ),
 ]
 
 
 def keep_of(days: float, gb: float, summary_days: float) -> tuple[float | None, int | None, float | None]:
-    """How long a history keeps rows and summaries. ConfigError where summaries would go before their rows."""
+    """Days and bytes of rows, and days of summaries, to keep; None: all. ConfigError if summaries end before rows."""
     if 0 < summary_days < days or (summary_days and not days):
         raise ConfigError(
             f"--history-summary-days {summary_days:g}: summaries are kept at least as long as rows, "
@@ -159,7 +175,7 @@ def keep_of(days: float, gb: float, summary_days: float) -> tuple[float | None, 
 
 
 def _of_stations(entry: str, about: str) -> Callable[..., None]:
-    """The command that takes stations, as one stage or as all of them."""
+    """The command `stage ingest`, or that of all stages. `about`: its help."""
 
     def command(
         mission: MissionName,
@@ -183,11 +199,11 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         history_summary_days: HistorySummaryDays = 0.0,
         packets: PublishPackets = False,
     ) -> None:
-        services = _services()
+        services = load_services()
         keep = keep_of(history_days, history_gb, history_summary_days)
         from ..stations.address import read_station
 
-        common = _common(services, mission, broker, health, open_, remember_s, packets=packets)
+        common = common_settings(services, mission, broker, health, open_, remember_s, packets=packets)
         recorded = services.IngestSettings(
             [read_station(text) for text in source],
             state,
@@ -201,21 +217,21 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
             int(share_gb * 1e9),
             int(reserve_mb * 1e6) if reserve_mb >= 0 else None,
         )
-        with _extra_services("history"):
+        with extra("history"):
             signals.run(
                 services.ingest(common, recorded)
                 if entry == "ingest"
                 else services.everything(common, recorded, history, keep)
             )
 
-    if entry == "ingest":  # the history beside it is bounded by its own command, and decode makes messages
+    if entry == "ingest":  # these are options of `stage history` and `stage decode`
         _leave_out(command, "history_days", "history_gb", "history_summary_days", "packets")
     command.__doc__ = about
     return command
 
 
 def _leave_out(command: Callable[..., None], *names: str) -> None:
-    """Take parameters out of the options of a command: they have their defaults."""
+    """Remove options of a command; its parameters have their defaults."""
     whole = inspect.signature(command, eval_str=True)  # as typer evaluates those of other commands
     kept = [one for name, one in whole.parameters.items() if name not in names]
     command.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
@@ -224,7 +240,7 @@ def _leave_out(command: Callable[..., None], *names: str) -> None:
 stage.command(name="ingest")(
     _of_stations(
         "ingest",
-        """Record what the stations send, and see to it that it is published.
+        """Record the bytes of stations, and send them to decode until they are published.
 
         Example: downlink stage ingest -m {mission} --source udp://127.0.0.1:5000 --broker mqtt://localhost
         """,
@@ -233,7 +249,7 @@ stage.command(name="ingest")(
 stage.command(name="all")(
     _of_stations(
         "everything",
-        """All three stages in one process, for the lowest latency.
+        """Run all three stages in one process, for the lowest latency.
 
         Example: downlink stage all -m {mission} --source udp://127.0.0.1:5000 --broker mqtt://localhost
         """,
@@ -246,21 +262,22 @@ def decode(
     mission: MissionName,
     broker: Broker = "mqtt://localhost",
     state: Annotated[
-        Path, typer.Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="For batches that break it.")
+        Path, typer.Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="Folder of quarantined batches.")
     ] = Path("decode-state"),
     health: HealthAt = "127.0.0.1:9102",
     open_: Open = "",
     name: Annotated[
-        str, typer.Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; the host's without it.")
+        str,
+        typer.Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; by default the host's name."),
     ] = "",
     packets: PublishPackets = False,
 ) -> None:
-    """Turn recorded bytes into products. Any number of workers share the passes.
+    """Decode recorded bytes to products. Several workers share the passes.
 
     Example: downlink stage decode -m {mission} --broker mqtt://localhost
     """
-    services = _services()
-    common = _common(services, mission, broker, health, open_, 0.0, packets=packets)
+    services = load_services()
+    common = common_settings(services, mission, broker, health, open_, 0.0, packets=packets)
     signals.run(services.decode(common, name or platform.node().lower() or "1", state))
 
 
@@ -275,54 +292,37 @@ def publish(
     readers: Annotated[
         str,
         typer.Option(
-            metavar="URL", envvar="DOWNLINK_READERS", help="A broker that readers use; its figures are in /metrics."
+            metavar="URL", envvar="DOWNLINK_READERS", help="Broker of the readers; its figures are in /metrics."
         ),
     ] = "",
 ) -> None:
-    """Publish each product once, and tell ingest how far that has come.
+    """Publish each product once, and acknowledge it to ingest.
 
     Example: downlink stage publish -m {mission} --broker mqtt://localhost
     """
-    services = _services()
-    common = _common(services, mission, broker, health, open_, remember_s, readers)
+    services = load_services()
+    common = common_settings(services, mission, broker, health, open_, remember_s, readers)
     signals.run(services.publish(common, state))
 
 
-def _services() -> Any:
-    """The wiring, which needs what other commands do without."""
-    with _extra_services(), loading():
+def load_services() -> Any:
+    """Import the module `services.run`. ConfigError if a library of the extra is missing."""
+    with extra("services"), loading():
         from ..services import run as services
     return services
 
 
-@contextmanager
-def _extra_services(extra: str = "services") -> Iterator[None]:
-    """ConfigError, with the command that installs it, for a library of the extra that is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        from ..system.software import to_install
-
-        raise ConfigError(f"{error}: {to_install(extra)}") from None
-
-
-def _common(
-    services: Any,
-    mission: str,
-    broker: str,
-    health: str,
-    open_: str,
-    remember_s: float,
-    readers: str = "",
-    *,
-    packets: bool = False,
-) -> Any:
+def common_settings(
+    services: Any, mission: str, broker: str, health: str, open_: str, remember_s: float, readers: str = "",
+    *, packets: bool = False,
+) -> Any:  # fmt: skip
+    """The settings that all services share, from the options of these names."""
     from ..mission.loading import load_mission
     from ..mqtt.address import read_address
 
     named = frozenset(open_.replace(",", " ").split())
     address = read_address(broker, os.environ)
-    watched = read_address(readers, {}) if readers else None  # in the clear and without a name, as readers are
+    watched = read_address(readers, {}) if readers else None  # without TLS and user name, as readers connect
     known = load_mission(mission)
     known = replace(known, publish_packets=known.publish_packets or packets)
     health_at = host_and_port("--health", health) if health else None

@@ -1,4 +1,4 @@
-"""Simulators on the command line: `simulate`, with the options of the mission's own."""
+"""The command `simulate`, with the options of the simulator of a mission."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _MISSION = ("--mission", "-m")
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )
 def simulate(context: typer.Context) -> None:
-    """Make a pass of a mission as a ground station records it, and beside it the truth and the receive times.
+    """Make a pass of a mission as a ground station records it, with files of its truth and receive times beside it.
 
-    `--mission NAME` where more than one mission has a simulator; `downlink simulate --help` lists the options of it.
+    `--mission NAME` if several missions have a simulator; `downlink simulate --help` lists its options.
 
     Example: downlink simulate --out my.cadu --lost-frames 20 --symbol-errors 16
     """

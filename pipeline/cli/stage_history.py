@@ -1,4 +1,4 @@
-"""`stage history` on the command line: the history as a service beside the other stages."""
+"""The command `stage history`: the history as a service beside the other stages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .services import (
     HistoryGb,
     HistorySummaryDays,
     Open,
-    _common,
-    _extra_services,
-    _services,
+    common_settings,
     keep_of,
+    load_services,
 )
+from .start import extra
 
 commands = typer.Typer()
 
@@ -43,14 +43,14 @@ def history(
     history_gb: HistoryGb = 0.0,
     history_summary_days: HistorySummaryDays = 0.0,
 ) -> None:
-    """Keep the rows of all products in a history, within a second, and tell ingest how far that has come.
+    """Keep the rows of all products in a history, within a second, and acknowledge them to ingest.
 
-    Ingest must know of it: DOWNLINK_HISTORY, or --history there. docs/history.md says how it is asked.
+    Set DOWNLINK_HISTORY, or --history, of ingest, too. Queries are described in docs/history.md.
 
     Example: downlink stage history -m {mission} --history history --broker mqtt://localhost
     """
-    services = _services()
-    common = _common(services, mission, broker, health, open_, 0.0)
+    services = load_services()
+    common = common_settings(services, mission, broker, health, open_, 0.0)
     keep = keep_of(history_days, history_gb, history_summary_days)
-    with _extra_services("history"):
+    with extra("history"):
         signals.run(services.history(common, where, state, keep))

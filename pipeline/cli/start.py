@@ -1,6 +1,6 @@
-"""What a command does before its work: import what it needs, then prepare the process.
+"""Preparation of a command: import the modules that it needs, then set up signals, memory and log.
 
-`--help` and wrong usage need neither, so that the modules of the command line import only typer and rich at their top.
+`--help` and usage errors need neither, so the modules of the command line import only typer and rich at their top.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
+from ..model.errors import ConfigError
 from ..model.printable import printable_values
 from ..system import interrupt
 from ..system.allocator import collector_paused, keep_freed_memory
@@ -18,8 +19,22 @@ from ..system.terminal import write_traceback
 
 
 @contextmanager
+def extra(name: str, option: str = "") -> Iterator[None]:
+    """ConfigError, with the command that installs it, if the block lacks a library of an extra.
+
+    `option`: that needs the library, for the message.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        from ..system.software import to_install
+
+        raise ConfigError(f"{f'{option} needs {error.name}' if option else error}: {to_install(name)}") from None
+
+
+@contextmanager
 def loading() -> Iterator[None]:
-    """Hold the imports of a command. At the end of the block signals, heap and log are set up for its run."""
+    """Import the modules of a command inside the block; after it signals, allocator and log are set up."""
     with collector_paused():
         yield
     with suppress(ValueError):  # not in the main thread
@@ -29,12 +44,12 @@ def loading() -> Iterator[None]:
 
 
 def _printable(_logger: object, _method: str, entry: Any) -> Any:
-    """A processor of structlog: names and texts from outside steer no terminal."""
+    """A processor of structlog: removes control sequences from texts, which come from files and the network."""
     return {key: value if key == "exc_info" else printable_values(value) for key, value in entry.items()}
 
 
 class _LogStream:
-    """A stream whose failures (a full disk, a reader that is gone) cost log lines and never what is being done."""
+    """A stream that drops log lines on errors (full disk, closed pipe), so that they do not end the command."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -1,9 +1,8 @@
-"""Messages for who watches a broker from a terminal: a table that keeps up with them, or a JSON object a line.
+"""Messages of a broker on a terminal: a table of topics, or a JSON object for each message.
 
-In: topics and payloads as they come, from anyone. Out: rows with the newest value, its quality in words, how old it is
-(of a retained one by its own time, else by its arrival), how fast it comes; what is neither JSON nor a product is shown
-by its size. The levels that all topics begin with stand once above them; a topic that is too long is cut from the left.
-Bounded: topics beyond MAX_TOPICS are only counted.
+In: topics and payloads, which are not trusted. Out: a row for each topic with its newest value, quality in words, age
+(of a retained message by its own time, else since its arrival) and rate. Payloads that are neither JSON nor a product
+are shown by their size. Topic levels that all have in common are shown once; topics beyond MAX_TOPICS are counted.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ from ..model.quality_words import quality_words
 from .watch_view import HELP, View, common_prefix
 
 MAX_TOPICS = 500
-MAX_SHOWN = 300  # characters of a topic and of what it says
-WIDE = 110  # columns of a terminal from which on counts and sparklines have room
+MAX_SHOWN = 300  # characters of a topic and of its value
+WIDE = 110  # least width in columns for counts and sparklines
 AGE_WIDTH, MAX_AGE_WIDTH = 13, 18  # columns of the age
-N_KEPT = 32  # values of a topic that its sparkline shows
-RATE_S = 10.0  # over which a rate is told
+N_KEPT = 32  # values in a sparkline
+RATE_S = 10.0  # interval of a rate
 _BARS = "▁▂▃▄▅▆▇█"
 _LINK = ("frames", "gaps", "lost_frames")
 
@@ -61,7 +60,7 @@ def _bar(value: float, low: float, span: float) -> str:
 
 @dataclass(slots=True)
 class _Row:
-    """What is known of one topic. `n_messages`: those that came while it was watched, retained ones left out."""
+    """State of one topic. `n_messages`: messages since the start, without retained ones."""
 
     text: str = ""
     quality: int = 0
@@ -69,7 +68,7 @@ class _Row:
     last_s: float = 0.0
     retained: bool = False
     time_s: float = math.nan
-    """When the newest value was measured, or else received, in s since 1970; NaN where the message does not say."""
+    """UTC of the newest value, or else of its reception, in s since 1970; NaN if the message has neither."""
     arrivals_s: deque[float] = field(default_factory=lambda: deque(maxlen=200))
     values: deque[float] = field(default_factory=lambda: deque(maxlen=N_KEPT))
 
@@ -86,11 +85,11 @@ class WatchTable:
         self._rows: dict[str, _Row] = {}
         self.view = View()
         self.has_keys = False
-        """Whether keys reach it: then it says which."""
+        """Whether it gets keys; their help is shown then."""
         self.n_left_out = 0
 
     def add(self, topic: str, payload: bytes, retained: bool) -> None:
-        """Take a message; a retained one tells a value, but not how fast they come."""
+        """Add a message; a retained one does not count for the rate."""
         if topic not in self._rows and len(self._rows) >= MAX_TOPICS:
             self.n_left_out += 1
             return
@@ -108,7 +107,7 @@ class WatchTable:
             row.values.append(_float(value))
 
     def press(self, key: str) -> bool:
-        """Take a key, as `View.press` does; False where it ends the command."""
+        """Handle a key, as `View.press`; False if it ends the command."""
         self.has_keys = True
         return self.view.press(key)
 
@@ -148,12 +147,10 @@ class WatchTable:
 
     @staticmethod
     def _table(rows: list[_Cells], width: int) -> Table:
-        """Of what a terminal has room for: below WIDE columns neither counts nor sparklines."""
+        """The table of rows; below WIDE columns without counts and sparklines."""
         is_wide = width >= WIDE
         n_age = max((cell_len(row.age) for row in rows), default=AGE_WIDTH)
-        n_age = min(
-            max(n_age, AGE_WIDTH), MAX_AGE_WIDTH
-        )  # "2,062 d retained" of an old recording is longer than most
+        n_age = min(max(n_age, AGE_WIDTH), MAX_AGE_WIDTH)  # "2,062 d retained" of an old recording is long
         fixed = 6 + n_age + 4 + (9 + N_KEPT + 4 if is_wide else 0)
         room = max(width - fixed, 24)
         n_topic = min(max((cell_len(row.topic) for row in rows), default=8), room * 3 // 5)
@@ -200,7 +197,7 @@ class WatchTable:
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """One row as text. `topic`: without what all begin with."""
+    """One row as text. `topic`: without the common levels."""
 
     topic: str
     newest: Text
@@ -211,7 +208,7 @@ class _Cells:
 
 
 def cut_left(text: str, width: int) -> str:
-    """The end of a text that has room in `width` columns, with an ellipsis in front where it is cut."""
+    """The text, cut from the left to `width` columns, with an ellipsis in front if it is cut."""
     if cell_len(text) <= width:
         return text
     text = text[-width:]
@@ -221,7 +218,7 @@ def cut_left(text: str, width: int) -> str:
 
 
 def _age(seconds: float) -> str:
-    """In words; empty where it is not known (NaN)."""
+    """A duration in words; empty for NaN."""
     if math.isnan(seconds):
         return ""
     for unit, unit_s, until_s in (("s", 1, 60), ("min", 60, 5400), ("h", 3600, 48 * 3600)):
@@ -231,7 +228,7 @@ def _age(seconds: float) -> str:
 
 
 def _time_s(content: dict[str, Any]) -> float:
-    """Of the value itself: its UTC, else when it was received; NaN where neither is told."""
+    """UTC of a value, else of its reception, in s since 1970; NaN without both."""
     for key in ("time", "received"):
         text = content.get(key)
         if isinstance(text, str):
@@ -250,7 +247,7 @@ def _float(value: float) -> float:
 
 
 def _text_of(topic: str, content: dict[str, Any]) -> tuple[str, int]:
-    """The newest of a topic in a few words, and its quality bits."""
+    """Short text of a message, and its quality bits."""
     quality = content.get("quality")
     bits = quality if isinstance(quality, int) else 0
     if "value" in content:
@@ -271,14 +268,8 @@ def _read(topic: str, payload: bytes) -> dict[str, Any]:
         if "/product/" in topic:
             return _summary(unpack_product(payload), len(payload))
         content = json.loads(payload)
-        json.dumps(content)  # what is nested too deep for this
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        RecursionError,
-        MemoryError,
-    ):  # from anyone: not what the topic promises
+        json.dumps(content)  # RecursionError for deep nesting
+    except (ValueError, LookupError, TypeError, RecursionError, MemoryError):  # payloads are not trusted
         return {"bytes": len(payload)}
     return content if isinstance(content, dict) else {"value": content}
 

@@ -1,4 +1,4 @@
-"""Keys of a terminal, one by one: standard input without line editing, for as long as a block lasts."""
+"""Keys of a terminal, one by one: standard input without line editing while a block runs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _KEY = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
 
 
 def key_names(text: str) -> list[str]:
-    """Keys in what a terminal sent; sequences that have no name are passed over."""
+    """Names of the keys in the input of a terminal; unknown control sequences are skipped."""
     found = (_NAMES.get(key, key) for key in _KEY.findall(text))
     return [key for key in found if not key.startswith("\x1b")]
 
 
 @contextmanager
 def keys(press: Callable[[str], None]) -> Iterator[bool]:
-    """Give each key to `press`, on the running event loop. Yields False, and reads nothing, without a terminal.
+    """Call `press` with each key, on the running event loop. Yields False, and reads nothing, without a terminal.
 
-    The terminal is as it was after the block. Ctrl-C stays a signal.
+    The settings of the terminal are restored after the block. Ctrl-C stays a signal.
     """
     try:
         import termios
@@ -60,7 +60,7 @@ def keys(press: Callable[[str], None]) -> Iterator[bool]:
 
 
 async def until_event(work: Coroutine[Any, Any, None], ended: asyncio.Event) -> None:
-    """Do some work to its end, or until an event; an error of the work is raised."""
+    """Await some work, or cancel it at an event. Raises errors of the work."""
     result, _ = await until_first_ends(work, ended.wait())
     if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
         raise result

@@ -1,7 +1,4 @@
-"""Which topics of `watch` are seen, and in what order: a filter, a sort order and a place, steered by keys.
-
-No terminal here: keys come as names, as `watch_keys` reads them.
-"""
+"""Filter, sort order and scroll position of `watch`, changed by keys (names as `watch_keys` gives them)."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ MAX_FILTER = 60  # characters
 
 @dataclass(slots=True)
 class View:
-    """`filter`: text that a topic contains, upper and lower case alike. `n_rows` of `n_all` were shown last."""
+    """`filter`: text that topics must contain, in any case. `n_rows` of `n_all` were shown last."""
 
     filter: str = ""
     sort: str = "name"
@@ -26,9 +23,9 @@ class View:
     typing: bool = False
 
     def press(self, key: str) -> bool:
-        """Take a key: a character, or one of up, down, page up, page down, home, end, enter, escape, backspace.
+        """Handle a key: a character, or up, down, page up, page down, home, end, enter, escape, backspace.
 
-        False where it ends the command.
+        False if it ends the command.
         """
         if self.typing:
             self._type(key)
@@ -57,15 +54,8 @@ class View:
         self.offset = 0
 
     def _scroll(self, key: str) -> None:
-        steps = {
-            "up": -1,
-            "k": -1,
-            "down": 1,
-            "j": 1,
-            "page up": -self.n_rows,
-            "page down": self.n_rows,
-            " ": self.n_rows,
-        }
+        page = self.n_rows
+        steps = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -page, "page down": page, " ": page}
         if key in {"home", "g"}:
             self.offset = 0
         elif key in {"end", "G"}:
@@ -75,14 +65,14 @@ class View:
         self.offset = max(0, min(self.offset, self.n_all - self.n_rows))
 
     def window(self, n: int, n_rows: int) -> slice:
-        """Which of `n` rows to show where `n_rows` have room; keeps the place within them."""
+        """The slice of `n` rows to show if `n_rows` fit; limits the scroll position."""
         self.n_rows, self.n_all = max(n_rows, 1), n
         self.offset = max(0, min(self.offset, n - self.n_rows))
         return slice(self.offset, self.offset + self.n_rows)
 
 
 def common_prefix(topics: Sequence[str]) -> str:
-    """The levels with which all topics begin, with the "/" behind; each keeps its last level."""
+    """The topic levels that all topics have in common, with a trailing "/"; never the last level of one."""
     if not topics:
         return ""
     first, last = min(topics).split("/"), max(topics).split("/")

@@ -32,12 +32,12 @@ def write_correlation(
     progress: Callable[[int], None],
     kernel: tuple[Path, int] | None = None,
     *,
-    judged: Callable[[Path, Mapping[str, Any]], None] = lambda *_: None,
+    on_report: Callable[[Path, Mapping[str, Any]], None] = lambda *_: None,
     overwrite: bool = False,
 ) -> Correlation:
     """Fit a correlation to the pairs of all passes and write it; `kernel`: a file for SPICE too, and its clock's id.
-    `judged` is called with each pass and its report. Passes may be of different days. Raises RunError where they have
-    no pairs that give a correlation.
+    `on_report` is called with each pass and its report. Passes may be of different days. Raises RunError where they
+    have no pairs that give a correlation.
     """
     source = _source(mission)
     inputs = [*passes, *(path for path in mission.files if not _is_correlation(path))]  # it may be fitted anew
@@ -46,9 +46,9 @@ def write_correlation(
         check_file(kernel[0], [*inputs, out], overwrite=overwrite, is_own=_is_kernel)
     found: list[Pairs] = []
     for path in passes:
-        line = ProcessingChain(mission, until="columns")
-        found += _pairs(line, path, source, progress)
-        judged(path, line.report())
+        chain = ProcessingChain(mission, until="columns")
+        found += _pairs(chain, path, source, progress)
+        on_report(path, chain.report())
     made = correlate(_joined(found), source.fit_settings())
     if not made.segments:
         raise RunError(f"{sum(map(len, found))} correlation pairs in {len(passes)} passes: no clock correlation")
@@ -88,15 +88,12 @@ def _begins(path: Path, words: bytes) -> bool:
 
 
 def _pairs(
-    line: ProcessingChain,
-    path: Path,
-    source: ClockSource,
-    progress: Callable[[int], None],
+    chain: ProcessingChain, path: Path, source: ClockSource, progress: Callable[[int], None]
 ) -> list[Pairs]:
     """The pairs of one pass."""
     return [
         source.correlation_pairs(rows)
-        for outcome in outcomes(line, [path], progress)
+        for outcome in outcomes(chain, [path], progress)
         for rows in outcome.columns
         if rows.container == source.pair_container
     ]
