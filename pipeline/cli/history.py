@@ -231,7 +231,7 @@ def prune(
     from ..history.retention import prune as remove
 
     if days is None and max_size is None and summary_days is None and not replaced:
-        raise ConfigError("nothing to remove: give --days, --max-size, --replaced or --summary-days")
+        raise ConfigError("say what is to go: --days, --max-size, --replaced or --summary-days")
     gone = remove(
         opened.storage,
         today=datetime.now(UTC).date().isoformat(),

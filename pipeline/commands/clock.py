@@ -87,9 +87,7 @@ def _begins(path: Path, words: bytes) -> bool:
         return file.read(len(words)) == words
 
 
-def _pairs(
-    chain: ProcessingChain, path: Path, source: ClockSource, progress: Callable[[int], None]
-) -> list[Pairs]:
+def _pairs(chain: ProcessingChain, path: Path, source: ClockSource, progress: Callable[[int], None]) -> list[Pairs]:
     """The pairs of one pass."""
     return [
         source.correlation_pairs(rows)
