@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
-from ..model.errors import ConfigError
 from ..model.time_scales import tt_ns
 from ..system.files import whole_path
-from ..system.software import to_install
 from .cdf_attributes import (
     FILL,
     attributes,
@@ -30,6 +28,7 @@ from .cdf_attributes import (
     number_attributes,
 )
 from .collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, is_sigma, measured
+from .libraries import cdf_writer
 from .netcdf_attributes import LOCAL_TIMES, USABLE
 from .variable_names import variable_names
 
@@ -52,9 +51,9 @@ def write_cdf(path: Path, collection: Collection, origin: Origin, rows: NDArray[
 
     Raises ConfigError without cdflib, RunError where it cannot be written.
     """
-    cdf = cdflib_module()
+    writer = cdf_writer()
     with whole_path(path) as part:
-        file = cdf.cdfwrite.CDF(part, cdf_spec={"Encoding": 6, "Checksum": False, "Compressed": 0})
+        file = writer.CDF(part, cdf_spec={"Encoding": 6, "Checksum": False, "Compressed": 0})
         file.write_globalattrs(global_attributes(collection, origin, path.stem))
         _Writer(file, collection, origin, rows).write()
         file.close()
@@ -213,13 +212,3 @@ def _without_fill(values: NDArray[Any], name: str) -> NDArray[Any]:
             break
         values = values.astype(wider)
     return values
-
-
-def cdflib_module() -> Any:
-    """cdflib, an optional extra; ConfigError where it is missing."""
-    try:
-        import cdflib  # type: ignore[import-untyped] # noqa: PLC0415 -- an optional extra
-        import cdflib.cdfwrite  # type: ignore[import-untyped] # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(f"CDF files need cdflib: {to_install('science')}") from error
-    return cdflib

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.errors import ConfigError
 from ..system.files import whole_file, whole_path
-from ..system.software import to_install
+from ..system.software import optional_module
 from .datasets import dataset
 from .parquet_rows import ROW_GROUP_BYTES, RowGroups
 from .row_columns import Known, RowColumn, TimesKnown, row_columns
@@ -29,9 +28,9 @@ Write = Callable[[Path, SpilledTable, SpilledTable, str, Known], None]
 def writer(name: str) -> tuple[str, Write]:
     """Give the file ending and the function of a format. Raises ConfigError where its library is missing."""
     if name == "parquet":
-        _need("pyarrow", "parquet", "parquet")
+        optional_module("pyarrow", "--format parquet needs pyarrow", "parquet")
     if name == "netcdf":
-        _need("netCDF4", "netcdf", "science")
+        optional_module("netCDF4", "--format netcdf needs netCDF4", "science")
     return {"npz": ("npz", _write_npz), "parquet": ("parquet", _write_parquet), "netcdf": ("nc", _write_netcdf)}[
         name
     ]
@@ -102,11 +101,3 @@ def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> dict[str, Ro
 
 def _all_fields(rows: SpilledTable) -> dict[str, NDArray[Any]]:
     return {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
-
-
-def _need(module: str, name: str, extra: str) -> None:
-    try:
-        __import__(module)
-    except ImportError as error:
-        text = f"--format {name} needs {module}: {to_install(extra)}"
-        raise ConfigError(text) from error

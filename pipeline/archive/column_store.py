@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from ..model.batches import Column, Ragged
 from ..model.errors import RunError
 from .lazy_columns import ColumnLayout, Piece, layout_of, lazy_columns, lazy_values
-from .parquet_rows import RowGroups, pyarrow
+from .libraries import pyarrow
+from .parquet_rows import RowGroups
 from .row_columns import Known, RowColumn, TimesKnown, row_columns
 
 Array = NDArray[Any]
@@ -76,9 +77,7 @@ class ColumnStore:
             self._file.close()
         except OSError as error:
             raise RunError(f"cannot write {self.path}: {error.strerror or error}") from error
-        from pyarrow import parquet  # noqa: PLC0415 -- an optional extra
-
-        self._reader = parquet.ParquetFile(self.path, memory_map=True)
+        self._reader = pyarrow().parquet.ParquetFile(self.path, memory_map=True)
 
     def of_rows(self) -> dict[str, RowColumn]:
         """What is known of each row, as `row_columns` has it for all rows; values as xarray takes them."""

@@ -6,6 +6,7 @@ arrays: NAME (flat), NAME.start and NAME.length. `decode.json` says of which pas
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from ..system.files import interrupted
 from ..system.outputs import check_folder, check_replace, locked_folder
 from .column_formats import writer
 from .column_listing import NAME, Listing, Source, earlier_listing, write_listing
-from .row_columns import ROW_FIELDS, Known, LocalOf, PassCounts, UtcOf
+from .row_columns import ROW_FIELDS, Known, LocalOf, UtcOf
 from .spill import Spill, SpilledTable
 
 Describe = Callable[[str], Mapping[str, str]]
@@ -61,7 +62,7 @@ def column_files(
             known = Known(origin=source.words(), utc_of=utc_of, local_of=local_of)
             for container, (table, rows, units) in files.tables.items():
                 described = replace(
-                    known, units=units, descriptions=describe(container), passes=files.passes[container].counts()
+                    known, units=units, descriptions=describe(container), passes=files.passes[container]
                 )
                 write(paths[container], table, rows, container, described)
                 n_finished += 1
@@ -82,12 +83,12 @@ class ColumnFiles:
         self._spill = spill
         self._raw = raw
         self.tables: dict[str, tuple[SpilledTable, SpilledTable, Mapping[str, str]]] = {}
-        self.passes: dict[str, PassCounts] = {}
+        self.passes: dict[str, Counter[str]] = {}
 
     def add(self, batches: Sequence[ColumnBatch], pass_name: str = "") -> None:
         """Append batches of the pass of this name."""
         for batch in batches:
-            self.passes.setdefault(batch.container, PassCounts()).add(pass_name, len(batch))
+            self.passes.setdefault(batch.container, Counter())[pass_name] += len(batch)
             if batch.container not in self.tables:
                 units = {} if self._raw else batch.units
                 self.tables[batch.container] = SpilledTable(self._spill), SpilledTable(self._spill), units

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import Column, Ragged
 from ..model.categorical import Categorical
-from ..model.errors import ConfigError
-from ..system.software import to_install
+from ..system.software import optional_module
 from .collection import Collection, Origin
 from .netcdf_attributes import global_attributes
 from .product_variables import Variable, product_variables
@@ -97,8 +96,7 @@ def _in_order(column: Any, order: NDArray[np.intp] | None) -> Any:
 
 def _data(column: Column) -> Any:
     """What xarray takes: an array, or one that is made when it is looked at."""
-    from .lazy_rows import padded_rows  # noqa: PLC0415 -- an optional extra
-    from .lazy_texts import lazy_texts  # noqa: PLC0415
+    from .lazy_columns import lazy_texts, padded_rows  # noqa: PLC0415 -- needs xarray, an optional extra
 
     if isinstance(column, Ragged):
         return padded_rows(column)
@@ -134,8 +132,4 @@ def _cf(one: Variable) -> dict[str, Any]:
 
 
 def _xarray() -> Any:
-    try:
-        import xarray as xr  # noqa: PLC0415 -- an optional extra
-    except ImportError as error:
-        raise ConfigError(f"this needs xarray: {to_install('science')}") from error
-    return xr
+    return optional_module("xarray", "this needs xarray", "science")

@@ -11,11 +11,10 @@ from functools import partial
 from typing import Any
 
 from ..products.kinds import DEFAULT_FILES, ProductKind
-from .cdf import cdflib_module
 from .cdf_days import plan_cdf
 from .jobs import Planner, each, plan_tables
-from .libraries import science
-from .netcdf import netcdf4_module, write_netcdf
+from .libraries import cdf_writer, science
+from .netcdf import write_netcdf
 from .pds4_images import plan_images
 from .pictures import plan_pictures
 from .quicklook import write_quicklook
@@ -34,8 +33,8 @@ class FileKind:
 
 
 KINDS: Mapping[str, FileKind] = {
-    "netcdf": FileKind((each("netcdf", ".nc", write_netcdf),), netcdf4_module),
-    "cdf": FileKind((plan_cdf,), cdflib_module),
+    "netcdf": FileKind((each("netcdf", ".nc", write_netcdf),), partial(science, "netCDF4")),
+    "cdf": FileKind((plan_cdf,), cdf_writer),
     "pds4": FileKind((plan_tables, plan_images)),
     "picture": FileKind((plan_pictures,)),
     "segy": FileKind((plan_segy,), partial(science, "segyio")),

@@ -1,18 +1,23 @@
-"""Libraries that write product files: an optional extra, imported when a file is asked for."""
+"""Libraries that write product files: an optional extra, imported when a file is requested."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from ..model.errors import ConfigError
-from ..system.software import to_install
+from ..system.software import optional_module
 
 
 def science(name: str) -> Any:
-    """Import a module of the extra `science`; ConfigError where it is missing."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        library = name.partition(".")[0]
-        raise ConfigError(f"product files need {library}: {to_install('science')}") from error
+    """Import a module of the extra `science`. Raises ConfigError if it is missing."""
+    return optional_module(name, f"product files need {name.partition('.')[0]}", "science")
+
+
+def cdf_writer() -> Any:
+    """The module that writes CDF files. Raises ConfigError if it is missing."""
+    return optional_module("cdflib.cdfwrite", "CDF files need cdflib", "science")
+
+
+def pyarrow() -> Any:
+    """The library, with its module `parquet`. Raises ConfigError if it is missing."""
+    optional_module("pyarrow.parquet", "Parquet needs pyarrow", "parquet")
+    return optional_module("pyarrow", "Parquet needs pyarrow", "parquet")

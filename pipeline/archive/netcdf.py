@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.errors import ConfigError
 from ..system.files import whole_path
-from ..system.software import to_install
 from .collection import Collection, Origin
+from .libraries import science
 from .netcdf_attributes import global_attributes
 from .product_variables import Variable, product_variables
 
@@ -50,7 +49,7 @@ def _new_file(path: Path) -> Iterator[Any]:
     HDF5) ends the process by a segmentation fault. So all is written before, but for the header that closing writes
     over itself; a file that could not be is closed by the system, with the process.
     """
-    file = netcdf4_module().Dataset(path, "w", format="NETCDF4")
+    file = science("netCDF4").Dataset(path, "w", format="NETCDF4")
     try:
         yield file
         file.sync()
@@ -96,12 +95,3 @@ def _blocks(parts: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
 def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
     row_bytes = max(1, int(np.prod(shape[1:])) * item_bytes)
     return (max(1, min(shape[0], CHUNK_BYTES // row_bytes)), *shape[1:])
-
-
-def netcdf4_module() -> Any:
-    """netCDF4, an optional extra; ConfigError where it is missing."""
-    try:
-        import netCDF4  # noqa: PLC0415 -- an optional extra
-    except ImportError as error:
-        raise ConfigError(f"product files need netCDF4: {to_install('science')}") from error
-    return netCDF4

@@ -48,7 +48,7 @@ class PacketColumns:
 
     def __post_init__(self) -> None:
         self.times = TimesKnown().and_of(self.rows)
-        self.known = replace(self.known, passes=())
+        self.known = replace(self.known, passes={})
         self._own_plan = replace(
             self.plan, root=replace(self.node, branches=(), switch=None), signature=None, origins=(), order=()
         )

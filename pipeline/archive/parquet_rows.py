@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import Column, Ragged
 from ..model.categorical import Categorical
-from ..model.errors import ConfigError
-from ..system.software import to_install
+from .libraries import pyarrow
 from .row_columns import Known, RowColumn
 
 ROW_GROUP_BYTES = 32 << 20
@@ -87,8 +86,6 @@ class RowGroups:
 
     def _open(self, of_rows: Mapping[str, RowColumn], columns: Mapping[str, Column], arrays: list[Any]) -> None:
         pa, known = self._pa, self._known
-        from pyarrow import parquet  # noqa: PLC0415 -- an optional extra
-
         words = [_words(description=one.attributes["long_name"]) for one in of_rows.values()]
         words += [_words(unit=known.units.get(name), description=known.descriptions.get(name)) for name in columns]
         names = [*of_rows, *columns]
@@ -99,7 +96,7 @@ class RowGroups:
         ]
         self._schema = pa.schema(fields, metadata={"container": self._container, **known.origin})
         texts = [name for name, one in zip(names, arrays, strict=True) if _is_text(pa, one.type)]
-        self._writer = parquet.ParquetWriter(
+        self._writer = pa.parquet.ParquetWriter(
             self._file,
             self._schema,
             compression=self._compression,
@@ -153,13 +150,3 @@ def _arrow_binary(pa: Any, column: Any) -> Any:
     offsets = pa.py_buffer(np.concatenate([[0], np.cumsum(column.length)]))
     octets = pa.py_buffer(np.ascontiguousarray(column.values))
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(column), [None, offsets, octets])
-
-
-def pyarrow() -> Any:
-    """The library, an optional extra; ConfigError where it is missing."""
-    try:
-        import pyarrow as pa  # noqa: PLC0415 -- an optional extra
-        import pyarrow.parquet  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigError(f"Parquet needs pyarrow: {to_install('parquet')}") from error
-    return pa

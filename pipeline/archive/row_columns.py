@@ -17,7 +17,7 @@ A parameter that has such a name keeps it; the column is then `packet_<name>`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -45,28 +45,11 @@ class RowColumn:
     attributes: Mapping[str, Any]
 
 
-class PassCounts:
-    """Rows of each pass, as they come."""
-
-    __slots__ = ("_counts",)
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-
-    def add(self, name: str, n_rows: int) -> None:
-        """Count rows of a pass; passes come one after the other."""
-        self._counts[name] = self._counts.get(name, 0) + n_rows
-
-    def counts(self) -> list[tuple[str, int]]:
-        """Names and rows, in order."""
-        return list(self._counts.items())
-
-
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of a container and of the pass: `units` and `descriptions` by parameter; `origin`: attributes.
 
-    `passes`: names of the passes, in order, and how many rows are of each.
+    `passes`: number of rows of each pass, by its name, in order.
     """
 
     units: Mapping[str, str] = field(default_factory=dict)
@@ -74,13 +57,12 @@ class Known:
     origin: Mapping[str, str] = field(default_factory=dict)
     utc_of: UtcOf | None = None
     local_of: LocalOf | None = None
-    passes: Sequence[tuple[str, int]] = ()
+    passes: Mapping[str, int] = field(default_factory=dict)
 
     def of_rows(self, first: int, n_rows: int) -> Known:
         """The same for a part of the rows."""
-        ends = np.cumsum([0, *(n for _, n in self.passes)]).clip(first, first + n_rows)
-        counts = np.diff(ends).tolist()
-        return replace(self, passes=[(name, n) for (name, _), n in zip(self.passes, counts, strict=True)])
+        ends = np.cumsum([0, *self.passes.values()]).clip(first, first + n_rows)
+        return replace(self, passes=dict(zip(self.passes, np.diff(ends).tolist(), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +142,10 @@ def _columns(
     yield "packet_order", RowColumn(rows["order"], {"long_name": "number of the packet in the whole stream"})
 
 
-def passes_column(passes: Sequence[tuple[str, int]]) -> RowColumn:
-    """The pass of each row; `passes` as in Known."""
-    names = np.array([name for name, _ in passes])
+def passes_column(passes: Mapping[str, int]) -> RowColumn:
+    """Pass of each row; `passes` as in Known."""
     codes = np.arange(len(passes), dtype=np.min_scalar_type(len(passes)))
-    values = Categorical(np.repeat(codes, [n_rows for _, n_rows in passes]), names)
+    values = Categorical(np.repeat(codes, list(passes.values())), np.array(list(passes)))
     return RowColumn(values, {"long_name": "pass that the packet is of: its recording"})
 
 

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Literal
 
 from ..archive.passes import find_passes, is_made, recording_sha256, write_made
 from ..archive.product_index import NAME as INDEX
@@ -31,7 +31,7 @@ from ..model.printable import printable
 from ..system.files import clear_stale, whole_folder
 from ..system.interrupt import ignore_ctrl_c
 from ..system.outputs import check_folder
-from ..system.software import software, to_install
+from ..system.software import optional_module, software
 from .recordings import write_products
 from .report import warnings
 
@@ -241,7 +241,7 @@ def _processes(n: int, out: Path) -> Iterator[Executor]:
 
 @contextmanager
 def _cluster(address: str) -> Iterator[Executor]:
-    distributed = _distributed()
+    distributed = optional_module("distributed", "--scheduler needs Dask", "reprocess")
     try:
         client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -253,11 +253,3 @@ def _cluster(address: str) -> Iterator[Executor]:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _distributed() -> Any:
-    try:
-        import distributed  # noqa: PLC0415 -- an optional extra
-    except ImportError as error:
-        raise ConfigError(f"--scheduler needs Dask: {to_install('reprocess')}") from error
-    return distributed

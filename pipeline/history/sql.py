@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 from pyarrow import parquet
 
 from ..model.errors import ConfigError
-from ..system.software import to_install
+from ..system.software import optional_module
 from .names import SUMMARIES
 from .rows import Span
 from .summaries import summary_name
@@ -49,7 +49,7 @@ def run_sql(history: History, query: str, max_rows: int, timeout_s: float = TIME
     """The result of a query. ConfigError if it is not one SELECT, fails, takes longer than `timeout_s`, or has more
     than `max_rows` rows.
     """
-    duckdb = _duckdb()
+    duckdb = optional_module("duckdb", "SQL needs DuckDB", "history")
     with closing(duckdb.connect(":memory:")) as database:
         try:
             for setting in _LOCKED:
@@ -71,14 +71,6 @@ def run_sql(history: History, query: str, max_rows: int, timeout_s: float = TIME
                     f"the query takes longer than {timeout_s:g} s: ask for less, or of summaries"
                 ) from None
             raise ConfigError(f"SQL: {_line(error)}") from None
-
-
-def _duckdb() -> Any:
-    try:
-        import duckdb  # noqa: PLC0415 - an optional extra
-    except ImportError as error:
-        raise ConfigError(f"SQL needs DuckDB: {to_install('history')}") from error
-    return duckdb
 
 
 def _check(duckdb: Any, database: Any, query: str) -> None:

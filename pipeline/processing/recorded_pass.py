@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..archive.datasets import dataset, stored_dataset
 from ..archive.product_datasets import ProductCollections
-from ..archive.row_columns import ROW_FIELDS, Known, PassCounts
+from ..archive.row_columns import ROW_FIELDS, Known
 from ..dictionary.decoder import Decoder
 from ..mission.loading import Mission
 from ..model.batches import (
@@ -126,7 +126,7 @@ class RecordedPass:
 
     def _gather(
         self, container: str, gathered: GatheredColumns | BoundedColumns, read: _Read, *, raw: bool
-    ) -> PassCounts:
+    ) -> Counter[str]:
         """Decode, and gather the batches of a container. Gives rows by pass; ConfigError where there is none."""
         plan, decoder = self.mission.plan, None
         if plan is not None:
@@ -137,15 +137,15 @@ class RecordedPass:
                 places=lambda node: gathered.placed if node.key == container else None,
             )
         chain = self._chain(until="columns", decoder=decoder)
-        rows, others = PassCounts(), set[str]()
+        rows, others = Counter[str](), set[str]()
         for name, outcome in named_outcomes(chain, self.paths, read.add, read.chunk_bytes):
             for batch in outcome.columns:
                 if batch.container == container:
                     gathered.add(batch, read.growth)
-                    rows.add(name, len(batch))
+                    rows[name] += len(batch)
                 else:
                     others.add(batch.container)
-        if not rows.counts():
+        if not rows:
             raise _no_such(container, others)
         return rows
 
@@ -204,7 +204,7 @@ class RecordedPass:
         read = _Read(self.paths, self._chunk_bytes(container))
         placing = self._placing(container, read, raw=raw, drop=drop)
         gathered = BoundedColumns(bound, open_store, placing, raw=raw, drop=drop)
-        counts = self._gather(container, gathered, read, raw=raw).counts()
+        counts = self._gather(container, gathered, read, raw=raw)
         gathered.end()
         if gathered.store is not None:
             return stored_dataset(gathered.store, container, replace(gathered.store.known, passes=counts))
@@ -239,17 +239,17 @@ class RecordedPass:
 
         bound = available_bytes() // 2 if memory_bytes is None else memory_bytes
         chunk_bytes = self._chunk_bytes(container)
-        read, rows = _Read(self.paths, chunk_bytes), PassCounts()
+        read, rows = _Read(self.paths, chunk_bytes), Counter[str]()
         finder = RowFinder(
             plan, node, self.mission.time_terms, lambda: read.growth, raw=raw, drop=drop, bound_bytes=bound
         )
         chain = self._chain(until="columns", decoder=finder)
         for name, outcome in named_outcomes(chain, self.paths, read.add, chunk_bytes):
             for batch in outcome.columns:
-                rows.add(name, len(batch))
-        if not rows.counts():
+                rows[name] += len(batch)
+        if not rows:
             raise _no_such(container, finder.others)
-        known = replace(self._known(container, raw=raw), units=finder.units, passes=rows.counts())
+        known = replace(self._known(container, raw=raw), units=finder.units, passes=rows)
         return stored_dataset(finder.columns(known), container, known)
 
     def _known(self, container: str, *, raw: bool) -> Known:

@@ -1,11 +1,15 @@
-"""Name and version of this software, for lineage; and how its extras are installed."""
+"""Name and version of this software, for lineage; optional libraries and how to install them."""
 
 from __future__ import annotations
 
 import shlex
 import sys
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from ..model.errors import ConfigError
 
 NAME = "downlink-pipeline"
 
@@ -32,3 +36,11 @@ def to_install(extra: str) -> str:
         return f"install what pyproject.toml names as {extra}"
     wanted = [name.strip() for name, _, marker in found if f"extra == '{extra}'" in marker.replace('"', "'")]
     return shlex.join([sys.executable, "-m", "pip", "install", *wanted])
+
+
+def optional_module(name: str, needs: str, extra: str) -> Any:
+    """Import a module of an extra. Raises ConfigError if it is missing: `needs`, and the command that installs it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"{needs}: {to_install(extra)}") from error

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ....model.errors import ConfigError
-from ....system.software import software, to_install
+from ....system.software import optional_module, software
 from .names import MARS, PLANET_FRAME, Names
 
 GAP_S = 15.0
@@ -31,11 +30,7 @@ _Floats = NDArray[np.float64]
 
 def spice_module() -> Any:
     """spiceypy, an optional extra; ConfigError where it is missing."""
-    try:
-        import spiceypy  # noqa: PLC0415 -- an optional extra
-    except ImportError as error:
-        raise ConfigError(f"SPICE kernels need spiceypy: {to_install('spice')}") from error
-    return spiceypy
+    return optional_module("spiceypy", "SPICE kernels need spiceypy", "spice")
 
 
 def ephemeris_times(utc: list[str]) -> _Floats:
