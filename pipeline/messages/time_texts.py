@@ -11,6 +11,8 @@ from ..model.batches import NO_TIME, TimeRange
 _LENGTHS = {"s": 19, "ms": 23, "us": 26, "ns": 29}
 """Characters of an instant that is cut to a unit."""
 _MINUTES = [f"{hour:02d}:{minute:02d}:" for hour in range(24) for minute in range(60)]
+_SECONDS = [f"{second:02d}." for second in range(60)]
+_MILLISECONDS = [f"{ms:03d}" for ms in range(1000)]
 _DAYS_BEFORE_1970 = date(1970, 1, 1).toordinal()
 _MAX_DAYS = 64
 
@@ -22,7 +24,7 @@ def iso_utc(ns: int, unit: str = "ns") -> str | None:
     minutes, rest_ns = divmod(int(ns), 60_000_000_000)
     day, minute = divmod(minutes, 1440)
     second, fraction_ns = divmod(rest_ns, 1_000_000_000)
-    text = f"{_date(day)}T{_MINUTES[minute]}{second:02d}.{fraction_ns:09d}"
+    text = f"{_date(day)}T{_MINUTES[minute]}{_SECONDS[second]}{fraction_ns:09d}"
     return f"{text[: _LENGTHS[unit]]}Z"
 
 
@@ -61,4 +63,4 @@ def clock_text(hours: float) -> str:
     total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
     minute, rest_ms = divmod(total_ms, 60_000)
     second, ms = divmod(rest_ms, 1000)
-    return f"{_MINUTES[minute]}{second:02d}.{ms:03d}"
+    return _MINUTES[minute] + _SECONDS[second] + _MILLISECONDS[ms]

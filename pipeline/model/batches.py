@@ -245,8 +245,8 @@ class TimeRange:
         """Sols of the true solar times; None without a site."""
         if self.sol is None or self.lmst_h is None or self.ltst_h is None:
             return None
-        first, last = (true_sol(*end) for end in zip(self.sol, self.lmst_h, self.ltst_h, strict=True))
-        return first, last
+        first = true_sol(self.sol[0], self.lmst_h[0], self.ltst_h[0])
+        return first, true_sol(self.sol[1], self.lmst_h[1], self.ltst_h[1])
 
 
 def true_sol(sol: int, lmst_h: float, ltst_h: float) -> int:

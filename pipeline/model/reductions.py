@@ -15,17 +15,25 @@ _SHORT = 32
 
 def smallest(values: NDArray[np.integer[Any]]) -> int:
     """Smallest value, of at least one."""
-    return int(min(values.ravel().tolist()) if values.size <= _SHORT else values.min())
+    return int(min(_listed(values)) if values.size <= _SHORT else values.min())
 
 
 def largest(values: NDArray[np.integer[Any]]) -> int:
     """Largest value, of at least one."""
-    return int(max(values.ravel().tolist()) if values.size <= _SHORT else values.max())
+    return int(max(_listed(values)) if values.size <= _SHORT else values.max())
 
 
 def extent(values: NDArray[np.integer[Any]]) -> tuple[int, int]:
     """Smallest and largest value, of at least one."""
-    return smallest(values), largest(values)
+    if values.size <= _SHORT:
+        few = _listed(values)
+        return min(few), max(few)
+    return int(values.min()), int(values.max())
+
+
+def _listed(values: NDArray[np.integer[Any]]) -> list[int]:
+    listed: list[int] = (values if values.ndim == 1 else values.ravel()).tolist()
+    return listed
 
 
 def any_true(holds: NDArray[np.bool_]) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
 from ..model.carrier import carrier
 from ..model.quantities import ArrayMetadata, Quantities
-from ..model.reductions import count_equal, extent, largest
+from ..model.reductions import count_equal, extent
 from .context import Context
 from .frames import frames_of
 from .kinds import ProductKind, quantities
@@ -223,6 +223,6 @@ def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | No
 
 def _n_flagged(quality: NDArray[np.uint32]) -> tuple[int, int]:
     """Number of packets from corrected frames, and of those after a gap."""
-    if not len(quality) or not largest(quality):
+    if not np.count_nonzero(quality):
         return 0, 0
     return int(np.count_nonzero(quality & _CORRECTED)), int(np.count_nonzero(quality & _AFTER_GAP))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..clock.local import site_times
 from ..model.batches import NO_TIME, TimeRange
-from ..model.reductions import largest, smallest
+from ..model.reductions import extent
 from .context import Context
 
 _NEVER = TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
@@ -40,7 +40,7 @@ def product_times(time_ns: Sequence[NDArray[np.int64]], context: Context) -> lis
     known = [i for i, span in enumerate(spans) if span is not None]
     ranges, sigmas_s = [_NEVER] * len(spans), _unknown(len(spans))
     if known:
-        together = np.stack([span for span in spans if span is not None])
+        together = np.array([span for span in spans if span is not None], np.int64)
         for i, found, sigma_s in zip(
             known, time_ranges(together, context), _sigmas_s(together, context), strict=True
         ):
@@ -50,13 +50,12 @@ def product_times(time_ns: Sequence[NDArray[np.int64]], context: Context) -> lis
     return list(map(ProductTimes, parts, ranges, sigmas_s))
 
 
-def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """First and last onboard time, int64[2]; None if no row has one."""
-    last = largest(time_ns) if len(time_ns) else NO_TIME
+def ends(time_ns: NDArray[np.int64]) -> tuple[int, int] | None:
+    """First and last onboard time; None if no row has one."""
+    first, last = extent(time_ns) if len(time_ns) else (NO_TIME, NO_TIME)
     if last == NO_TIME:
         return None
-    first = smallest(time_ns)
-    return np.array([first if first != NO_TIME else time_ns[time_ns != NO_TIME].min(), last])
+    return first if first != NO_TIME else int(time_ns[time_ns != NO_TIME].min()), last
 
 
 def time_ranges(spans: NDArray[np.int64], context: Context) -> list[TimeRange]:
