@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from .orders import Rows, best_order, without_anchors
+from .orders import Rows, Span, best_order, without_anchors
 from .tracks import Counting, Ints, Track, steps_back
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -73,7 +73,7 @@ def merge(
         before = stamps[:, at_a[number - 1 : number]] if number else left
         behind = stamps[:, at_a[number : number + 1]]
         edges = (True, True) if number else had_left
-        order = best_order(stamps[:, here], of_b[here], counting, before, behind, edges)
+        order = best_order(Span(stamps[:, here], of_b[here], before, behind, edges), counting)
         place[here[order]] = np.arange(1, len(here) + 1)
     order = np.lexsort((of_b, place, span))
     return _merge_copies(both.take(order), of_b[order])

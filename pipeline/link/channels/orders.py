@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, permutations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,44 +22,42 @@ _FAR = 1 << 60
 Rows = NDArray[np.intp]
 
 
-def best_order(
-    stamps: Ints,
-    of_b: NDArray[np.bool_],
-    counting: Counting,
-    before: Ints,
-    behind: Ints,
-    had_before: tuple[bool, ...],
-) -> Rows:
-    """Choose the order of the frames of a span between the stamps `before` and `behind`, int64[3 + g, 0 or 1] each.
+class Span(NamedTuple):
+    """The frames between two anchors of two sequences.
 
-    `stamps: int64[3 + g, n]`; `of_b: bool[n]`: of the second sequence. `had_before`: whether the first and the second
-    sequence had the frame of `before`. Of orders of equal cost, the one that separates the fewest frames that are
-    consecutive in a sequence. Returns intp[n].
+    `stamps: int64[3 + g, n]`; `of_b: bool[n]`: of the second sequence. `before`, `behind: int64[3 + g, 0 or 1]`: stamps
+    of the anchors, if there are any. `had_before`: whether the first and the second sequence had the frame of `before`.
     """
-    orders = list(_orders(stamps, of_b, counting, before, behind))
-    n_separated = _count_separated(stamps, of_b, counting, before, behind, had_before)
-    costs = [
-        (counting.cost(np.concatenate((before, stamps[:, order], behind), axis=1)), n_separated(order))
-        for order in orders
-    ]
+
+    stamps: Ints
+    of_b: NDArray[np.bool_]
+    before: Ints
+    behind: Ints
+    had_before: tuple[bool, ...]
+
+    def whole(self, order: Rows | slice = slice(None)) -> Ints:
+        """The stamps in an order, with those of the anchors."""
+        return np.concatenate((self.before, self.stamps[:, order], self.behind), axis=1)
+
+
+def best_order(span: Span, counting: Counting) -> Rows:
+    """Choose the order of the frames of a span: intp[n].
+
+    Of orders of equal cost, the one that separates the fewest frames that are consecutive in a sequence.
+    """
+    orders = list(_orders(span, counting))
+    n_separated = _count_separated(span, counting)
+    costs = [(counting.cost(span.whole(order)), n_separated(order)) for order in orders]
     return orders[min(range(len(orders)), key=costs.__getitem__)]
 
 
-def _count_separated(
-    stamps: Ints,
-    of_b: NDArray[np.bool_],
-    counting: Counting,
-    before: Ints,
-    behind: Ints,
-    had_before: tuple[bool, ...],
-) -> Callable[[Rows], int]:
+def _count_separated(span: Span, counting: Counting) -> Callable[[Rows], int]:
     """Return a function that counts the frames consecutive in a sequence and by count that an order separates."""
-    whole = np.concatenate((before, stamps, behind), axis=1)
-    n_before, n = before.shape[1], stamps.shape[1]
+    whole, n_before, n = span.whole(), span.before.shape[1], span.stamps.shape[1]
     pairs: list[NDArray[np.intp]] = []
     for side in (False, True):
-        rows = np.nonzero(of_b == side)[0] + n_before
-        first = np.arange(n_before) if had_before[side] else np.empty(0, np.intp)
+        rows = np.nonzero(span.of_b == side)[0] + n_before
+        first = np.arange(n_before) if span.had_before[side] else np.empty(0, np.intp)
         rows = np.concatenate((first, rows, np.arange(n_before + n, whole.shape[1])))
         follow = counting.follow(whole[:, rows])
         pairs.append(np.stack((rows[:-1][follow], rows[1:][follow])))
@@ -72,16 +71,14 @@ def _count_separated(
     return count
 
 
-def _orders(
-    stamps: Ints, of_b: NDArray[np.bool_], counting: Counting, before: Ints, behind: Ints
-) -> Iterator[Rows]:
+def _orders(span: Span, counting: Counting) -> Iterator[Rows]:
     """Candidate orders: by count, with a whole turn lost in one of the gaps; one after the other; by receive time."""
-    for longer in _turns_lost(stamps, of_b, counting, before, behind):
-        yield np.lexsort((of_b, longer))
-    yield np.argsort(of_b, kind="stable")
-    yield np.argsort(~of_b, kind="stable")
-    if stamps[2].all():
-        yield _by_time(stamps[2], [np.nonzero(of_b == side)[0] for side in (False, True)])
+    for longer in _turns_lost(span, counting):
+        yield np.lexsort((span.of_b, longer))
+    yield np.argsort(span.of_b, kind="stable")
+    yield np.argsort(~span.of_b, kind="stable")
+    if span.stamps[2].all():
+        yield _by_time(span.stamps[2], [np.nonzero(span.of_b == side)[0] for side in (False, True)])
 
 
 def _by_time(time_ns: Ints, parts: Sequence[Rows]) -> Rows:
@@ -92,20 +89,19 @@ def _by_time(time_ns: Ints, parts: Sequence[Rows]) -> Rows:
     return np.argsort(times, kind="stable")
 
 
-def _turns_lost(
-    stamps: Ints, of_b: NDArray[np.bool_], counting: Counting, before: Ints, behind: Ints
-) -> Iterator[Ints]:
+def _turns_lost(span: Span, counting: Counting) -> Iterator[Ints]:
     """Candidate positions int64[n]: as counted from the edge; then with turns of the count lost in one gap of one of
     them.
 
     Between two edges the number of lost turns is known. Otherwise all frames behind the gap are put behind those of the
     other sequence; if there is no edge before the span, all frames before the gap are put before them.
     """
+    of_b, before, behind = span.of_b, span.before, span.behind
     place = np.empty(len(of_b), np.int64)
     length = {}
     for side in (False, True):
         mine = of_b == side
-        places = counting.places(np.concatenate((stamps[0, mine], behind[0])), before)
+        places = counting.places(np.concatenate((span.stamps[0, mine], behind[0])), before)
         place[mine] = places[: len(places) - behind.shape[1]] - (0 if before.size else places[-1])
         length[side] = int(places[-1])
     yield place
@@ -113,7 +109,7 @@ def _turns_lost(
     number = np.arange(len(of_b))
     for side in (False, True) if not more else (more > 0,):
         rows = np.nonzero(of_b == side)[0]
-        for row in rows[_gaps(stamps[:, rows], counting)]:
+        for row in rows[_gaps(span.stamps[:, rows], counting)]:
             if before.size:
                 yield np.where((of_b == side) & (number >= row), place + (abs(more) or _FAR), place)
             else:
