@@ -1,4 +1,4 @@
-"""An orbiter and a rover that know nothing of the decoder."""
+"""Simulated passes: the rover's measurements, the orbiter's link. It shares no code or constants with the decoder."""
 
 from __future__ import annotations
 

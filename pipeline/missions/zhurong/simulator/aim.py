@@ -1,4 +1,4 @@
-"""Where the mast's cameras look: pixels to rays by the geometry of the packets' page, and the rover's true attitude."""
+"""Pointing of the mast's cameras: pixels to rays (geometry as on the packets' page), and the rover's true attitude."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Lens:
             b = b + (miss_y * xa - miss_x * ya) / determinant
         return a, b
 
-    def whole(self, shot: Shot) -> Reals:
+    def all_rays(self, shot: Shot) -> Reals:
         """The rays [lines, samples, 3] of all pixels of the image as sent, as the lens draws it."""
-        return _whole(self, shot.side_pixels, shot.binning)
+        return _all_rays(self, shot.side_pixels, shot.binning)
 
     def rays(self, shot: Shot, sample: Reals, line: Reals, *, bent: bool) -> Reals:
         """Unit vectors [..., 3] of mast axes for places in the image as sent."""
@@ -69,7 +69,7 @@ class Lens:
 
 
 @lru_cache(maxsize=4)
-def _whole(lens: Lens, side: int, binning: int) -> Reals:
+def _all_rays(lens: Lens, side: int, binning: int) -> Reals:
     line, sample = np.mgrid[0.0:side, 0.0:side]
     return lens.rays(Shot(0, 0, 0, 0, side, binning, 0, 0, 0), sample, line, bent=True)
 
@@ -90,7 +90,7 @@ class Stance:
 
 
 def stance(timeline: Timeline, rover: Traverse, time_ns: int) -> Stance:
-    """How it stands then."""
+    """Position and attitude of rover and mast at a time."""
     at = np.array([(time_ns - timeline.start_ns) / 1e9])
     attitude, mast = rover.at(rover.attitude_deg, at), rover.at(rover.mast_deg, at)
     matrix = body_to_ned(attitude)[0] @ (rotation("z", mast[:, 0]) @ rotation("y", mast[:, 1]))[0]

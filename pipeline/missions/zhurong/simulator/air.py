@@ -53,10 +53,10 @@ def air_at(timeline: Timeline, time_s: Reals, draw: np.random.Generator) -> Air:
     hour = local_hour(timeline.start_ns) + time_s / 3698.968  # seconds in 1/24 sol
     turn = 2.0 * np.pi * hour / 24.0
     tide = 1.0 + 0.022 * np.cos(turn - 2.1) + 0.012 * np.cos(2.0 * turn - 5.0)
-    pressure = season_pa(timeline.start_ns) * tide + chance.wander(draw, time_s, 0.25, 8.0, 400.0)
-    temperature = -56.0 + 37.0 * np.cos(turn - 3.67) + chance.wander(draw, time_s, 1.6, 5.0, 300.0)
-    wind = np.maximum(4.5 + chance.wander(draw, time_s, 1.1, 4.0, 200.0) + 6.0 * strength, 1.0)
-    direction = 172.0 + chance.wander(draw, time_s, 14.0, 6.0, 300.0) + 60.0 * strength
+    pressure = season_pa(timeline.start_ns) * tide + chance.random_course(draw, time_s, 0.25, 8.0, 400.0)
+    temperature = -56.0 + 37.0 * np.cos(turn - 3.67) + chance.random_course(draw, time_s, 1.6, 5.0, 300.0)
+    wind = np.maximum(4.5 + chance.random_course(draw, time_s, 1.1, 4.0, 200.0) + 6.0 * strength, 1.0)
+    direction = 172.0 + chance.random_course(draw, time_s, 14.0, 6.0, 300.0) + 60.0 * strength
     return Air(pressure - dips @ devils.depth_pa, temperature + 2.0 * strength, wind, direction, devils)
 
 

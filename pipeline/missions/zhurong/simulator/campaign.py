@@ -1,7 +1,7 @@
-"""Several sols, each in several passes to Earth, each heard by several stations.
+"""Several sols, each in several passes to Earth, each echoes by several stations.
 
-In: a scenario, and how many of each. Out: for every pass and station the files of `simulate`, and one file that tells
-what there is. The rover goes on where it ended, and all counters go on. A sol's packets come up in one relay pass; the
+In: a scenario, and how many of each. Out: for every pass and station the files of `simulate`, and one file that
+lists them. The rover goes on where it ended, and all counters go on. A sol's packets come up in one relay pass; the
 orbiter sends them in parts, some hours apart, cut between packets: a record may begin in one pass and end in the next.
 """
 
@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from ....model.errors import ConfigError, Problem
-from . import stations, traffic, truth
+from . import link, truth
 from .arrays import Longs
 from .files import check_writable, write_together
-from .heavens import silence
+from .frames import first_counts
+from .heavens import conjunction
 from .packets import PacketStream, queue
 from .relay import Relay, relay
-from .run import Counters, Stay, files_of, live, observe, records_of, send, summary, write
+from .run import Counters, Stay, files_of, observe, records_of, send, simulate_stay, summary, write
 from .scenario import Scenario, Summary
 from .timeline import utc
 from .traverse import Traverse
@@ -35,7 +36,7 @@ _MOST = {"sols": 400, "passes": 8, "stations": 3}
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What is asked for: the scenario is that of the first sol."""
+    """The scenario of the first sol, and the number of sols, passes of each and stations."""
 
     scenario: Scenario
     sols: int = 1
@@ -63,17 +64,17 @@ class Campaign:
 def simulate_campaign(
     out: Path, campaign: Campaign, progress: Callable[[float], None] | None = None
 ) -> list[Summary]:
-    """Write the passes, named after `out` (`pass_path`), and `.campaign.json`; tell them in the order of sending."""
-    tell = progress or (lambda _: None)
+    """Write the passes, named after `out` (`pass_path`), and `.campaign.json`. Returns them in the order of sending."""
+    progress = progress or (lambda _: None)
     campaign.check()
     check_writable(path for name in names(out, campaign) for path in files_of(name))
-    counters = Counters({}, traffic.first_counts(campaign.scenario.seed))
+    counters = Counters({}, first_counts(campaign.scenario.seed))
     made: list[Summary] = []
     entries: dict[str, Any] = {}
     since: Traverse | None = None
     for k in range(campaign.sols):
         scenario = _scenario(campaign.scenario, k, 0)
-        stay = live(scenario, lambda _: None, since)
+        stay = simulate_stay(scenario, lambda _: None, since)
         since = stay.rover
         whole = queue(records_of(stay.measurements), scenario.seed, counters.sequence)
         way = relay(stay.timeline.stop_ns, len(whole.octets))
@@ -81,7 +82,7 @@ def simulate_campaign(
             summaries, entry = _pass(out, campaign, (k, j), stay, whole, part, _later(way, j), counters)
             made += summaries
             entries[_name(out, campaign, scenario.sol, j)] = entry
-        tell((k + 1) / campaign.sols)
+        progress((k + 1) / campaign.sols)
     write_together({out.with_name(out.stem + ".campaign.json"): truth.text({"passes": entries})})
     return made
 
@@ -94,7 +95,7 @@ def _scenario(first: Scenario, k: int, j: int) -> Scenario:
 def _later(way: Relay, j: int) -> Relay:
     """The way of the `j`th pass to Earth: some hours later, and after a conjunction if it falls into one."""
     send_ns = way.send_ns + j * _NEXT_PASS_NS
-    quiet = silence(send_ns)
+    quiet = conjunction(send_ns)
     return replace(way, send_ns=quiet[1] + j * _NEXT_PASS_NS if quiet else send_ns, silence=quiet or way.silence)
 
 
@@ -108,7 +109,7 @@ def _pass(
     way: Relay,
     counters: Counters,
 ) -> tuple[list[Summary], dict[str, Any]]:
-    """One pass: its files, and what the campaign's file says of it."""
+    """Write one pass. Returns its summaries, and its entry in the campaign's file."""
     k, j = place
     scenario = _scenario(campaign.scenario, k, j)
     orbiter_measurements = observe(scenario, way.send_ns, stay.timeline.duration_s, down=j == 0)
@@ -122,7 +123,7 @@ def _pass(
 
 def _entry(paths: list[Path], stay: Stay, received: list[Sent]) -> dict[str, Any]:
     first = received[0]
-    both = replace(first, broken=stations.merged([sent.broken for sent in received]))
+    both = replace(first, broken=link.faults_of_all([sent.broken for sent in received]))
     taken = both.packets_taken()
     gone = np.concatenate([both.broken.lost, both.broken.uncorrectable])
     return {

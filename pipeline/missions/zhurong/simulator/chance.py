@@ -14,7 +14,9 @@ def stream(seed: int, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(purpose.encode())])))
 
 
-def wander(chance: np.random.Generator, time_s: Reals, rms: float, shortest_s: float, longest_s: float) -> Reals:
+def random_course(
+    chance: np.random.Generator, time_s: Reals, rms: float, shortest_s: float, longest_s: float
+) -> Reals:
     """A smooth random course float64[n] of this rms: 24 sine waves, the slow ones stronger (power ~ period)."""
     periods_s = np.geomspace(shortest_s, longest_s, 24)
     weights = np.sqrt(periods_s)

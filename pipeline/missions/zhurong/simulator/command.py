@@ -97,8 +97,8 @@ def _check(out_file: Path, campaign: Campaign, *, overwrite: bool) -> None:
         check_replace(files, inputs, overwrite=overwrite or is_simulated)
 
 
-def _make(out_file: Path, campaign: Campaign, tell: Callable[[float], None]) -> list[Summary]:
+def _make(out_file: Path, campaign: Campaign, progress: Callable[[float], None]) -> list[Summary]:
     """One pass is `out_file`; more are named after it."""
     if (campaign.sols, campaign.passes, campaign.stations) == (1, 1, 1):
-        return [simulate(out_file, campaign.scenario, tell)]
-    return simulate_campaign(out_file, campaign, tell)
+        return [simulate(out_file, campaign.scenario, progress)]
+    return simulate_campaign(out_file, campaign, progress)

@@ -1,4 +1,4 @@
-"""What the radar hears: the direct wave, echoes of layers and rocks, and the clutter between (fact sheet 3.3).
+"""What the radar receives: the direct wave, echoes of layers and rocks, and the clutter between (fact sheet 3.3).
 
 Levels, decay and noise are those measured in the genuine records of sol 11; the geology is assumed: hard crust and
 rocks in loose regolith for the high frequency, two fining-up sequences for the low.
@@ -103,7 +103,7 @@ _EDGE_GHZ = 0.0014
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Echoes:
     """Complex samples [n, n_samples], whole multiples of a step; depths of the layers [n, layers]; the rocks [k]."""
 
     samples: Traces
@@ -119,12 +119,12 @@ def traces(
     self_test: Flags,
     geology: np.random.Generator,
     draw: np.random.Generator,
-) -> Heard:
-    """What is heard at these distances along a drive; `geology` draws the ground, `draw` all else."""
+) -> Echoes:
+    """Traces at these distances along a drive; `geology` draws the random ground, `draw` all else."""
     n = len(distance_m)
     time_ns = np.arange(ground.n_samples, dtype=np.float64) * ground.sample_ns
     peak = 10.0 ** (ground.direct_db / 20.0)
-    relief = [chance.wander(geology, distance_m, ground.layer_relief_m, 2.0, 15.0) for _ in ground.layers_m]
+    relief = [chance.random_course(geology, distance_m, ground.layer_relief_m, 2.0, 15.0) for _ in ground.layers_m]
     layers = np.array(ground.layers_m) + np.stack(relief, axis=1)
     along, depth = _rocks(ground, drive_m, geology)
     delay: Reals = ground.direct_ns + ground.direct_jitter_ns * np.clip(draw.standard_normal(n), -2, 2)
@@ -143,7 +143,7 @@ def traces(
     if ground.spur_db is not None:
         seen += peak * 10.0 ** (ground.spur_db / 20.0) * np.exp(2j * np.pi * _SPUR_GHZ * time_ns)
     step = np.where(self_test, ground.self_test_step, ground.step)[:, None]
-    return Heard((np.rint(seen.real / step) + 1j * np.rint(seen.imag / step)) * step, layers, along, depth)
+    return Echoes((np.rint(seen.real / step) + 1j * np.rint(seen.imag / step)) * step, layers, along, depth)
 
 
 def _within_reach(ground: Ground, reach_ghz: float, time_ns: Reals, seen: Traces) -> Traces:

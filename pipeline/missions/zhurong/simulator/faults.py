@@ -46,7 +46,7 @@ def _bursts(n_relay: int, n_lost: int, draw: np.random.Generator) -> Longs:
     return np.array(sorted(lost), np.int64)
 
 
-def hit(blocks: Octets, uncorrectable: Flags, interleave: int, faults: Faults, seed: int) -> Flags:
+def add_symbol_errors(blocks: Octets, uncorrectable: Flags, interleave: int, faults: Faults, seed: int) -> Flags:
     """Put wrong symbols into coded blocks uint8[n, interleave * symbols], in place.
 
     One codeword of each uncorrectable block gets 17 to 64 wrong symbols; the other codewords of all blocks get

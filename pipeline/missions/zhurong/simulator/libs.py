@@ -13,7 +13,7 @@ import numpy as np
 from . import chance
 from .arrays import Longs, Reals
 from .octets import constant, counts, onboard_time, rows, temperature, unsigned
-from .packets import Measurement, Record
+from .packets import Measurement, Record, photon_noise, records_at
 from .timeline import Timeline
 
 APID = 321
@@ -65,7 +65,7 @@ _LINES = (
 _BASALT, _SOIL, _MARS_DUST, _TITANIUM = 2, 3, 4, -1
 
 _TITANIUM_LINES = (
-    # vacuum nm, peak DN: those that stand alone, and at the end some that do not, and what else is in the alloy
+    # vacuum nm, peak DN: isolated ones, and at the end some that are not, and what else is in the alloy
     (252.636, 2100), (284.278, 1800), (288.495, 1500), (307.386, 4200), (308.893, 5200), (316.944, 2600),
     (323.012, 2300), (324.292, 5600), (332.390, 4400), (335.036, 14500), (336.218, 12800), (337.377, 11600),
     (338.473, 9400), (350.589, 5100), (368.624, 13200), (390.165, 5900), (391.457, 7400), (416.481, 3300),
@@ -101,17 +101,15 @@ _POINTS = (
 )
 
 
-def shoot(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
+def shoot_targets(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
     """The titanium target, then five darks and fifteen shots at each of two points."""
     draw = chance.stream(seed, "libs")
     drift = _drift_px(seed)
     points = [_shoot_point(timeline, point, drift, draw, drift_ppm) for point in _POINTS]
     truth = {name: np.concatenate([truth[name] for _, truth in points]) for name in points[0][1]}
     truth["drift_px"] = drift
-    noise: dict[str, object] = {
-        "spectrum_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
-    }
-    return Measurement("libs", [record for records, _ in points for record in records], dict(truth), noise)
+    records = [record for records, _ in points for record in records]
+    return Measurement("libs", records, truth, photon_noise("spectrum_dn", _READ_DN, _PHOTON_DN))
 
 
 def _drift_px(seed: int) -> Reals:
@@ -132,7 +130,7 @@ def _shoot_point(
     wavelength = wavelengths(degc, drift)
     net = _net_spectra(wavelength, point, draw)
     pixel = np.arange(net.shape[1], dtype=np.float64)
-    dark = 900.0 + chance.wander(draw, pixel, 35.0, 4.0, 900.0)
+    dark = 900.0 + chance.random_course(draw, pixel, 35.0, 4.0, 900.0)
     level = np.vstack([np.zeros((point.n_darks, net.shape[1])), net])
     noise = np.sqrt(_READ_DN**2 + _PHOTON_DN * level) * draw.standard_normal(level.shape)
     time_ns = _times(timeline, point)
@@ -159,14 +157,13 @@ def _shoot_point(
         "net_spectrum_dn": net,
         "wavelength_nm": wavelength[None, :],
     }
-    return [Record(APID, int(at), row) for at, row in zip(time_ns, octets, strict=True)], truth
+    return records_at(APID, time_ns, octets), truth
 
 
 def _times(timeline: Timeline, point: _Point) -> Longs:
     """All spectra of a point, spread over its phase, after the mast has come to rest."""
     begin, end = timeline.phase(point.phase)
-    moments = np.linspace(begin + 2.5, end - 0.5, point.n_darks + point.n_shots)
-    return timeline.start_ns + np.rint(moments * 1000.0).astype(np.int64) * 1_000_000
+    return timeline.at_seconds(np.linspace(begin + 2.5, end - 0.5, point.n_darks + point.n_shots))
 
 
 def wavelengths(degc: float, drift_px: Reals | None = None) -> Reals:

@@ -1,25 +1,28 @@
 """From the orbiter's store to the bytes on the ground: frames in slots, coded, hit, lost, with garbage between.
 
 The order is that of the real link: what is sent twice takes a slot of its own, errors strike coded blocks after
-the randomiser, and what is lost leaves a hole in the receive times.
+the randomiser, and what is lost leaves a hole in the receive times. Several stations each lose frames of their own, and
+miss an end of the pass below their horizon: of two, the first sees it rise late and the other sees it set early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from . import chance, randomizer, reed_solomon
+from . import chance, coding, faults
 from .arrays import Flags, Longs, Octets
-from .faults import FrameFaults, hit
+from .faults import FrameFaults, add_symbol_errors
 from .frames import Profile, stamp
 from .octets import constant
-from .scenario import Faults
+from .scenario import Faults, Scenario
 
 MARKER = b"\x1a\xcf\xfc\x1d"
 _BLOCK = 4096
+_UNSEEN = 0.08
+"""Share of the pass that a station misses at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,9 @@ def schedule(order: Longs, duplicated: Longs, start_ns: int, profile: Profile) -
 def encode(frames: Octets, profile: Profile) -> Octets:
     """Coded and randomised blocks uint8[n, cadu_bytes - 4]."""
     blocks = [
-        reed_solomon.encode_frames(frames[at : at + _BLOCK], profile.interleave)
-        for at in range(0, len(frames), _BLOCK)
+        coding.encode_frames(frames[at : at + _BLOCK], profile.interleave) for at in range(0, len(frames), _BLOCK)
     ]
-    return np.vstack(blocks) ^ _randomizer(profile)
-
-
-def _randomizer(profile: Profile) -> Octets:
-    return randomizer.sequence(profile.cadu_bytes - len(MARKER))
+    return np.vstack(blocks) ^ coding.randomizer(profile.cadu_bytes - len(MARKER))
 
 
 def transmit(
@@ -85,7 +83,7 @@ def transmit(
     stamp(stamped, slots.sent_ns[first_slot])
     blocks = encode(stamped, profile)[np.cumsum(~slots.again) - 1]
     uncorrectable = np.isin(slots.frame, broken.uncorrectable)
-    corrected = hit(blocks, uncorrectable, profile.interleave, faults, seed)
+    corrected = add_symbol_errors(blocks, uncorrectable, profile.interleave, faults, seed)
     arrives = np.flatnonzero(~np.isin(slots.frame, broken.lost))
     cadus = np.hstack([constant(MARKER, len(arrives)), blocks[arrives]])
     octets, offset, noise = _with_noise(cadus, faults.noise_bytes, seed)
@@ -128,7 +126,7 @@ def receive_times(reception: Reception) -> Octets:
 
 
 def sending_order(n_frames: Sequence[int], seed: int) -> Longs:
-    """Rows in the order of sending, where the frames of each channel stand one after the other.
+    """Rows in the order of sending, where the frames of each channel are one after the other.
 
     The order inside each channel is kept; which channel is next is chance.
     """
@@ -140,3 +138,37 @@ def sending_order(n_frames: Sequence[int], seed: int) -> Longs:
 def counter(frames: Octets) -> Longs:
     """The 24-bit virtual channel frame counts."""
     return frames[:, 2].astype(np.int64) << 16 | frames[:, 3].astype(np.int64) << 8 | frames[:, 4].astype(np.int64)
+
+
+def faults_of_station(
+    broken: FrameFaults, slots: Slots, n_relay: int, scenario: Scenario, station: tuple[int, int]
+) -> FrameFaults:
+    """The faults of one station, `station` being its number from 0 and how many there are."""
+    k, n_stations = station
+    if n_stations == 1:
+        return broken
+    own = faults.choose(n_relay, scenario.faults, scenario.seed + 101 * k) if k else broken
+    hidden = unseen(slots, k)
+    apart = np.concatenate([broken.duplicated, hidden])
+    return replace(
+        broken,
+        lost=np.union1d(np.setdiff1d(own.lost, broken.duplicated), hidden),
+        uncorrectable=np.setdiff1d(own.uncorrectable, apart),
+    )
+
+
+def unseen(slots: Slots, k: int) -> Longs:
+    """Rows of the frames that are sent while a station does not see the orbiter: the first before, others after."""
+    n = len(slots.frame)
+    wide = round(_UNSEEN * n)
+    seen = slots.frame[wide:] if k == 0 else slots.frame[: n - wide * k]
+    return np.setdiff1d(slots.frame, seen)
+
+
+def faults_of_all(received: list[FrameFaults]) -> FrameFaults:
+    """What no station received well: lost where all lost it, else uncorrectable where no station has it right."""
+    faulty = [np.union1d(one.lost, one.uncorrectable) for one in received]
+    nowhere, lost = faulty[0], received[0].lost
+    for one, own in zip(received[1:], faulty[1:], strict=True):
+        nowhere, lost = np.intersect1d(nowhere, own), np.intersect1d(lost, one.lost)
+    return FrameFaults(lost, np.setdiff1d(nowhere, lost), received[0].duplicated)

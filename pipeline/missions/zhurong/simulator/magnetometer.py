@@ -84,7 +84,7 @@ def measure_field(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: flo
     octets: dict[str, Octets] = {}
     for name, sensor in _SENSORS.items():
         draw = chance.stream(seed, f"magnetometer {name}")
-        degc = -18.0 + chance.wander(draw, packet_s, 1.5, 60.0, 1200.0)
+        degc = -18.0 + chance.random_course(draw, packet_s, 1.5, 60.0, 1200.0)
         added = np.array(sensor.rover_nt) + np.outer(current_a, sensor.array_nt_per_a)
         added += np.outer(driving, sensor.motors_nt)
         field = np.einsum("nji,nj->ni", head, field_rover + added) * sensor.mounting
@@ -109,7 +109,7 @@ def _ambient(time_s: Reals, draw: np.random.Generator) -> Reals:
     """East, north, up: a constant of 10 to 30 nT and small slow variations, on a grid of 2^-10 nT."""
     direction = draw.standard_normal(3)
     crust = (10.0 + 20.0 * draw.random()) * direction / np.sqrt(np.sum(direction**2))
-    variation = np.stack([chance.wander(draw, time_s, 0.3, 20.0, 900.0) for _ in range(3)], axis=1)
+    variation = np.stack([chance.random_course(draw, time_s, 0.3, 20.0, 900.0) for _ in range(3)], axis=1)
     field: Reals = np.round((crust + variation) / _TRUTH_STEP_NT) * _TRUTH_STEP_NT
     return field
 

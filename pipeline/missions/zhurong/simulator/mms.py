@@ -11,8 +11,8 @@ import numpy as np
 from . import chance
 from .arrays import Longs, Octets, Reals
 from .octets import constant, counts, rows, temperature, unsigned
-from .orbiter import clock_ticks, sample_times
-from .packets import Measurement, Record
+from .orbit import clock_ticks, sample_times
+from .packets import Measurement, records_at
 
 APID = 1300
 _PERIOD_S = 4.0
@@ -33,7 +33,7 @@ def scan_surface(start_ns: int, stop_ns: int, seed: int) -> Measurement:
     draw = chance.stream(seed, "mms")
     dark = np.arange(len(time_ns)) % _DARK_EACH == 0
     place = np.arange(len(time_ns)) % 26
-    degc = -62.0 + chance.wander(draw, (time_ns - start_ns) / 1e9, 0.5, 100.0, 3000.0)
+    degc = -62.0 + chance.random_course(draw, (time_ns - start_ns) / 1e9, 0.5, 100.0, 3000.0)
     octets: list[Octets] = []
     truth: dict[str, Reals | Longs] = {"time_utc_ns": time_ns, "dark": dark, "bin": place}
     bright = 1.0 + 0.15 * np.sin(np.arange(len(time_ns)) / 7.0)
@@ -52,8 +52,8 @@ def scan_surface(start_ns: int, stop_ns: int, seed: int) -> Measurement:
     packets = rows(
         clock_ticks(time_ns), unsigned(~dark, 1), unsigned(place, 1), *exposure, temperature(degc), *octets
     )
-    records = [Record(APID, int(at), row) for at, row in zip(time_ns, packets, strict=True)]
-    return Measurement("mms", records, dict(truth), {"read_dn": _READ_DN, "dn_per_electron": _DN_PER_ELECTRON})
+    noise = {"read_dn": _READ_DN, "dn_per_electron": _DN_PER_ELECTRON}
+    return Measurement("mms", records_at(APID, time_ns, packets), truth, noise)
 
 
 def radiance_per_dn(name: str, wavelength_nm: Reals, temperature_degc: Reals) -> Reals:

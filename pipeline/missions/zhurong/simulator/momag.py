@@ -14,8 +14,8 @@ import numpy as np
 from . import chance
 from .arrays import Octets, Reals
 from .octets import constant, counts, rows, signed, temperature
-from .orbiter import clock_ticks, sample_times
-from .packets import Measurement, Record
+from .orbit import clock_ticks, sample_times
+from .packets import Measurement, records_at
 
 APID = 1296
 N_SAMPLES = 128
@@ -52,7 +52,7 @@ def measure_wind(start_ns: int, stop_ns: int, seed: int, rate_hz: int = 32) -> M
     warm: list[Octets] = []
     for name, sensor in _SENSORS.items():
         draw = chance.stream(seed, f"momag {name}")
-        degc = -40.0 + chance.wander(draw, packet_ns / 1e9, 2.0, 300.0, 6000.0)
+        degc = -40.0 + chance.random_course(draw, packet_ns / 1e9, 2.0, 300.0, 6000.0)
         field = np.round((ambient + moment / sensor.distance_m**3) / _TRUTH_STEP_NT) * _TRUTH_STEP_NT
         noisy = field + NOISE_NT * draw.standard_normal(field.shape)
         truth |= {f"field_{name}_nt": field, f"temperature_{name}_degc": degc}
@@ -60,20 +60,19 @@ def measure_wind(start_ns: int, stop_ns: int, seed: int, rate_hz: int = 32) -> M
         octets.append(_counts(noisy.reshape(-1, N_SAMPLES, 3), degc, sensor))
     packets = rows(clock_ticks(packet_ns), constant(bytes([rate_hz]), len(packet_ns)), *warm, *octets)
     done_ns = packet_ns + N_SAMPLES * 1_000_000_000 // rate_hz
-    records = [Record(APID, int(at), row) for at, row in zip(done_ns, packets, strict=True)]
-    return Measurement("momag", records, dict(truth), {"field_nt": NOISE_NT})
+    return Measurement("momag", records_at(APID, done_ns, packets), truth, {"field_nt": NOISE_NT})
 
 
 def _ambient(time_s: Reals, draw: np.random.Generator) -> Reals:
     """Some 3 nT along a spiral, with waves; on a grid of 2^-10 nT."""
     spiral = 3.0 * np.array([0.75, -0.62, 0.22])
-    waves = np.stack([chance.wander(draw, time_s, 0.8, 1.0, 600.0) for _ in range(3)], axis=1)
+    waves = np.stack([chance.random_course(draw, time_s, 0.8, 1.0, 600.0) for _ in range(3)], axis=1)
     return np.round((spiral + waves) / _TRUTH_STEP_NT) * _TRUTH_STEP_NT
 
 
 def _body(time_s: Reals, draw: np.random.Generator) -> Reals:
     """The orbiter's part one metre from where the boom begins, nT: constant, and a wheel's slow beat."""
-    wheel = np.stack([chance.wander(draw, time_s, 3.0, 5.0, 60.0) for _ in range(3)], axis=1)
+    wheel = np.stack([chance.random_course(draw, time_s, 3.0, 5.0, 60.0) for _ in range(3)], axis=1)
     return np.array([40.0, -65.0, 25.0]) + wheel
 
 

@@ -13,9 +13,8 @@ import numpy as np
 from . import chance
 from .arrays import Reals
 from .octets import counts, rows, signed, unsigned
-from .orbit import Orbit, below
-from .orbiter import clock_ticks, sample_times
-from .packets import Measurement, Record
+from .orbit import Orbit, below, clock_ticks, sample_times
+from .packets import Measurement, records_at
 
 APID = 1312
 _PERIOD_S = 8.0
@@ -65,10 +64,10 @@ def sound_ground(start_ns: int, stop_ns: int, orbit: Orbit, seed: int) -> Measur
     codes = np.array([band.code for band in _BANDS])[which]
     gain = np.full(len(time_ns), _GAIN_DB)
     packets = rows(clock_ticks(time_ns), unsigned(codes, 1), unsigned(gain, 1), unsigned(delay_ns, 4), octets)
-    records = [Record(APID, int(at), row) for at, row in zip(time_ns, packets, strict=True)]
+    records = records_at(APID, time_ns, packets)
     truth = {"time_utc_ns": time_ns, "band": codes, "surface_range_m": range_m}
     expected = {"echo_count": NOISE, "surface_amplitude": _AMPLITUDE, "layer_m": _LAYER_M}
-    return Measurement("mosir", records, dict(truth), dict(expected))
+    return Measurement("mosir", records, truth, expected)
 
 
 def _echo(band: _Band, range_m: Reals, delay_s: Reals) -> Reals:

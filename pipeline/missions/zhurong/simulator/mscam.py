@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import chance, sun
+from . import chance
 from .aim import Lens, corner_vectors, stance
 from .arrays import Anything, Reals
+from .heavens import sun_over_rover
 from .image_records import (
     LOSSLESS,
     LOSSY,
@@ -18,7 +19,7 @@ from .image_records import (
     stripe_records,
     vignetting,
 )
-from .packets import Measurement, Record
+from .packets import Measurement, Record, photon_noise
 from .scene import Scene
 from .timeline import Timeline
 from .traverse import Traverse
@@ -43,14 +44,14 @@ _READ_DN, _PHOTON_DN = 1.6, 0.05
 _FIRST_IMAGE, _SEQUENCE = 410, 77
 
 
-def look_in_nine_colours(
+def take_filter_images(
     timeline: Timeline, rover: Traverse, scene: Scene, seed: int, drift_ppm: float
 ) -> Measurement:
     """An image through each filter; the first packed, the panchromatic lossy, the others lossless."""
     draw = chance.stream(seed, "mscam")
     begin, end = timeline.phase("LIBS POINT 1")
-    times = timeline.start_ns + np.rint(np.linspace(begin + 2.2, end - 2.4, 9) * 1000).astype(np.int64) * 1_000_000
-    distance, incidence, _ = sun.stand(times)
+    times = timeline.at_seconds(np.linspace(begin + 2.2, end - 2.4, 9))
+    distance, incidence, _ = sun_over_rover(times)
     degc = -6.0 + 2.0 * draw.random()
     images: list[list[Record]] = []
     radiance, pointing = [], []
@@ -78,9 +79,7 @@ def look_in_nine_colours(
         "kept_radiance_w_m2_sr_um": np.stack(radiance),
         "kept_reflectance": np.moveaxis(factors[np.ix_(_KEPT, _KEPT)], -1, 0),
     }
-    noise: dict[str, object] = {
-        "image_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
-    }
+    noise = photon_noise("image_dn", _READ_DN, _PHOTON_DN)
     return Measurement("mscam", [record for records in images for record in records], truth, noise)
 
 
@@ -88,8 +87,10 @@ def _reflectance(timeline: Timeline, rover: Traverse, scene: Scene, time_ns: int
     """Reflectance factors [lines, samples, filters]: the mast rests, and shadows stay where they are."""
     shot = Shot(time_ns, 0, 0, 0, _SIDE, _BINNING, 0, SINGLE, PACKED)
     how = stance(timeline, rover, time_ns)
-    rays = _LENS.whole(shot) @ how.mast_to_ned.T
-    return scene.look(how.eye(), rays, sun.stand(np.array([time_ns]))[2][0], tuple(nm for _, nm, *_ in _FILTERS))
+    rays = _LENS.all_rays(shot) @ how.mast_to_ned.T
+    return scene.look(
+        how.eye(), rays, sun_over_rover(np.array([time_ns]))[2][0], tuple(nm for _, nm, *_ in _FILTERS)
+    )
 
 
 def _bias(degc: float) -> float:

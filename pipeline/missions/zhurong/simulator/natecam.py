@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import chance, sun
+from . import chance
 from .aim import BASELINE_M, Lens, Stance, corner_vectors, stance
 from .arrays import Anything, Longs, Reals
+from .heavens import sun_over_rover
 from .image_records import (
     LOSSLESS,
     LOSSY,
@@ -21,7 +22,7 @@ from .image_records import (
     stripe_records,
     vignetting,
 )
-from .packets import Measurement, Record
+from .packets import Measurement, Record, photon_noise
 from .scene import Scene
 from .timeline import Timeline
 from .traverse import Traverse
@@ -56,7 +57,7 @@ class _View:
     def linear(self, mast_rays: Reals) -> Reals:
         """Linear sRGB [lines, samples, 3] along unit vectors of mast axes."""
         rays = mast_rays @ self.how.mast_to_ned.T
-        to_sun = sun.stand(np.array([self.shot.time_ns]))[2][0]
+        to_sun = sun_over_rover(np.array([self.shot.time_ns]))[2][0]
         side = BASELINE_M / 2.0 if self.shot.camera == _RIGHT else -BASELINE_M / 2.0
         return np.clip(self.scene.look(self.how.eye(side), rays, to_sun, _NM) * _DISPLAY, 0.0, 1.0)
 
@@ -74,18 +75,18 @@ class _View:
         }
 
 
-def look_around(timeline: Timeline, rover: Traverse, scene: Scene, seed: int, drift_ppm: float) -> Measurement:
+def take_images(timeline: Timeline, rover: Traverse, scene: Scene, seed: int, drift_ppm: float) -> Measurement:
     """All images of the stay, in the order of time."""
     draw = chance.stream(seed, "natecam")
     degc = -10.0 + 3.0 * draw.random()
     views = [_View(scene, shot, stance(timeline, rover, shot.time_ns)) for shot in _shots(timeline)]
     images: list[list[Record]] = []
     for view in views:
-        dn = _mosaic(view.linear(_LENS.whole(view.shot)), view.shot)
+        dn = _mosaic(view.linear(_LENS.all_rays(view.shot)), view.shot)
         counts = expose(dn, draw, _READ_DN, _PHOTON_DN, 60.0)
         images.append(stripe_records(APID, view.shot, counts, degc, view.how.angles_deg, drift_ppm, colour=True))
     truths = [view.truth() for view in views]
-    truth: dict[str, Anything] = {
+    truth = {
         "time_utc_ns": np.array([view.shot.time_ns for view in views]),
         "image_of_record": of_record(images),
         "camera": np.array(["A" if view.shot.camera == _RIGHT else "B" for view in views]),
@@ -93,9 +94,7 @@ def look_around(timeline: Timeline, rover: Traverse, scene: Scene, seed: int, dr
         "sequence_id": np.array([view.shot.sequence_id for view in views]),
         **{name: np.stack([one[name] for one in truths]) for name in truths[0]},
     }
-    noise: dict[str, object] = {
-        "image_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
-    }
+    noise = photon_noise("image_dn", _READ_DN, _PHOTON_DN)
     return Measurement("natecam", [one for records in images for one in records], truth, noise)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from .arrays import Longs, Reals
 from .octets import constant, counts, onboard_time, rows, signed, unsigned
-from .packets import Measurement, Record
+from .packets import Measurement, records_at
 from .timeline import Timeline
 from .traverse import Traverse, body_to_ned, quaternion
 
@@ -17,7 +17,7 @@ _STOPPED, _DRIVING = 0, 1
 
 
 def navigate(timeline: Timeline, rover: Traverse, drift_ppm: float) -> Measurement:
-    """Navigation packets and the truth they tell."""
+    """Navigation packets and their truth."""
     seconds = np.flatnonzero(rover.turning | (np.arange(len(rover.time_s)) % _SLOW_S == 0))
     time_ns = timeline.start_ns + seconds.astype(np.int64) * 1_000_000_000
     speed = rover.speed_m_s[seconds]
@@ -35,8 +35,9 @@ def navigate(timeline: Timeline, rover: Traverse, drift_ppm: float) -> Measureme
         "slip": slip,
     }
     octets = _octets(time_ns, mode, truth, rover.frame_id, drift_ppm)
-    records = [Record(APID, int(at), row) for at, row in zip(time_ns, octets, strict=True)]
-    return Measurement("navigation", records, {"time_utc_ns": time_ns, "drive_mode": mode, **truth}, {})
+    return Measurement(
+        "navigation", records_at(APID, time_ns, octets), {"time_utc_ns": time_ns, "drive_mode": mode, **truth}, {}
+    )
 
 
 def _wheel_rates(speed_m_s: Reals, slip: Reals) -> Reals:

@@ -1,7 +1,7 @@
-"""Numbers to big-endian bytes, as Zhurong's packets hold them.
+"""Numbers to big-endian bytes, as in Zhurong's packets.
 
 Each function takes values [n, ...] and gives uint8[n, bytes]. A number that does not fit is a mistake of
-the simulator and raises OverflowError; a sensor that saturates says so itself, by clipping before.
+the simulator and raises OverflowError; a sensor that saturates is clipped before.
 """
 
 from __future__ import annotations

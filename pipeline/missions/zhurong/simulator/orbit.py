@@ -4,6 +4,10 @@ The elements are those of the relay orbit (fact sheet 8: period 8.2 h, periapsis
 radius 15,895 km, inclination 86.3 deg to the Martian equator); node, argument of periapsis and the time of a periapsis
 are assumed. Vectors are in axes of ICRF, centred on Mars [assumed]. Mars: pole and prime meridian of the IAU working
 group of 2009, gravity of 42,828.37 km3/s2.
+
+ORBITER_STATE reports where the orbiter is, in the genuine layout of APID 1287 (link facts): packet bytes 18 to 23 are
+the time, 72 to 119 six big-endian floats; the meaning of the others is not known, so they are noise here. How often it
+is sent is assumed.
 """
 
 from __future__ import annotations
@@ -12,7 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Longs, Reals
+from . import chance
+from .arrays import Longs, Octets, Reals
+from .octets import EPOCH_UTC_NS, rows, unsigned
+from .packets import Measurement, records_at
 from .timeline import SOL_NS
 from .traverse import rotation
 
@@ -23,6 +30,9 @@ _J2000_NS = 946_728_000_000_000_000 - 64_184_000_000
 _LEAPS_SINCE_NS = 5_000_000_000
 """UTC took five leap seconds from 2000 to 2017, and none to 2026."""
 _DAY_NS = 86_400_000_000_000
+APID = 1287
+PERIOD_S = 8
+_TICK_NS = 100_000
 _CENTURY_DAYS = 36_525.0
 _TURN_DEG = 350.89198226
 """Of Mars in a day of 86,400 s."""
@@ -126,3 +136,35 @@ def below(position_km: Reals, utc_ns: Longs) -> tuple[Reals, Reals, Reals]:
     x, y, z = np.einsum("nji,nj->in", fixed_to_icrf(utc_ns), position_km)
     distance = np.sqrt(x**2 + y**2 + z**2)
     return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arcsin(z / distance)), distance - RADIUS_KM
+
+
+def clock_ticks(utc_ns: Longs) -> Octets:
+    """The orbiter's time: 48-bit count of 100 us since the epoch, uint8[n, 6]."""
+    return unsigned((np.asarray(utc_ns) - EPOCH_UTC_NS) // _TICK_NS, 6)
+
+
+def sample_times(start_ns: int, stop_ns: int, period_s: float) -> Longs:
+    """Every `period_s` from the start on, none after the stop: UTC ns, on whole ticks."""
+    period_ns = round(period_s * 1e9)
+    first = -(-start_ns // _TICK_NS) * _TICK_NS
+    return np.arange(first, stop_ns - period_ns + 1, period_ns, dtype=np.int64)
+
+
+def report_state(start_ns: int, stop_ns: int, orbit: Orbit, seed: int) -> Measurement:
+    """A packet each 8 s."""
+    time_ns = sample_times(start_ns, stop_ns, PERIOD_S)
+    position, velocity = orbit.states(time_ns)
+    longitude, latitude, altitude = below(position, time_ns)
+    noise = chance.stream(seed, "unknown bytes").integers(0, 256, (len(time_ns), 60), np.uint8)
+    vector = np.hstack([position, velocity]).astype(">f8").view(np.uint8)
+    octets = rows(noise[:, :12], clock_ticks(time_ns), noise[:, 12:], vector)
+    records = records_at(APID, time_ns, octets, secondary_header=False)
+    truth = {
+        "time_utc_ns": time_ns,
+        "position_icrf_km": position,
+        "velocity_icrf_km_s": velocity,
+        "longitude_deg": longitude,
+        "latitude_deg": latitude,
+        "altitude_km": altitude,
+    }
+    return Measurement("orbiter_state", records, truth, {})

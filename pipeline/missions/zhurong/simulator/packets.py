@@ -1,4 +1,4 @@
-"""Records to space packets (CCSDS 133.0-B), in the order in which the rover hands them over.
+"""Records to space packets (CCSDS 133.0-B), in the order in which the rover sends them.
 
 A record longer than 4,096 bytes of packet data field goes out in segments; the sequence count of an APID grows by
 one with each. Two records complete at the same time go in the order of their APIDs, so navigation is first.
@@ -7,7 +7,7 @@ one with each. Two records complete at the same time go in the order of their AP
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ class Record:
 
     apid: int
     complete_ns: int
-    """UTC from 1970 at which the rover hands it over."""
+    """UTC from 1970 at which the rover sends it."""
     octets: bytes
     secondary_header: bool = True
 
@@ -38,9 +38,19 @@ class Measurement:
     name: str
     """Lower-case name of its container; its truth arrays begin with it."""
     records: Sequence[Record]
-    truth: dict[str, Anything]
-    noise: dict[str, object]
+    truth: Mapping[str, Anything]
+    noise: Mapping[str, object]
     """One sigma of what the sensor adds to the truth, before quantisation."""
+
+
+def records_at(apid: int, times_ns: Longs, rows: Sequence[bytes], *, secondary_header: bool = True) -> list[Record]:
+    """A record of each row, sent at its time (UTC ns)."""
+    return [Record(apid, int(at), row, secondary_header) for at, row in zip(times_ns, rows, strict=True)]
+
+
+def photon_noise(name: str, read: float, photon: float) -> dict[str, object]:
+    """The noise of a detector: one sigma of a count by read noise and by `photon` times the net count."""
+    return {name: {"formula": "sqrt(read^2 + photon * net)", "read": read, "photon": photon}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class PacketStream:
     apid: Longs
     sequence_count: Longs
     record: Longs
-    """Which record, in the order given to `packetize`; -1: an idle packet."""
+    """Which record, in the order given to `queue`; -1: an idle packet."""
 
     def __len__(self) -> int:
         return len(self.start)
@@ -82,12 +92,6 @@ def primary_header(apid: int, secondary_header: bool, flags: int, sequence_count
     return bytes(
         (identification >> 8, identification & 255, control >> 8, control & 255, *(n_bytes - 1).to_bytes(2, "big")),
     )
-
-
-def packetize(records: Sequence[Record], seed: int, zone_bytes: int) -> PacketStream:
-    """Packets of all records, and one idle packet that fills the last packet zone of `zone_bytes`."""
-    count: dict[int, int] = {}
-    return fill(queue(records, seed, count), zone_bytes, count)
 
 
 def queue(records: Sequence[Record], seed: int, count: dict[int, int]) -> PacketStream:

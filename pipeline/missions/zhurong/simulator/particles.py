@@ -13,8 +13,8 @@ import numpy as np
 from . import chance
 from .arrays import Longs, Reals
 from .octets import constant, rows, unsigned
-from .orbiter import clock_ticks, sample_times
-from .packets import Measurement, Record
+from .orbit import clock_ticks, sample_times
+from .packets import Measurement, Record, records_at
 
 MINPA_APID, MEPA_APID = 1304, 1308
 _PERIOD_S, _SCAN_PERIOD_S = 16.0, 32.0
@@ -42,7 +42,7 @@ _PLASMAS = {
 }
 
 
-def sort_ions(start_ns: int, stop_ns: int, seed: int) -> Measurement:
+def scan_ions(start_ns: int, stop_ns: int, seed: int) -> Measurement:
     """A scan of 4 s of each of three species, each 32 s."""
     scan_ns = sample_times(start_ns, stop_ns, _SCAN_PERIOD_S)
     draw = chance.stream(seed, "minpa")
@@ -56,10 +56,7 @@ def sort_ions(start_ns: int, stop_ns: int, seed: int) -> Measurement:
             constant(bytes([plasma.code]) + _DWELL_10_US.to_bytes(2, "big"), len(scan_ns)),
             unsigned(seen, 2),
         )
-        records += [
-            Record(MINPA_APID, int(at) + 4_000_000_000 + plasma.code, row)
-            for at, row in zip(scan_ns, packets, strict=True)
-        ]
+        records += records_at(MINPA_APID, scan_ns + 4_000_000_000 + plasma.code, packets)
     plasmas = _PLASMAS.values()
     truth = {
         "scan_time_utc_ns": scan_ns,
@@ -68,7 +65,7 @@ def sort_ions(start_ns: int, stop_ns: int, seed: int) -> Measurement:
         "temperature_ev": np.array([plasma.temperature_ev for plasma in plasmas]),
         "velocity_km_s": np.array([plasma.velocity_km_s for plasma in plasmas]),
     }
-    return Measurement("minpa", records, dict(truth), {})
+    return Measurement("minpa", records, truth, {})
 
 
 def _expected_counts(plasma: _Plasma) -> Reals:
@@ -123,5 +120,4 @@ def count_particles(start_ns: int, stop_ns: int, seed: int) -> Measurement:
         clock_ticks(time_ns), constant(round(_PERIOD_S * 100).to_bytes(2, "big"), len(time_ns)), *columns
     )
     done_ns = time_ns + round(_PERIOD_S * 1e9)
-    records = [Record(MEPA_APID, int(at), row) for at, row in zip(done_ns, packets, strict=True)]
-    return Measurement("mepa", records, dict(truth), {})
+    return Measurement("mepa", records_at(MEPA_APID, done_ns, packets), truth, {})

@@ -1,7 +1,7 @@
 """GPR_HF and GPR_LF: records of the penetrating radar in the genuine layout (fact sheet 3.1).
 
 One record each 5.4 cm (high frequency, of each polarisation) and 50 cm (low) driven; the first record of a run and
-each 64th of HH is a self-test. HH alone, unless all four polarisations are asked for: their codes are assumed.
+each 64th of HH is a self-test. HH alone, or all four polarisations, whose codes are assumed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 
 from . import chance
 from .arrays import Flags, Longs, Octets, Reals
-from .echoes import HIGH_FREQUENCY, LOW_FREQUENCY, Ground, Heard, Traces, traces
+from .echoes import HIGH_FREQUENCY, LOW_FREQUENCY, Echoes, Ground, Traces, traces
 from .octets import constant, onboard_time, rows, sign_magnitude, unsigned
-from .packets import Measurement, Record
+from .packets import Measurement, records_at
 from .radar_records import HF, LF, Layout, describe
 from .timeline import Timeline
 from .traverse import Traverse
@@ -82,14 +82,14 @@ def sound_low(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float) 
     self_test = np.arange(len(milliseconds)) % _LF.self_test_every == 0
     count = (1 + np.arange(len(milliseconds))) % 256
     draws = chance.stream(seed, "radar lf ground"), chance.stream(seed, "radar lf")
-    heard, sent = _sound(_LF, milliseconds, self_test, timeline, rover, draws)
-    codes, samples = _low_fields(self_test, heard.samples, unsigned(count, 1))
-    return _together("gpr_lf", _LF, [(heard, sent, _octets(_LF, sent, drift_ppm, codes, samples))])
+    echoes, sent = _sound(_LF, milliseconds, self_test, timeline, rover, draws)
+    codes, samples = _low_fields(self_test, echoes.samples, unsigned(count, 1))
+    return _together("gpr_lf", _LF, [(echoes, sent, _octets(_LF, sent, drift_ppm, codes, samples))])
 
 
 def _sound_one(
     pair: _Polarization, timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float
-) -> tuple[Heard, _Sent, list[bytes]]:
+) -> tuple[Echoes, _Sent, list[bytes]]:
     milliseconds = _triggers(_HF, rover, _HF.interval_m * pair.turn / len(_ALL))[pair.turn > 0 :]
     record = np.arange(len(milliseconds)) + (pair.turn > 0)
     self_test = (record % _HF.self_test_every == 0) & (pair.turn == 0)
@@ -97,9 +97,9 @@ def _sound_one(
     draws = chance.stream(seed, "radar hf ground"), chance.stream(seed, f"radar hf {pair.turn}")
     ground = dataclasses.replace(HIGH_FREQUENCY, direct_db=HIGH_FREQUENCY.direct_db + 20.0 * np.log10(pair.gain))
     band = dataclasses.replace(_HF, ground=ground)
-    heard, sent = _sound(band, milliseconds, self_test, timeline, rover, draws)
-    codes, samples = _high_fields(self_test, heard.samples, unsigned(count, 1), pair)
-    return heard, sent, _octets(band, sent, drift_ppm, codes, samples)
+    echoes, sent = _sound(band, milliseconds, self_test, timeline, rover, draws)
+    codes, samples = _high_fields(self_test, echoes.samples, unsigned(count, 1), pair)
+    return echoes, sent, _octets(band, sent, drift_ppm, codes, samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +119,17 @@ def _sound(
     timeline: Timeline,
     rover: Traverse,
     draws: tuple[np.random.Generator, np.random.Generator],
-) -> tuple[Heard, _Sent]:
+) -> tuple[Echoes, _Sent]:
     time_s = milliseconds / 1000.0
     distance = rover.at(rover.distance_m, time_s)[:, 0]
-    heard = traces(band.ground, distance, float(rover.distance_m[-1]), self_test, *draws)
+    echoes = traces(band.ground, distance, float(rover.distance_m[-1]), self_test, *draws)
     sent = _Sent(
         time_ns=timeline.start_ns + milliseconds * 1_000_000,
         position_ned_m=rover.at(rover.position_ned_m, time_s),
         attitude_deg=rover.at(rover.attitude_deg, time_s),
         velocity_body_m_s=_velocity(rover, time_s, draws[1]),
     )
-    return heard, sent
+    return echoes, sent
 
 
 def _octets(band: _Band, sent: _Sent, drift_ppm: float, codes: Octets, samples: Octets) -> list[bytes]:
@@ -144,24 +144,22 @@ def _octets(band: _Band, sent: _Sent, drift_ppm: float, codes: Octets, samples: 
     )
 
 
-def _together(name: str, band: _Band, sounded: list[tuple[Heard, _Sent, list[bytes]]]) -> Measurement:
+def _together(name: str, band: _Band, sounded: list[tuple[Echoes, _Sent, list[bytes]]]) -> Measurement:
     """All records in the order of their times, and their truth."""
     time_ns = np.concatenate([sent.time_ns for _, sent, _ in sounded])
     order = np.argsort(time_ns, kind="stable")
     every = [row for _, _, octets in sounded for row in octets]
     octets = [every[k] for k in order]
-    records = [
-        Record(band.layout.apid, int(at), row, False) for at, row in zip(time_ns[order], octets, strict=True)
-    ]
+    records = records_at(band.layout.apid, time_ns[order], octets, secondary_header=False)
     truth = describe(time_ns[order], octets, band.layout) | {
         "position_ned_m": np.concatenate([sent.position_ned_m for _, sent, _ in sounded])[order],
         "attitude_deg": np.concatenate([sent.attitude_deg for _, sent, _ in sounded])[order],
         "velocity_body_m_s": np.concatenate([sent.velocity_body_m_s for _, sent, _ in sounded])[order],
-        "layer_depth_m": np.concatenate([heard.layer_depth_m for heard, _, _ in sounded])[order],
+        "layer_depth_m": np.concatenate([echoes.layer_depth_m for echoes, _, _ in sounded])[order],
         "rock_along_m": sounded[0][0].rock_along_m,
         "rock_depth_m": sounded[0][0].rock_depth_m,
     }
-    facts: dict[str, object] = {
+    facts = {
         "samples": "none beyond what is in the record: samples are stored as they were sent",
         "permittivity": band.ground.permittivity,
         "direct_wave_ns": band.ground.direct_ns,

@@ -16,7 +16,7 @@ import numpy as np
 from ....model.errors import ConfigError, Problem
 from .arrays import Anything, Longs
 from .octets import EPOCH_UTC_NS
-from .packets import Measurement, Record
+from .packets import Measurement, records_at
 
 KEPT_EVERY = 8
 """Of the samples the truth keeps the first record's and each eighth's after it; of all it keeps a CRC-32."""
@@ -24,7 +24,7 @@ KEPT_EVERY = 8
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where things stand in a record; bytes."""
+    """Layout of a record; bytes."""
 
     name: str
     apid: int
@@ -65,9 +65,9 @@ def _read_product(path: Path) -> tuple[Layout, list[tuple[int, bytes]]]:
     layout = next((layout for layout in (HF, LF) if octets[:4] == layout.channel), None)
     if layout is None:
         raise ConfigError([Problem("not a level-2B radar product: its channel word is unknown", key=str(path))])
-    whole, left = divmod(len(octets), layout.product_bytes)
+    n_records, left = divmod(len(octets), layout.product_bytes)
     if left:
-        text = f"cut short: {whole} records of {layout.product_bytes} bytes, then {left} bytes"
+        text = f"cut short: {n_records} records of {layout.product_bytes} bytes, then {left} bytes"
         raise ConfigError([Problem(text, key=str(path))])
     rows = [octets[at : at + layout.packet_bytes] for at in range(0, len(octets), layout.product_bytes)]
     for number, row in enumerate(rows):
@@ -84,7 +84,7 @@ def _time_ns(record: bytes) -> int:
 def _measurement(layout: Layout, records: Sequence[tuple[int, bytes]]) -> Measurement:
     time_ns = np.array([at for at, _ in records], np.int64)
     octets = [row for _, row in records]
-    packets = [Record(layout.apid, at, row, secondary_header=False) for at, row in records]
+    packets = records_at(layout.apid, time_ns, octets, secondary_header=False)
     return Measurement(layout.name, packets, describe(time_ns, octets, layout), {"samples": "genuine records"})
 
 

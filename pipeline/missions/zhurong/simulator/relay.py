@@ -1,8 +1,8 @@
-"""When the orbiter stands above the rover, and how much goes up in that time (fact sheet 8.1).
+"""Passes of the orbiter over the rover, and the bytes that each can carry (fact sheet 8.1).
 
 In: an orbit and a span of time. Out: passes: arcs above the lowest elevation, with the rate at each moment: steps of
-four by slant range, as the received power asks, with hysteresis, so that a rate is not left at once again. All numbers
-assumed.
+four by slant range, as the received power allows, with hysteresis, so that a rate is not changed back at once. All
+numbers assumed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arrays import Longs, Reals
-from .heavens import silence
+from .heavens import conjunction
 from .orbit import RADIUS_KM, Orbit, fixed_to_icrf, orbit_of
 from .timeline import SOL_NS, midnight_ns, sol_of, utc
 
@@ -48,11 +48,11 @@ class Pass:
 
     @property
     def capacity_bytes(self) -> int:
-        """What the rover can hand over."""
+        """What the rover can send."""
         return int(self.rate_kbit_s.sum()) * _STEP_S * 125
 
     def steps(self) -> list[tuple[int, int]]:
-        """Times (UTC ns) from which on a rate (kbit/s) holds."""
+        """Times (UTC ns) from which on a rate (kbit/s) is used."""
         change = np.flatnonzero(np.append(True, self.rate_kbit_s[1:] != self.rate_kbit_s[:-1]))
         return [(int(self.time_ns[at]), int(self.rate_kbit_s[at])) for at in change]
 
@@ -64,12 +64,12 @@ class Relay:
     passes: tuple[Pass, ...]
     needed_bytes: int
     silence: tuple[int, int] | None
-    """The conjunction that kept them back."""
+    """The conjunction that delayed them."""
     send_ns: int
     """The orbiter begins to send to Earth."""
 
     def as_truth(self) -> dict[str, object]:
-        """For the books."""
+        """For the accounts."""
         return {
             "passes": [
                 {
@@ -97,7 +97,7 @@ def relay(stop_ns: int, needed_bytes: int) -> Relay:
         used += [one for one in passes(orbit_of(sol), midnight, midnight + SOL_NS) if one.rise_ns >= stop_ns][:1]
         sol += 1
     send_ns = used[-1].set_ns + STORED_NS
-    quiet = silence(send_ns)
+    quiet = conjunction(send_ns)
     return Relay(tuple(used), needed_bytes, quiet, quiet[1] if quiet else send_ns)
 
 

@@ -1,6 +1,6 @@
-"""A pass from beginning to end: the rover measures, hands over packets; the orbiter stores, frames, codes, sends.
+"""A pass from beginning to end: the rover measures and sends packets; the orbiter stores, frames, codes, sends them.
 
-In goes a scenario, out come the pass, its receive times and its truth. Nothing here knows the decoder.
+In: a scenario. Out: the pass, its receive times and its truth.
 """
 
 from __future__ import annotations
@@ -12,33 +12,31 @@ from pathlib import Path
 import numpy as np
 
 from ....model.errors import ConfigError
-from . import faults, link, stations, traffic, truth
+from . import faults, link, truth
 from .aim import stance, target
-from .clock import tell_time
 from .files import check_writable, npz, write_together
-from .frames import PROFILES, Profile
-from .heavens import light_time_ns, silence
-from .housekeeping import keep_house, tell_events
-from .libs import shoot
+from .frames import PROFILES, Profile, all_frames, first_counts, how_many_idle
+from .heavens import conjunction, light_time_ns
+from .housekeeping import correlate_clock, report_engineering, report_events
+from .libs import shoot_targets
 from .magnetometer import measure_field
 from .mms import scan_surface
 from .momag import measure_wind
 from .mosir import sound_ground
-from .mscam import look_in_nine_colours
-from .natecam import look_around
+from .mscam import take_filter_images
+from .natecam import take_images
 from .navigation import navigate
-from .orbit import orbit_of
-from .orbiter import report_state
+from .orbit import orbit_of, report_state
 from .packets import Measurement, PacketStream, Record, fill, queue
-from .particles import count_particles, sort_ions
+from .particles import count_particles, scan_ions
 from .radar import sound_high, sound_low
 from .radar_records import read_products
 from .relay import Relay, relay
 from .scenario import LONGEST_S, Scenario, Summary
-from .scene import lay_out
-from .sound import listen
+from .scene import make_scene
+from .sound import record_sound
 from .strips import HIRIC, MORIC, take_strip
-from .swir import look
+from .swir import take_spectra
 from .timeline import Timeline, night, sol_of, stay, stay_around
 from .traverse import Traverse, travel
 from .truth import Sent
@@ -50,7 +48,7 @@ _CLOSE_NS = 300_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """What the rover did and measured."""
+    """Timeline, motion and measurements of the rover."""
 
     timeline: Timeline
     rover: Traverse
@@ -68,30 +66,30 @@ class Counters:
 def simulate(out: Path, scenario: Scenario, progress: Callable[[float], None] | None = None) -> Summary:
     """Write `out` (CADUs), and beside it its `.times`, `.truth.npz` and `.truth.json`.
 
-    `progress` is told the share that is done. The same scenario gives the same bytes. Raises ConfigError for a
+    `progress` is called with the share that is done. The same scenario gives the same bytes. Raises ConfigError for a
     scenario that makes no sense or a radar file that is none, RunError where the files cannot be written.
     """
-    tell = progress or (lambda _: None)
+    progress = progress or (lambda _: None)
     scenario.check()
     check_writable(files_of(out))
-    stay = live(scenario, tell)
-    counters = Counters({}, traffic.first_counts(scenario.seed))
+    stay = simulate_stay(scenario, progress)
+    counters = Counters({}, first_counts(scenario.seed))
     whole = queue(records_of(stay.measurements), scenario.seed, counters.sequence)
     way = relay(stay.timeline.stop_ns, len(whole.octets))
     orbiter_measurements = observe(scenario, way.send_ns, stay.timeline.duration_s)
     (sent,) = send(whole, (0, len(whole)), orbiter_measurements, scenario, way, counters)
-    tell(0.8)
+    progress(0.8)
     write(out, scenario, stay, orbiter_measurements, sent)
-    tell(1.0)
+    progress(1.0)
     return summary(files_of(out), stay.timeline.sol, sent)
 
 
-def live(scenario: Scenario, tell: Callable[[float], None], since: Traverse | None = None) -> Stay:
+def simulate_stay(scenario: Scenario, progress: Callable[[float], None], since: Traverse | None = None) -> Stay:
     """A stay of the rover, which goes on where the one before ended."""
     radar = read_products(scenario.radar_files)
     timeline = _timeline(scenario, radar)
     rover = travel(timeline, scenario.seed, since)
-    return Stay(timeline, rover, _measure(scenario, timeline, rover, radar, tell))
+    return Stay(timeline, rover, _measure(scenario, timeline, rover, radar, progress))
 
 
 def send(
@@ -108,8 +106,8 @@ def send(
     stream = fill(whole.cut(*part), profile.zone_bytes, counters.sequence)
     own = _own(orbiter_measurements, seed, profile, counters) if orbiter_measurements else None
     n_relay = len(stream.octets) // profile.zone_bytes
-    n_idle = traffic.how_many_idle(n_relay) if scenario.faults.other_channel else 0
-    channels = traffic.all_frames(stream, own, n_idle, profile, counters.frames)
+    n_idle = how_many_idle(n_relay) if scenario.faults.other_channel else 0
+    channels = all_frames(stream, own, n_idle, profile, counters.frames)
     frames = np.vstack(channels)
     broken = faults.choose(n_relay, scenario.faults, seed)
     order = link.sending_order([len(channel) for channel in channels], seed)
@@ -117,7 +115,7 @@ def send(
     light_ns = light_time_ns(way.send_ns)
     received = []
     for k in range(n_stations):
-        seen = stations.lose(broken, slots, n_relay, scenario, (k, n_stations))
+        seen = link.faults_of_station(broken, slots, n_relay, scenario, (k, n_stations))
         reception = link.transmit(frames, slots, seen, profile, scenario.faults, seed + k, light_ns)
         received.append(Sent(stream, own, frames, seen, slots, reception, profile, light_ns, way, whole, part[0]))
     return received
@@ -135,13 +133,13 @@ def write(
     out: Path, scenario: Scenario, stay: Stay, orbiter_measurements: Sequence[Measurement], sent: Sent
 ) -> None:
     """All files of a pass, or none."""
-    times, arrays, books, _ = files_of(out)
+    times, arrays, accounts, _ = files_of(out)
     measured = [*stay.measurements, *orbiter_measurements]
     write_together(
         {
             times: link.receive_times(sent.reception).tobytes(),
             arrays: npz(truth.arrays(stay.measurements, orbiter_measurements, stay.rover, stay.timeline, sent)),
-            books: truth.text(truth.books(scenario, stay.timeline, measured, sent)),
+            accounts: truth.text(truth.accounts(scenario, stay.timeline, measured, sent)),
             out: sent.reception.octets.data,
         }
     )
@@ -149,8 +147,8 @@ def write(
 
 def files_of(out: Path) -> tuple[Path, Path, Path, Path]:
     """What is written beside a pass, and the pass."""
-    times, arrays, books = (beside(out, ending) for ending in (".times", ".truth.npz", ".truth.json"))
-    return times, arrays, books, out
+    times, arrays, accounts = (beside(out, ending) for ending in (".times", ".truth.npz", ".truth.json"))
+    return times, arrays, accounts, out
 
 
 def records_of(measurements: Sequence[Measurement]) -> list[Record]:
@@ -178,10 +176,10 @@ def beside(out: Path, ending: str) -> Path:
 
 
 def _timeline(scenario: Scenario, radar: list[Measurement]) -> Timeline:
-    """The sol that was asked for, or the one in which the genuine radar records were taken."""
+    """The sol of the scenario, or the one in which the genuine radar records were taken."""
     if not radar:
         timeline = (night if scenario.night else stay)(scenario.sol, scenario.duration_s)
-        idle = silence(timeline.start_ns) is not None
+        idle = conjunction(timeline.start_ns) is not None
         return replace(timeline, quiet=True) if idle else timeline
     times = np.concatenate([measurement.truth["time_utc_ns"] for measurement in radar]).astype(np.int64)
     timeline = stay_around(int(times.min()), int(times.max()), scenario.duration_s)
@@ -197,37 +195,37 @@ def _measure(
     timeline: Timeline,
     rover: Traverse,
     radar: list[Measurement],
-    tell: Callable[[float], None],
+    progress: Callable[[float], None],
 ) -> list[Measurement]:
-    """Every instrument in turn; of a quiet stay those that never sleep."""
+    """Every instrument in turn; of a quiet stay only those that measure at night."""
     seed, drift_ppm = scenario.seed, scenario.faults.clock_drift_ppm
     measurements = [
         navigate(timeline, rover, drift_ppm),
-        keep_house(timeline, seed, drift_ppm),
-        tell_time(timeline, seed, drift_ppm),
+        report_engineering(timeline, seed, drift_ppm),
+        correlate_clock(timeline, seed, drift_ppm),
         observe_weather(timeline, rover, seed, drift_ppm),
         measure_field(timeline, rover, seed, drift_ppm),
     ]
-    tell(0.2)
+    progress(0.2)
     if timeline.quiet:
         return measurements
     measurements += [
-        tell_events(timeline, rover, drift_ppm),
-        listen(timeline, seed, drift_ppm),
-        look(timeline, seed, drift_ppm),
+        report_events(timeline, rover, drift_ppm),
+        record_sound(timeline, seed, drift_ppm),
+        take_spectra(timeline, seed, drift_ppm),
     ]
-    measurements.append(shoot(timeline, seed, drift_ppm))
-    tell(0.3)
+    measurements.append(shoot_targets(timeline, seed, drift_ppm))
+    progress(0.3)
     measurements += radar or [
         sound_high(timeline, rover, seed, drift_ppm, four=scenario.all_polarizations),
         sound_low(timeline, rover, seed, drift_ppm),
     ]
-    tell(0.5)
+    progress(0.5)
     shooting = stance(timeline, rover, timeline.start_ns + (timeline.phase("LIBS POINT 1")[0] + 2) * 1_000_000_000)
-    scene = lay_out(rover, target(shooting), seed)
-    measurements.append(look_in_nine_colours(timeline, rover, scene, seed, drift_ppm))
-    measurements.append(look_around(timeline, rover, scene, seed, drift_ppm))
-    tell(0.6)
+    scene = make_scene(rover, target(shooting), seed)
+    measurements.append(take_filter_images(timeline, rover, scene, seed, drift_ppm))
+    measurements.append(take_images(timeline, rover, scene, seed, drift_ppm))
+    progress(0.6)
     return measurements
 
 
@@ -242,7 +240,7 @@ def observe(scenario: Scenario, stop_ns: int, duration_s: int, *, down: bool = T
     around = [
         report_state(start_ns, stop_ns, orbit, seed),
         measure_wind(start_ns, stop_ns, seed),
-        sort_ions(start_ns, stop_ns, seed),
+        scan_ions(start_ns, stop_ns, seed),
         count_particles(start_ns, stop_ns, seed),
     ]
     if not down:

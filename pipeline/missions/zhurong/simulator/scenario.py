@@ -1,4 +1,4 @@
-"""What is asked of the simulator, and what it says it made."""
+"""What to simulate, and the summary of what was written."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ....model.errors import ConfigError, Problem
 SHORTEST_S = 60.0
 MOST_NOISE_BYTES = 100_000_000
 LONGEST_S = 14_400.0
-"""Beyond this the rover leaves the 327 m that its radar's position fields can tell."""
+"""Beyond this the rover leaves the 327 m that its radar's position fields can encode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong on the way; nothing, unless asked."""
+    """Faults of the link; none by default."""
 
     symbol_errors: int = 0
     """Wrong symbols in every codeword that is hit, at most 16: as many as can be corrected."""

@@ -1,4 +1,4 @@
-"""What there is to see: a plain of soil with ripples and rocks, hills at the horizon, a butterscotch sky [assumed].
+"""The landscape: a plain of soil with ripples and rocks, hills at the horizon, a butterscotch sky [assumed].
 
 Rays in, reflectance factors out. Rocks are half-buried balls; the Sun lights them and they cast shadows. All places
 are metres north and east of the mission's own origin, so that a rover that drives sees them pass.
@@ -127,7 +127,7 @@ class Scene:
         return height
 
     def shadowed(self, place_m: Reals, to_sun: Reals) -> Flags:
-        """Whether a rock stands between a place on the ground and the Sun."""
+        """Whether a rock is between a place on the ground and the Sun."""
         along = self.centre_m @ to_sun[:2] - (place_m @ to_sun[:2])[:, None]
         away2 = (self.centre_m**2).sum(axis=1) + (place_m**2).sum(axis=1)[:, None] - 2.0 * place_m @ self.centre_m.T
         apart2 = away2 - along**2
@@ -150,7 +150,7 @@ class Scene:
         return hit, (point - away[nearest]) / self.radius_m[nearest][:, None]
 
 
-def lay_out(rover: Traverse, target_m: Reals, seed: int) -> Scene:
+def make_scene(rover: Traverse, target_m: Reals, seed: int) -> Scene:
     """Rocks around the way that the rover takes, and not on it; one at the target of its instruments."""
     draw = chance.stream(seed, "scene")
     way = rover.position_ned_m[:, :2]

@@ -1,23 +1,30 @@
-"""Image strips of MoRIC and HiRIC: cratered plains from above, in files sent by CFDP [assumed]."""
+"""Image strips of MoRIC and HiRIC: cratered plains from above, in files sent by CFDP class 1 [assumed].
+
+CFDP: CCSDS 727.0-B-5, as on the packets' page: metadata, file data, EOF.
+"""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from . import chance
-from .arrays import Anything, Reals
-from .cfdp import pdus
+from .arrays import Reals
 from .image_records import expose
 from .octets import EPOCH_UTC_NS, unsigned
-from .packets import Measurement, Record
+from .packets import Measurement, photon_noise, records_at
 
 APID = 1340
 _BIAS_DN = 70
 _READ_DN, _PHOTON_DN = 1.5, 0.05
-_MARS_M_PER_DEG = 3_396_190.0 * np.pi / 180.0
+GROUND = 1
+SEGMENT_BYTES = 960
+_FILE_DATA = 0x10
+_UNACKNOWLEDGED = 0x04
+_VERSION = 0x20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ def take_strip(camera: _Camera, taken_ns: int, sent_ns: tuple[int, int], seed: i
     sent = list(pdus(content, f"{camera.name}_{transaction}.strip", camera.entity, transaction))
     times = np.linspace(*sent_ns, len(sent) + 2)[1:-1].astype(np.int64)
     kept_line, kept_sample = np.arange(3, camera.lines, 8), np.arange(5, camera.samples, 16)
-    truth: dict[str, Anything] = {
+    truth = {
         "taken_utc_ns": np.array([taken_ns]),
         "file_crc32": np.array([zlib.crc32(content)]),
         "transaction": np.array([transaction]),
@@ -71,11 +78,8 @@ def take_strip(camera: _Camera, taken_ns: int, sent_ns: tuple[int, int], seed: i
         "kept_sample": kept_sample,
         "kept_radiance_w_m2_sr_um": radiance[np.ix_(kept_line, kept_sample)],
     }
-    noise: dict[str, object] = {
-        "image_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
-    }
-    records = [Record(APID, int(at), pdu, False) for at, pdu in zip(times, sent, strict=True)]
-    return Measurement(f"{camera.name}_pdu", records, truth, noise)
+    records = records_at(APID, times, sent, secondary_header=False)
+    return Measurement(f"{camera.name}_pdu", records, truth, photon_noise("image_dn", _READ_DN, _PHOTON_DN))
 
 
 def _header(camera: _Camera, taken_ns: int, place: tuple[int, int]) -> bytes:
@@ -115,3 +119,25 @@ def _plains(lines: int, samples: int, draw: np.random.Generator) -> Reals:
         bowl = np.where(rho < 1.0, x * 0.35, 0.0) + 0.18 * np.exp(-(((rho - 1.0) / 0.15) ** 2)) * -x
         bright += bowl
     return np.clip(bright, 0.15, None)
+
+
+def pdus(content: bytes, name: str, entity: int, transaction: int) -> Iterator[bytes]:
+    """All PDUs of one file, in the order of sending."""
+    names = b"".join(bytes([len(one)]) + one for one in (name.encode(), name.encode()))
+    size = len(content).to_bytes(4, "big")
+    yield _pdu(b"\x07\x00" + size + names, entity, transaction)
+    for at in range(0, len(content), SEGMENT_BYTES):
+        segment = at.to_bytes(4, "big") + content[at : at + SEGMENT_BYTES]
+        yield _pdu(segment, entity, transaction, _FILE_DATA)
+    yield _pdu(b"\x04\x00" + modular_checksum(content).to_bytes(4, "big") + size, entity, transaction)
+
+
+def modular_checksum(content: bytes) -> int:
+    """The sum of all words of four bytes, the last filled with zeros (4.2.2)."""
+    words = (int.from_bytes(content[at : at + 4].ljust(4, b"\0"), "big") for at in range(0, len(content), 4))
+    return sum(words) % 2**32
+
+
+def _pdu(field: bytes, entity: int, transaction: int, kind: int = 0) -> bytes:
+    head = bytes([_VERSION | kind | _UNACKNOWLEDGED]) + len(field).to_bytes(2, "big")
+    return head + bytes([0x01, entity]) + transaction.to_bytes(2, "big") + bytes([GROUND]) + field

@@ -11,7 +11,7 @@ import numpy as np
 from . import chance
 from .arrays import Reals
 from .octets import constant, counts, onboard_time, rows, temperature, unsigned
-from .packets import Measurement, Record
+from .packets import Measurement, photon_noise, records_at
 from .timeline import Timeline
 
 APID = 337
@@ -25,7 +25,7 @@ _DARK, _PANEL, _TARGET = 0, 1, 2
 _KINDS = (_DARK, _PANEL, _TARGET, _TARGET, _TARGET)
 
 
-def look(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
+def take_spectra(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
     """Five spectra of one point."""
     draw = chance.stream(seed, "swir")
     degc = 4.0 + 4.0 * draw.random()
@@ -35,14 +35,11 @@ def look(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
     dn_per_radiance = _responsivity(wavelength, degc) * (_EXPOSURE_US * 1e-6) * _GAIN
     net = radiance * dn_per_radiance
     sigma_dn = np.sqrt(_READ_DN**2 + _PHOTON_DN * net)
-    dark = 1200.0 + chance.wander(draw, np.arange(float(_CHANNELS)), 20.0, 3.0, 200.0)
+    dark = 1200.0 + chance.random_course(draw, np.arange(float(_CHANNELS)), 20.0, 3.0, 200.0)
     seen = dark + net + sigma_dn * draw.standard_normal(net.shape)
     begin, end = timeline.phase("SWIR")
-    milliseconds = np.rint(np.linspace(begin + 0.5, max(end - 3.5, begin + 2.5), len(_KINDS)) * 1000.0).astype(
-        np.int64
-    )
-    time_ns = timeline.start_ns + milliseconds * 1_000_000
     n = len(_KINDS)
+    time_ns = timeline.at_seconds(np.linspace(begin + 0.5, max(end - 3.5, begin + 2.5), n))
     octets = rows(
         onboard_time(time_ns, drift_ppm),
         constant(_POINT_ID.to_bytes(2, "big"), n),
@@ -64,11 +61,8 @@ def look(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
         "reflectance_sigma": reflectance * np.hypot(relative, relative[1]),
         "aotf_temperature_degc": np.full(n, degc),
     }
-    records = [Record(APID, int(at), row) for at, row in zip(time_ns, octets, strict=True)]
-    noise: dict[str, object] = {
-        "spectrum_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
-    }
-    return Measurement("swir", records, dict(truth), noise)
+    noise = photon_noise("spectrum_dn", _READ_DN, _PHOTON_DN)
+    return Measurement("swir", records_at(APID, time_ns, octets), truth, noise)
 
 
 def _relative_sigma(net_dn: Reals, sigma_dn: Reals) -> Reals:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
+from .arrays import Longs, Reals
+
 SOL_NS = 88_775_244_147_000
 """A Martian solar day."""
 _SOL_11_START_NS = 1_621_916_400_000_000_000
@@ -33,7 +37,7 @@ class Timeline:
     start_ns: int
     duration_s: int
     quiet: bool = False
-    """Nothing but what never sleeps is on: at night, and while the Sun stands between Mars and Earth."""
+    """Only housekeeping, weather and field are measured: at night, and while the Sun is between Mars and Earth."""
 
     def phase(self, name: str) -> tuple[int, int]:
         """First and last second of a phase, from the start of the stay."""
@@ -50,6 +54,10 @@ class Timeline:
             if second < self.phase(name)[1]:
                 return name
         return PHASES[-1][0]
+
+    def at_seconds(self, seconds: Reals) -> Longs:
+        """UTC ns at seconds of the stay, to the millisecond."""
+        return self.start_ns + np.rint(seconds * 1000.0).astype(np.int64) * 1_000_000
 
     @property
     def stop_ns(self) -> int:
@@ -89,7 +97,7 @@ def stay(sol: int, duration_s: float) -> Timeline:
 
 
 def stay_around(first_ns: int, last_ns: int, duration_s: float) -> Timeline:
-    """A stay that holds these two times, and takes `duration_s` at least."""
+    """A stay that includes these two times, and takes `duration_s` at least."""
     start_s = first_ns // 1_000_000_000
     needed_s = last_ns // 1_000_000_000 - start_s + 10
     return Timeline(start_s * 1_000_000_000, max(round(duration_s), needed_s))

@@ -1,4 +1,4 @@
-"""Where the rover is and how it stands: positions, attitude and mast at each whole second, linear in between.
+"""Motion of the rover: positions, attitude and mast at each whole second, linear in between.
 
 North-east-down; yaw clockwise from north, pitch nose up, roll right side down: Rz(yaw) Ry(pitch) Rx(roll).
 """
@@ -98,15 +98,15 @@ def _zero(since: Traverse | None, drive_m: float) -> tuple[Reals, int]:
 
 def _speed(timeline: Timeline, time_s: Reals, draw: np.random.Generator) -> Reals:
     begin, end = timeline.phase("DRIVING")
-    uneven = 1.0 + chance.wander(draw, time_s, 0.012, 3.0, 40.0)
+    uneven = 1.0 + chance.random_course(draw, time_s, 0.012, 3.0, 40.0)
     return np.where((time_s > begin) & (time_s < end), DRIVE_SPEED_M_S * uneven, 0.0)
 
 
 def _attitude(distance: Reals, draw: np.random.Generator) -> Reals:
-    """Functions of the distance driven, so that a rover that stands does not turn."""
+    """Functions of the distance driven, so that a rover at rest does not turn."""
     yaw = _START_YAW_DEG + 6.0 * np.sin(distance / 1.7) + 20.0 * np.tanh(distance / 6.0)
-    pitch = 1.2 + chance.wander(draw, distance, 1.1, 0.9, 8.0)
-    roll = -0.5 + chance.wander(draw, distance, 0.7, 0.9, 8.0)
+    pitch = 1.2 + chance.random_course(draw, distance, 1.1, 0.9, 8.0)
+    roll = -0.5 + chance.random_course(draw, distance, 0.7, 0.9, 8.0)
     return np.stack([yaw, pitch, roll], axis=1)
 
 

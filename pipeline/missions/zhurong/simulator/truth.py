@@ -1,4 +1,4 @@
-"""The truth beside a pass: arrays of what was measured, and the books of what was sent and what was taken."""
+"""The truth beside a pass: arrays of what was measured, and the accounts of what was sent and what was taken."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGE = 4000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """All that happened between the rover's packets and the ground."""
+    """One transmission: packets, frames, faults, reception."""
 
     stream: PacketStream
     own: PacketStream | None
@@ -56,7 +56,7 @@ class Sent:
         return self._taken(self.stream, 0)
 
     def own_taken(self) -> Flags:
-        """The same of the orbiter's packets, whose frames stand behind the rover's."""
+        """The same of the orbiter's packets, whose frames follow the rover's."""
         return self._taken(self.own, self.n_relay) if self.own else np.zeros(0, np.bool_)
 
     def whole_taken(self) -> Flags:
@@ -103,7 +103,7 @@ def arrays(
 
 
 def _measured(measurements: Sequence[Measurement], stream: PacketStream, taken: Flags) -> dict[str, Anything]:
-    """What all measurements of one stream of packets tell."""
+    """Truth arrays of all measurements of one stream of packets."""
     found: dict[str, Anything] = {}
     base = 0
     for measurement in measurements:
@@ -129,13 +129,13 @@ def _compact(values: Anything) -> Anything:
     return values.astype(np.float32) if values.dtype == np.float64 and values.size > _LARGE else values
 
 
-def books(
+def accounts(
     scenario: Scenario,
     timeline: Timeline,
     measurements: Sequence[Measurement],
     sent: Sent,
 ) -> dict[str, Any]:
-    """What was asked, what was sent, and which frames and packets the faults took."""
+    """The scenario, what was sent, and which frames and packets the faults damaged."""
     stream, broken, slots, reception = sent.stream, sent.broken, sent.slots, sent.reception
     channel = (sent.frames[:, 1] & 0x3F).astype(np.int64)
     count = counter(sent.frames)
@@ -183,12 +183,12 @@ def books(
 
 
 def _scenario(scenario: Scenario) -> dict[str, Any]:
-    """As asked, but that a file's folder is nobody's business."""
+    """The scenario, with names of files in place of paths."""
     return dataclasses.asdict(scenario) | {"radar_files": [path.name for path in scenario.radar_files]}
 
 
 def _received(channel: Longs, sent: Sent) -> dict[str, int]:
-    """The books of what arrived: read = clean + corrected + uncorrectable."""
+    """The accounts of what arrived: read = clean + corrected + uncorrectable."""
     broken, slots, reception, n_relay = sent.broken, sent.slots, sent.reception, sent.n_relay
     frame = slots.frame[reception.slot]
     spoilt = int(np.count_nonzero(np.isin(frame, broken.uncorrectable)))

@@ -1,4 +1,4 @@
-"""WEATHER: pressure, air temperature and wind at 1 Hz, as their raw sensors see them (fact sheet 5).
+"""WEATHER: pressure, air temperature and wind at 1 Hz, as raw sensor values (fact sheet 5).
 
 Truth first, which is `air`, then each sensor's transfer function backwards.
 Forms published, numbers assumed but for the resistance thermometer's (IEC 60751).
@@ -10,9 +10,9 @@ import numpy as np
 
 from . import chance
 from .air import air_at
-from .arrays import Longs, Octets, Reals
+from .arrays import Octets, Reals
 from .octets import counts, onboard_time, rows, unsigned
-from .packets import Measurement, Record
+from .packets import Measurement, records_at
 from .timeline import Timeline
 from .traverse import Traverse
 
@@ -29,7 +29,7 @@ _GAS_CONSTANT = 8.314463 / _AIR_KG_MOL
 
 
 def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float) -> Measurement:
-    """Packets of ten samples each, handed over with the tenth; an unfinished ten at the end is not sent."""
+    """Packets of ten samples each, sent with the tenth; an unfinished ten at the end is not sent."""
     draw = chance.stream(seed, "weather")
     n_packets = timeline.duration_s // _SAMPLES
     time_s = np.arange(n_packets * _SAMPLES, dtype=np.float64)
@@ -37,7 +37,7 @@ def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: f
     around = air_at(timeline, time_s, draw)
     pressure, air = around.pressure_pa, around.temperature_degc
     speed, direction = around.wind_m_s, around.wind_from_deg
-    sensor_degc = -12.0 + chance.wander(draw, packet_s, 1.0, 200.0, 2000.0)
+    sensor_degc = -12.0 + chance.random_course(draw, packet_s, 1.0, 200.0, 2000.0)
     films = _film_speeds(speed, direction - rover.at(rover.attitude_deg, time_s)[:, 0])
     slope, power = _king(films, air, pressure)
     speed_sigma, direction_sigma = _wind_sigma(slope, power, air, speed)
@@ -49,7 +49,7 @@ def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: f
         air + _NOISE_DEGC * draw.standard_normal(len(time_s)),
         power + _NOISE_MW * draw.standard_normal(power.shape),
     )
-    truth: dict[str, Reals | Longs] = {
+    truth = {
         "time_utc_ns": timeline.start_ns + (time_s * 1e9).astype(np.int64),
         "pressure_pa": pressure,
         "air_temperature_degc": air,
@@ -64,13 +64,8 @@ def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: f
         "dip_width_s": around.devils.width_s,
     }
     done_ns = packet_ns + (_SAMPLES - 1) * 1_000_000_000
-    records = [Record(APID, int(at), row) for at, row in zip(done_ns, octets, strict=True)]
-    noise: dict[str, object] = {
-        "pressure_pa": _NOISE_PA,
-        "air_temperature_degc": _NOISE_DEGC,
-        "film_power_mw": _NOISE_MW,
-    }
-    return Measurement("weather", records, dict(truth), noise)
+    noise = {"pressure_pa": _NOISE_PA, "air_temperature_degc": _NOISE_DEGC, "film_power_mw": _NOISE_MW}
+    return Measurement("weather", records_at(APID, done_ns, octets), truth, noise)
 
 
 def _film_speeds(speed_m_s: Reals, theta_deg: Reals) -> Reals:

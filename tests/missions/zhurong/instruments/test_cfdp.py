@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from downlink_pipeline.missions.zhurong.simulator.cfdp import pdus as simulated
+from downlink_pipeline.missions.zhurong.simulator.strips import pdus as simulated
 from downlink_pipeline.model.batches import Quality, Ragged
 from downlink_pipeline.products.cfdp import (
     FAILED,

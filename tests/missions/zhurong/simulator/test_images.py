@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from downlink_pipeline.missions.zhurong.simulator.cfdp import modular_checksum, pdus
+from downlink_pipeline.missions.zhurong.simulator.strips import modular_checksum, pdus
 from PIL import Image
 
 HEADER_BYTES = 57

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import erfa
 import numpy as np
 import pytest
-from downlink_pipeline.missions.zhurong.simulator.heavens import elongation_deg, light_time_ns, silence
+from downlink_pipeline.missions.zhurong.simulator.heavens import conjunction, elongation_deg, light_time_ns
 from downlink_pipeline.missions.zhurong.simulator.orbit import orbit_of
 from downlink_pipeline.missions.zhurong.simulator.relay import STORED_NS, passes, rates, relay
 from downlink_pipeline.missions.zhurong.simulator.timeline import SOL_NS, local_hour, midnight_ns, stay
@@ -36,7 +36,7 @@ def test_the_light_time_is_that_of_sofas_ephemeris():
 
 
 def test_the_sun_stands_between_for_45_days_around_the_8th_of_october_2021():
-    begin, end = silence(ns(2021, 10, 8))
+    begin, end = conjunction(ns(2021, 10, 8))
     assert (end - begin) / 86_400e9 == pytest.approx(45, abs=3)
     assert begin < ns(2021, 9, 22) < ns(2021, 10, 28) < end
     days = ns(2021, 8, 1) + np.arange(130) * 86_400 * 10**9
@@ -45,7 +45,7 @@ def test_the_sun_stands_between_for_45_days_around_the_8th_of_october_2021():
 
 @pytest.mark.parametrize("date", [(2021, 5, 25), (2021, 8, 30), (2021, 12, 1), (2022, 12, 8)])
 def test_there_is_a_link_else_and_at_opposition(date):
-    assert silence(ns(*date)) is None
+    assert conjunction(ns(*date)) is None
 
 
 @pytest.mark.parametrize("sol", [1, 11, 12, 100, 325])

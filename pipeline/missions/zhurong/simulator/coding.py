@@ -1,7 +1,7 @@
-"""Reed-Solomon parity of 32 symbols, conventional basis (CCSDS 131.0-B 4.3), for many codewords at once.
+"""Channel coding: Reed-Solomon parity, for many codewords at once, and the randomiser (CCSDS 131.0-B).
 
-Arithmetic is by logarithm tables of the field of F(x) = x^8 + x^7 + x^2 + x + 1; the encoder is the standard's
-division circuit, whose register is a row for each codeword.
+Parity has 32 symbols, in conventional basis (4.3). Arithmetic is by logarithm tables of the field of
+F(x) = x^8 + x^7 + x^2 + x + 1; the encoder is the standard's division circuit, with a register for each codeword.
 """
 
 from __future__ import annotations
@@ -76,3 +76,11 @@ def encode_frames(frames: Octets, interleave: int) -> Octets:
     codewords = frames.reshape(n, length // interleave, interleave).swapaxes(1, 2).reshape(n * interleave, -1)
     check = parity(codewords).reshape(n, interleave, N_PARITY).swapaxes(1, 2).reshape(n, -1)
     return np.hstack([frames, check])
+
+
+def randomizer(n_bytes: int) -> Octets:
+    """The first bytes of the sequence of h(x) = x^8 + x^7 + x^5 + x^3 + 1, register all ones at each marker."""
+    bits = np.ones(n_bytes * 8, np.uint8)
+    for i in range(8, bits.size):
+        bits[i] = bits[i - 1] ^ bits[i - 3] ^ bits[i - 5] ^ bits[i - 8]
+    return np.packbits(bits)
