@@ -283,11 +283,20 @@ class Reading:
             node.children = [child for child in node.children if child.tag not in tags]
         return found
 
+    def listed(self, node: Node, tag: str, *items: str) -> list[Node]:
+        """The children `items` of the only child with the tag, in which nothing else is expected; empty without it."""
+        holder = self.child(node, tag)
+        found = self.children(holder, *items) if holder is not None else []
+        self.finish(holder)
+        return found
+
     def past(self, node: Node, *tags: str) -> None:
         self.children(node, *tags)
 
-    def finish(self, node: Node) -> None:
-        """Report what nobody took: the element or attribute is not implemented, or does not belong here."""
+    def finish(self, node: Node | None) -> None:
+        """Report what was not taken: the element or attribute is not implemented, or does not belong here."""
+        if node is None:
+            return
         for child in node.children:
             if child.tag in DESCRIPTIVE:
                 continue

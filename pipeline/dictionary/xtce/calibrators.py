@@ -22,9 +22,8 @@ def read_calibrators(node: Node, context: Context) -> tuple[Calibrator | None, C
     reading = context.reading
     holder = reading.child(node, "DefaultCalibrator")
     default = _read_calibrator(holder, context) if holder is not None else None
-    listed = reading.child(node, "ContextCalibratorList")
     cases: list[tuple[Condition, Calibrator]] = []
-    for case in reading.children(listed, "ContextCalibrator") if listed is not None else []:
+    for case in reading.listed(node, "ContextCalibratorList", "ContextCalibrator"):
         match, inside = reading.child(case, "ContextMatch"), reading.child(case, "Calibrator")
         if match is None or inside is None:
             reading.problem(case, "wants a ContextMatch and a Calibrator")
@@ -33,8 +32,6 @@ def read_calibrators(node: Node, context: Context) -> tuple[Calibrator | None, C
         reading.finish(match)
         reading.finish(case)
         cases.extend([(condition, calibrator)] if condition and calibrator else [])
-    if listed is not None:
-        reading.finish(listed)
     return default, tuple(cases)
 
 

@@ -69,6 +69,14 @@ def read_criteria(node: Node, context: Context) -> Condition | None:
     return parts_of_expression[0] if parts_of_expression else None
 
 
+def read_criteria_in(node: Node, tag: str, context: Context) -> Condition | None:
+    """The criteria in the only child with the tag; None where there is none."""
+    holder = context.reading.child(node, tag)
+    criteria = read_criteria(holder, context) if holder is not None else None
+    context.reading.finish(holder)
+    return criteria
+
+
 def read_comparison(node: Node, context: Context) -> Comparison:
     """A parameter against a literal."""
     reading = context.reading

@@ -20,7 +20,7 @@ from ..model.definitions import (
 from ..model.document import Node
 from ..model.encodings import Tagged
 from ..model.parameter_types import UnencodedType
-from .conditions import read_criteria, read_dimensions, read_reference, read_size
+from .conditions import read_criteria_in, read_dimensions, read_reference, read_size
 from .encodings import read_binary_encoding
 from .scope import CONTAINERS, Context, Definition
 from .types import MAX_ARRAY_ELEMENTS
@@ -58,10 +58,7 @@ def _read_base(node: Node, context: Context) -> tuple[str | None, Condition | No
     if base_node is None:
         return None, None
     base = context.resolve(CONTAINERS, base_node, "containerRef")
-    holder = reading.child(base_node, "RestrictionCriteria")
-    criteria = read_criteria(holder, context) if holder is not None else None
-    if holder is not None:
-        reading.finish(holder)
+    criteria = read_criteria_in(base_node, "RestrictionCriteria", context)
     reading.finish(base_node)
     return base.key if base else None, criteria
 
@@ -147,7 +144,7 @@ def _read_placement(node: Node, context: Context) -> Placement:
         kind = "element TimeAssociation is not implemented, and passed over"
         reading.notice(each, kind, f"element TimeAssociation in {node.key} is not implemented")
     location = _read_location(node, context)
-    repetition, condition = None, None
+    repetition = None
     repeat = reading.child(node, "RepeatEntry")
     if repeat is not None:
         count_node, gap_node = reading.child(repeat, "Count"), reading.child(repeat, "Offset")
@@ -156,15 +153,10 @@ def _read_placement(node: Node, context: Context) -> Placement:
             reading.problem(repeat, "Count is missing")
         else:
             gap = read_size(gap_node, context, 0, MAX_CONTAINER_BITS) if gap_node is not None else 0
-            if gap_node is not None:
-                reading.finish(gap_node)
+            reading.finish(gap_node)
             repetition = Repetition(read_size(count_node, context, 0, MAX_ARRAY_ELEMENTS), gap)
             reading.finish(count_node)
-    include = reading.child(node, "IncludeCondition")
-    if include is not None:
-        condition = read_criteria(include, context)
-        reading.finish(include)
-    return Placement(location, repetition, condition, node.line)
+    return Placement(location, repetition, read_criteria_in(node, "IncludeCondition", context), node.line)
 
 
 def _read_location(node: Node, context: Context) -> Location | None:

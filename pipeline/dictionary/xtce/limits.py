@@ -11,7 +11,7 @@ from math import inf
 from ..model.conditions import Condition
 from ..model.document import Node
 from ..model.parameter_types import CONCERN_LEVELS, Alarm, Change, Limits, Range
-from .conditions import read_criteria
+from .conditions import read_criteria, read_criteria_in
 from .scope import Context
 
 RANGES = {"WatchRange": 1, "WarningRange": 2, "DistressRange": 3, "CriticalRange": 4, "SevereRange": 5}
@@ -38,19 +38,13 @@ def read_limits(node: Node, context: Context, *, kind: str = NUMBERS) -> Limits:
     valid, valid_is_raw = _read_valid_range(node, context)
     default = reading.child(node, "DefaultAlarm")
     alarm = _read_alarm(default, context, kind) if default is not None else None
-    listed = reading.child(node, "ContextAlarmList")
     contexts: list[tuple[Condition, Alarm]] = []
-    for each in reading.children(listed, "ContextAlarm") if listed is not None else []:
-        match = reading.child(each, "ContextMatch")
-        condition = read_criteria(match, context) if match is not None else None
-        if match is None:
+    for each in reading.listed(node, "ContextAlarmList", "ContextAlarm"):
+        if all(child.tag != "ContextMatch" for child in each.children):
             reading.notice(each, "ContextMatch is missing")
-        else:
-            reading.finish(match)
+        condition = read_criteria_in(each, "ContextMatch", context)
         found = _read_alarm(each, context, kind)
         contexts.extend([(condition, found)] if condition else [])
-    if listed is not None:
-        reading.finish(listed)
     return Limits(valid, valid_is_raw, alarm, tuple(contexts))
 
 
@@ -105,12 +99,9 @@ def _read_alarm(node: Node, context: Context, kind: str) -> Alarm:
     changes = _read_changes(node, context, kind)
     patterns, own_default = _read_patterns(node, context)
     levels: list[tuple[str, int]] = []
-    listed = reading.child(node, "EnumerationAlarmList")
-    for each in reading.children(listed, "EnumerationAlarm") if listed is not None else []:
+    for each in reading.listed(node, "EnumerationAlarmList", "EnumerationAlarm"):
         levels.append((reading.required(each, "enumerationLabel"), _read_level(each, "alarmLevel", context, "")))
         reading.finish(each)
-    if listed is not None:
-        reading.finish(listed)
     conditions = _read_alarm_conditions(node, context)
     if (
         ((bands or changes) and kind not in {NUMBERS, TIMES})
@@ -177,15 +168,11 @@ def _scaled(where: Range, by: float) -> Range:
 def _read_alarm_conditions(node: Node, context: Context) -> tuple[tuple[int, Condition], ...]:
     """AlarmConditions: what other parameters must say for each level."""
     reading = context.reading
-    listed = reading.child(node, "AlarmConditions")
-    if listed is None:
-        return ()
     found: list[tuple[int, Condition]] = []
-    for each in reading.children(listed, *CONDITIONS):
+    for each in reading.listed(node, "AlarmConditions", *CONDITIONS):
         condition = read_criteria(each, context)
         found.extend([(CONDITIONS[each.tag], condition)] if condition else [])
         reading.finish(each)
-    reading.finish(listed)
     return tuple(found)
 
 
@@ -236,6 +223,5 @@ def _read_multi_ranges(node: Node, context: Context, kind: str) -> list[Band]:
         where = _scaled(_read_range(each, context), unit)
         bands.append((_read_level(each, "level", context, "normal"), where, inside))
         reading.finish(each)
-    if found is not None:
-        reading.finish(found)
+    reading.finish(found)
     return bands

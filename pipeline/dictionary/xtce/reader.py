@@ -17,7 +17,7 @@ from ..model.definitions import Container, ContainerEntry, Dictionary, Parameter
 from ..model.document import Node, Reading, parse
 from ..model.parameter_types import AggregateType, ArrayType
 from .bases import merge_base_types
-from .conditions import read_criteria
+from .conditions import read_criteria_in
 from .containers import read_container
 from .descriptions import aliases_of, description_of
 from .needed import needed_by
@@ -234,10 +234,7 @@ def _read_properties(node: Node, context: Context) -> Condition | None:
         return None
     reading.read_past(properties, "dataSource", "readOnly", "persistence")
     reading.past(properties, "SystemName", "PhysicalAddressSet")
-    validity = reading.child(properties, "ValidityCondition")
-    condition = read_criteria(validity, context) if validity is not None else None
-    if validity is not None:
-        reading.finish(validity)
+    condition = read_criteria_in(properties, "ValidityCondition", context)
     reading.finish(properties)
     return condition
 

@@ -146,9 +146,8 @@ class TypeReader:
     def _read_aggregate(self, definition: Definition, context: Context) -> ParameterType:
         reading, node, name = context.reading, definition.node, definition.name
         reading.read_past(node, "initialValue")
-        listed = reading.child(node, "MemberList")
         members: dict[str, ParameterType] = {}
-        for member in reading.children(listed, "Member") if listed is not None else []:
+        for member in reading.listed(node, "MemberList", "Member"):
             member_name, found = reading.required(member, "name"), context.resolve(TYPES, member, "typeRef")
             reading.read_past(member, "initialValue")
             reading.finish(member)
@@ -157,10 +156,8 @@ class TypeReader:
             elif found is not None:
                 definition.uses.append(found)
                 members[member_name] = self.read(found, context)
-        if listed is None or not members:
+        if not members:
             reading.problem(node, "has no Member")
-        else:
-            reading.finish(listed)
         reading.finish(node)
         return AggregateType(name, tuple(members.items()))
 
@@ -168,18 +165,14 @@ class TypeReader:
 def read_unit(node: Node, context: Context) -> str:
     """UnitSet as one word: its units with factors and powers ("m s^-1")."""
     reading = context.reading
-    unit_set = reading.child(node, "UnitSet")
-    if unit_set is None:
-        return ""
     words: list[str] = []
-    for unit in reading.children(unit_set, "Unit"):
+    for unit in reading.listed(node, "UnitSet", "Unit"):
         power, factor = reading.attribute(unit, "power", "1"), reading.attribute(unit, "factor", "1")
         reading.read_past(unit, "description", "form")
         word = reading.text(unit)
         word = f"{word}^{power.removesuffix('.0')}" if word and power not in {"1", "1.0"} else word
         words.append(f"{factor} {word}" if factor not in {"1", "1.0"} else word)
         reading.finish(unit)
-    reading.finish(unit_set)
     return " ".join(word for word in words if word)
 
 
@@ -224,10 +217,9 @@ def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> Para
 
 def _read_labels(node: Node, context: Context) -> tuple[tuple[int, int, str], ...]:
     reading = context.reading
-    listed = reading.child(node, "EnumerationList")
     labels: list[tuple[int, int, str]] = []
     ordered: list[tuple[int, int, str]] = []
-    for each in reading.children(listed, "Enumeration") if listed is not None else []:
+    for each in reading.listed(node, "EnumerationList", "Enumeration"):
         low = reading.number_in(each, reading.required(each, "value"), "value", -MAX_ENUMERATION, MAX_ENUMERATION)
         high = reading.integer(each, "maxValue", low, low, MAX_ENUMERATION)
         label = reading.required(each, "label")
@@ -248,10 +240,8 @@ def _read_labels(node: Node, context: Context) -> tuple[tuple[int, int, str], ..
             labels.append((low, high, label))
             ordered.insert(place, labels[-1])
         reading.finish(each)
-    if listed is None or not labels:
+    if not labels:
         reading.problem(node, "has no Enumeration")
-    else:
-        reading.finish(listed)
     return tuple(labels)
 
 
