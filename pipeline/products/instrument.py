@@ -107,6 +107,12 @@ class Instrument(ABC):
         An event has the receive time of its row, and the onboard time in its details.
         """
 
+    def copy_views(self) -> None:  # noqa: B027 - most keep no rows
+        """Copy the rows kept from earlier calls of `drafts`, which may be views of a batch and keep all of it.
+
+        Called before the rows of each next batch.
+        """
+
     def end(self) -> Iterator[Draft | Event]:
         """End the stream: make the products of rows that were kept from earlier groups."""
         yield from ()

@@ -78,6 +78,9 @@ class Suite:
         self._auxiliaries: dict[type[Auxiliary], Auxiliary] = {kind: kind() for kind in kinds}
         self._quiet = partial(np.errstate, all="ignore") if instruments or context.site else nullcontext
         """Suppresses NumPy's warnings: values out of range are flagged. Nothing is computed of generic products."""
+        self._keep_rows = [
+            one for one in self._instruments.values() if type(one).copy_views is not Instrument.copy_views
+        ]
         self._may_wait = any(one.wait_rows for one in self._instruments.values())
         self._generic_products = telemetry.GenericProducts(context.descriptions, raw=context.raw)
         self._streams: dict[tuple[str, int], _Stream] = {}
@@ -112,8 +115,7 @@ class Suite:
         return drained
 
     def _draft(self, batches: Sequence[ColumnBatch]) -> list[Made]:
-        for reader in self._updated:
-            reader.cutter.copy_views()
+        self._copy_views()
         parts = self._parts(batches)
         if self._auxiliaries:
             self._inform_auxiliaries(parts)
@@ -134,6 +136,13 @@ class Suite:
             if reader.cutter.is_open_by_receipt:
                 self._open_by_receipt[reader.number] = reader
         return made
+
+    def _copy_views(self) -> None:
+        """Keep no more of the last batch than the rows that are still needed."""
+        for reader in self._updated:
+            reader.cutter.copy_views()
+        for instrument in self._keep_rows:
+            instrument.copy_views()
 
     def _inform_auxiliaries(self, parts: Sequence[tuple[_Stream, ColumnBatch]]) -> None:
         """Pass the rows to the auxiliaries, with the packet orders at which the clock jumped."""

@@ -72,6 +72,8 @@ class _Open:
     key: tuple[int, ...]
     rows: list[ColumnBatch] = field(default_factory=list)
     stripes: set[int] = field(default_factory=set)
+    n_copied: int = 0
+    """Of the rows, from the first on: copies; the others are views of the batch that they came in."""
 
 
 class ImageCollector:
@@ -88,10 +90,16 @@ class ImageCollector:
         if image is not None and image.key != key:
             yield self._close(camera)
         image = self._open.setdefault(camera, _Open(key))
-        image.rows.append(owned(row))  # a view would keep the whole batch alive
+        image.rows.append(row)
         image.stripes.add(whole(row, "STRIPE"))
         if len(image.stripes) == whole(row, "N_STRIPES") or len(image.rows) >= MAX_ROWS:
             yield self._close(camera)
+
+    def copy_views(self) -> None:
+        """Copy the rows that are views of a batch. Most images come whole in one batch and need no copies."""
+        for image in self._open.values():
+            image.rows[image.n_copied :] = map(owned, image.rows[image.n_copied :])
+            image.n_copied = len(image.rows)
 
     def rest(self) -> Iterator[ColumnBatch]:
         """The images still open."""

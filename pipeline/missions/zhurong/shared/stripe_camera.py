@@ -43,6 +43,9 @@ class StripeCamera(OnRover):
         for image in self._collector.collect(rows):
             yield from self.image(image)
 
+    def copy_views(self) -> None:
+        self._collector.copy_views()
+
     def end(self) -> Iterator[Draft]:
         for image in self._collector.rest():
             yield from self.image(image)

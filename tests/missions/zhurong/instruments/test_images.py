@@ -3,6 +3,7 @@
 import io
 import struct
 import tomllib
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,18 @@ def test_the_sun_of_each_filter_is_the_published_spectrum_over_its_band(band):
     inside = np.abs(nm - band["wavelength_nm"]) <= band["bandwidth_nm"] / 2
     mean = np.trapezoid(sun[inside], nm[inside]) / np.ptp(nm[inside])
     assert band["sun_w_m2_um"] == pytest.approx(mean, rel=1e-4)
+
+
+def test_an_open_image_does_not_keep_the_memory_of_earlier_batches(suite, stripes):
+    one = suite("mscam")
+    batch = stripes([0, 1, 2])
+    octets = weakref.ref(batch.columns["STRIPE_DATA"].values)
+    assert one.make_products([batch]) == []
+    del batch
+    assert one.make_products([]) == []
+    assert octets() is None
+    (product,) = one.make_products([stripes([3], order=3)])
+    assert counts_of(product) == COUNTS.tolist()
 
 
 def test_an_image_comes_as_soon_as_its_last_stripe_is_there(suite, stripes):
