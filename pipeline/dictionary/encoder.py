@@ -10,8 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .encoder_checks import check_word
-from .encoder_numbers import integer_bits, pattern
+from .encoder_numbers import check_word, integer_bits, pattern
 from .encoder_values import WrittenValues
 from .model.conditions import (
     AllOf,

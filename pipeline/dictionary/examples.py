@@ -29,7 +29,7 @@ def example_rows(plan: Plan, *, raw: bool = False) -> Iterator[tuple[Node, Colum
 def _example(decoder: Decoder, node: Node) -> ColumnBatch | None:
     fixed = node.program.fixed_bits
     for n_bytes in ((fixed + 7) // 8,) if fixed else (256, LONGEST_BYTES):
-        packets = _zeros(n_bytes)
+        packets = PacketBatch.single(np.zeros(n_bytes, np.uint8), 0, 0)
         try:
             batch = decoder.decode_as(node, packets)
         except (ValueError, LookupError, ArithmeticError, TypeError):  # zeros are no packet of it
@@ -37,19 +37,3 @@ def _example(decoder: Decoder, node: Node) -> ColumnBatch | None:
         if batch is not None:
             return batch
     return None
-
-
-def _zeros(n_bytes: int) -> PacketBatch:
-    none = np.zeros(1, np.int64)
-    return PacketBatch(
-        np.zeros(n_bytes, np.uint8),
-        none,
-        none + n_bytes,
-        none.astype(np.uint16),
-        none.astype(np.uint16),
-        none.astype(np.uint8) + np.uint8(3),
-        none.astype(np.uint16),
-        none.astype(np.uint8),
-        none,
-        none.astype(np.uint32),
-    )

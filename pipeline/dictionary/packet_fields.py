@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -117,21 +116,8 @@ def _cut(found: PacketFields, end_bits: int) -> PacketFields:
 
 
 def _batch(octets: bytes) -> PacketBatch:
-    data = np.frombuffer(octets, np.uint8)
     word, sequence = int.from_bytes(octets[:2]), int.from_bytes(octets[2:4])
-    one = partial(np.array, ndmin=1)
-    return PacketBatch(
-        data,
-        one(0, np.int64),
-        one(len(data), np.int64),
-        one(word & 0x7FF, np.uint16),
-        one(sequence & 0x3FFF, np.uint16),
-        one(sequence >> 14, np.uint8),
-        one(0, np.uint16),
-        one(0, np.uint8),
-        one(0, np.int64),
-        one(0, np.uint32),
-    )
+    return PacketBatch.single(np.frombuffer(octets, np.uint8), word & 0x7FF, sequence & 0x3FFF, sequence >> 14)
 
 
 def _read(node: Node, packets: PacketBatch, given: Callable[[NDArray[np.intp]], Values] | None) -> PacketFields:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ..model.errors import ConfigError, Problem
 from .compile.plan import Plan, compile_plan
@@ -19,16 +18,6 @@ from .xtce.reader import NOT_TELEMETRY, Source, parse_sources, read_documents
 
 SUPPORTED, DESCRIBES, PASSED_OVER, REFUSED = "supported", "not telemetry", "passed over", "refused"
 BEYOND = "is not implemented"
-
-
-class Use(NamedTuple):
-    """How often files use an element, and whether that is supported. An element with an attribute or value that is not
-    has a row of its own that names it.
-    """
-
-    element: str
-    n_uses: int
-    supported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +40,6 @@ class Examination:
     problems: tuple[Problem, ...]
     dictionary: Dictionary | None = None
     plan: Plan | None = None
-
-
-def survey(document: bytes, file: str = "telemetry.xml") -> list[Use]:
-    """Every element of the file by name. Raises ConfigError where the file is no XTCE at all."""
-    found = examine([Source(document, file)])
-    if not found.rows:
-        raise ConfigError(found.problems)
-    uses: dict[tuple[str, bool], int] = {}
-    for row in found.rows:
-        key = row.element, row.status in {SUPPORTED, DESCRIBES}
-        uses[key] = uses.get(key, 0) + row.n_uses
-    return [Use(element, n, supported) for (element, supported), n in sorted(uses.items())]
 
 
 def examine(

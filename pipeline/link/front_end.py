@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from ..model.batches import ByteBatch, Event
 from .coding.bare_frames import BareFrames
-from .coding.blocks import Blocks
+from .coding.blocks import Blocks, Record
 from .coding.codewords import FrameDecoder
 from .coding.marker import Marker
-from .coding.records import Record
 from .coding.synchronizer import Synchronizer
 from .frames.frame_types import channel_readers, header_reader
 from .frames.tables import Frames

@@ -152,9 +152,23 @@ class PacketBatch:
 
     @staticmethod
     def empty() -> PacketBatch:
-        return PacketBatch(
-            *(np.empty(0, dtype) for dtype in ("u1", "i8", "i8", "u2", "u2", "u1", "u2", "u1", "i8", "u4"))
-        )
+        return PacketBatch(np.empty(0, np.uint8), *(np.empty(0, dtype) for dtype in _PACKET_TYPES))
+
+    @staticmethod
+    def single(
+        octets: NDArray[np.uint8],
+        apid: int,
+        seq_count: int,
+        seq_flags: int = 3,
+        scid: int = 0,
+        vcid: int = 0,
+        received_ns: int = 0,
+        quality: int = 0,
+    ) -> PacketBatch:
+        """A batch of one packet, which is all of `octets: uint8[n]`."""
+        values = (0, len(octets), apid, seq_count, seq_flags, scid, vcid, received_ns, quality)
+        columns = (np.array([value], dtype) for value, dtype in zip(values, _PACKET_TYPES, strict=True))
+        return PacketBatch(octets, *columns)
 
     def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> PacketBatch:
         """Select packets, in the given order; `data` stays as it is."""
@@ -168,6 +182,7 @@ class PacketBatch:
         )
 
 
+_PACKET_TYPES = ("i8", "i8", "u2", "u2", "u1", "u2", "u1", "i8", "u4")
 PACKET_FIELDS = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
 """Fields of a PacketBatch with n elements."""
 

@@ -1,33 +1,37 @@
 """The list of what a file uses."""
 
-import pytest
-from downlink_pipeline.dictionary.survey import survey
-from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.dictionary.survey import PASSED_OVER, REFUSED, SUPPORTED, examine
+from downlink_pipeline.dictionary.xtce.reader import Source
+
+
+def rows_of(document):
+    return examine([Source(document)]).rows
 
 
 def test_every_element_is_counted_and_supported(document):
-    uses = {use.element: use for use in survey(document("", {"A": "U8"}))}
-    assert uses["Parameter"].n_uses == 8
-    assert uses["SequenceContainer"].n_uses == 2
-    assert all(use.supported for use in uses.values())
+    rows = {row.element: row for row in rows_of(document("", {"A": "U8"}))}
+    assert rows["Parameter"].n_uses == 8
+    assert rows["SequenceContainer"].n_uses == 2
+    assert not {row.status for row in rows.values()} & {PASSED_OVER, REFUSED}
 
 
 def test_an_element_that_is_not_implemented_is_listed_with_all_inside(document):
     algorithms = b"<AlgorithmSet><MathAlgorithm><MathOperation/></MathAlgorithm></AlgorithmSet></TelemetryMetaData>"
-    uses = survey(document("", {"A": "U8"}).replace(b"</TelemetryMetaData>", algorithms))
-    missing = [use.element for use in uses if not use.supported]
+    rows = rows_of(document("", {"A": "U8"}).replace(b"</TelemetryMetaData>", algorithms))
+    missing = [row.element for row in rows if row.status in {PASSED_OVER, REFUSED}]
     assert missing == ["AlgorithmSet", "MathAlgorithm", "MathOperation"]
 
 
 def test_a_value_that_is_not_implemented_has_a_row_of_its_own(document):
     kind = '<IntegerParameterType name="T"><IntegerDataEncoding encoding="ternary"/></IntegerParameterType>'
-    uses = survey(document(kind, {"A": "T"}))
-    assert [(use.element, use.n_uses) for use in uses if not use.supported] == [
+    rows = rows_of(document(kind, {"A": "T"}))
+    assert [(row.element, row.n_uses) for row in rows if row.status in {PASSED_OVER, REFUSED}] == [
         ('IntegerDataEncoding (encoding="ternary")', 1)
     ]
-    assert ("IntegerDataEncoding", 7, True) in uses
+    assert ("IntegerDataEncoding", SUPPORTED, 7) in [(row.element, row.status, row.n_uses) for row in rows]
 
 
 def test_what_is_no_xtce_is_a_problem():
-    with pytest.raises(ConfigError):
-        survey(b"<html/>")
+    found = examine([Source(b"<html/>")])
+    assert found.problems
+    assert not found.rows

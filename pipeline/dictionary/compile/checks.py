@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...model.errors import ConfigError, Problem
-from ..model.conditions import Remainder, Size
 from ..model.definitions import Container, Dictionary
-from ..model.encodings import Tagged, Terminated
 from ..model.notices import Notice, Notices
 from ..run.comparisons import compile_condition
 from ..run.sizes import compile_size
-from ..run.steps import Assure, Block, Group, Loop, Move, Repeat, Step, Variable, slots_of
+from ..run.steps import Assure, Block, Group, Loop, Repeat, Step, Variable, sizes_of, slots_of
 from .contexts import Contextual, Offset
 from .limits import Check
 
@@ -141,18 +139,9 @@ def keys_of(step: Step) -> list[str]:
     return [slot.key for slot in slots_of((step,))]
 
 
-def _sizes(step: Step) -> tuple[Size, ...]:
-    if isinstance(step, Variable):
-        own = () if isinstance(step.size, Terminated | Tagged | Remainder) else (step.size,)
-        return own + step.dimensions
-    if isinstance(step, Repeat | Loop):
-        return (*step.counts, step.gap)
-    return (step.bits,) if isinstance(step, Move) else ()
-
-
 def needs_of(step: Step, dictionary: Dictionary) -> frozenset[str]:
     """Parameters of earlier steps that tell the step its size, place or presence."""
-    needed = frozenset().union(*(compile_size(size, dictionary).needs() for size in _sizes(step)))
+    needed = frozenset().union(*(compile_size(size, dictionary).needs() for size in sizes_of(step)))
     if isinstance(step, Group | Assure) and step.condition is not None:
         needed |= compile_condition(step.condition, dictionary).needs()
     if isinstance(step, Group | Loop):

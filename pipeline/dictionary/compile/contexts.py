@@ -22,8 +22,9 @@ from ..model.encodings import Calibrator, Formula
 from ..model.parameter_types import CodedTimeType, NumberType, TimeType
 from ..run.comparisons import compile_condition, meant
 from ..run.criteria import Criterion
+from ..run.ragged import flat_index
 from ..run.sizes import check_number
-from ..run.steps import Block, Group, Loop, Repeat, Slot, Step, Variable
+from ..run.steps import Slot, Step, typed_slots
 from ..run.values import Values
 
 Array = NDArray[Any]
@@ -91,9 +92,7 @@ def _flat(column: Column) -> tuple[Array, NDArray[np.intp]]:
     if not isinstance(column, Ragged):
         return np.asarray(column), np.arange(len(column))
     rows = np.zeros(len(column.values), np.intp)
-    index = np.repeat(np.arange(len(column)), column.length)
-    ahead = np.cumsum(column.length) - column.length
-    rows[np.repeat(column.start - ahead, column.length) + np.arange(len(index))] = index
+    rows[flat_index(column.start, column.length)] = np.repeat(np.arange(len(column)), column.length)
     return column.values, rows
 
 
@@ -120,7 +119,7 @@ def contextual_slots(steps: Sequence[Step], dictionary: Dictionary) -> list[Cont
     """
     times: list[Offset] = []
     numbers: list[tuple[Slot, NumberType]] = []
-    for slot, kind in _typed_slots(steps):
+    for slot, kind in typed_slots(steps):
         if isinstance(kind, NumberType):
             if kind.encoding.is_contextual:
                 numbers.append((slot, kind))
@@ -165,14 +164,3 @@ def _meant(calibrator: Calibrator, dictionary: Dictionary) -> Calibrator:
         return calibrator
     tokens = (meant(token, dictionary) if isinstance(token, Reference) else token for token in calibrator.tokens)
     return Formula(tuple(tokens))
-
-
-def _typed_slots(steps: Sequence[Step]) -> Iterator[tuple[Slot, Any]]:
-    for step in steps:
-        if isinstance(step, Block | Repeat):
-            block = step if isinstance(step, Block) else step.block
-            yield from ((each.slot, each.type) for each in block.fields)
-        elif isinstance(step, Variable):
-            yield step.slot, step.type
-        elif isinstance(step, Group | Loop):
-            yield from _typed_slots(step.steps)

@@ -6,7 +6,7 @@ Of arrays the worst element of a row counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite, prod
 from typing import Any
@@ -26,11 +26,11 @@ from ..model.parameter_types import (
     Limits,
     NumberType,
     ParameterType,
-    Range,
     SpelledType,
 )
 from ..run.comparisons import compile_condition
 from ..run.criteria import Criterion
+from ..run.ragged import any_in_rows, flat_index
 from ..run.steps import Slot
 from ..run.values import Values
 
@@ -73,7 +73,7 @@ class Check:
         if self.limits.valid is not None:
             table = values.raw if self.limits.valid_is_raw else values.calibrated
             valid = self.limits.valid
-            outside = _any_in_row(table[Slot(self.key)], lambda x: ~_inside(x, valid))
+            outside = _any_in_row(table[Slot(self.key)], lambda x: ~valid.holds(x))
             wrong = outside if wrong is None else wrong | outside
         if self.validity is not None:
             # What is not valid at all is not within its range either.
@@ -135,17 +135,9 @@ class Check:
         return counts if places is None else counts[places]
 
 
-def _inside(x: NDArray[Any], where: Range) -> Rows:
-    low = x >= where.low if where.with_low else x > where.low
-    high = x <= where.high if where.with_high else x < where.high
-    return np.asarray(low & high)
-
-
-def _any_in_row(column: Column, test: Any) -> Rows:
+def _any_in_row(column: Column, test: Callable[[Any], Any]) -> Rows:
     if isinstance(column, Ragged):
-        hits = _rows(test(column.values)).any(axis=1)
-        ahead = np.concatenate([[0], np.cumsum(hits)])
-        return np.asarray(ahead[column.start + column.length] > ahead[column.start])
+        return any_in_rows(np.asarray(_rows(test(column.values)).any(axis=1)), column.start, column.length)
     return np.asarray(_rows(test(column)).any(axis=1))
 
 
@@ -163,13 +155,12 @@ def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
         level = _levels_of_texts(np.asarray(flat), alarm)
     for its_level, where, inside in sorted(alarm.bands, key=lambda band: band[0]):
         # NaN is in no range, and so outside of each.
-        hits = _inside(flat, where) if inside else ~_inside(flat, where)
+        hits = where.holds(flat) == inside
         level[hits] = np.maximum(level[hits], its_level)
     if isinstance(column, Ragged):
         worst = np.zeros(len(column), np.int8)
         rows = np.repeat(np.arange(len(column)), column.length)
-        ahead = np.repeat(column.start - (np.cumsum(column.length) - column.length), column.length)
-        np.maximum.at(worst, rows, _rows(level).max(axis=1, initial=0)[ahead + np.arange(len(rows))])
+        np.maximum.at(worst, rows, _rows(level).max(axis=1, initial=0)[flat_index(column.start, column.length)])
         return worst
     return np.asarray(_rows(level).max(axis=1, initial=0))
 
@@ -190,7 +181,7 @@ def _crossed(alarm: Alarm, value: Any, level: int) -> Limit:
         return NORMAL
     flat = np.ravel(np.asarray(value))
     for _, where, inside in (band for band in alarm.bands if band[0] == level and flat.dtype.kind in "biuf"):
-        hits = _inside(flat, where) if inside else ~_inside(flat, where)
+        hits = where.holds(flat) == inside
         if not hits.any():
             continue
         x = flat[hits][0]

@@ -19,7 +19,7 @@ from ..run.criteria import values_wanted
 from ..run.integrity import integrity_of
 from ..run.operation_plans import Conversions
 from ..run.sizes import compile_size
-from ..run.steps import Block, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
+from ..run.steps import Block, Group, Loop, Repeat, Slot, Step, fields_of, has_loop, has_text, slots_of
 from .checks import (
     check_contexts,
     check_known,
@@ -230,8 +230,9 @@ def _constants(steps: Sequence[Step]) -> tuple[tuple[Slot, NDArray[np.uint8]], .
         if isinstance(step, Group | Loop):
             found += _constants(step.steps)
         elif isinstance(step, Block | Repeat):
-            block = step if isinstance(step, Block) else step.block
-            found += [(each.slot, np.frombuffer(each.expected, np.uint8)) for each in block.fields if each.expected]
+            found += [
+                (each.slot, np.frombuffer(each.expected, np.uint8)) for each in fields_of(step) if each.expected
+            ]
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..model.conditions import Dynamic, Span
-from ..run.steps import Block, Group, Loop, Move, Repeat, Step, Variable
+from ..run.steps import Block, Group, Loop, Step, sizes_of
 from .plan_nodes import Node
 
 _APID, _LENGTH = (5, 11), (32, 16)
@@ -45,12 +45,7 @@ def _is_of(size: object, key: str) -> bool:
 
 def _sizes(steps: Iterable[Step]) -> Iterator[object]:
     for step in steps:
-        if isinstance(step, Variable):
-            yield from (step.size, *step.dimensions)
-        elif isinstance(step, Repeat | Loop):
-            yield from (*step.counts, step.gap)
-        elif isinstance(step, Move):
-            yield step.bits
+        yield from sizes_of(step)
         if isinstance(step, Group | Loop):
             yield from _sizes(step.steps)
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .conditions import Condition, Reference, Size
 from .encodings import BinaryEncoding, NumberEncoding, StringEncoding
@@ -18,6 +22,12 @@ class Range:
     high: float = inf
     with_low: bool = True
     with_high: bool = True
+
+    def holds(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of the values are inside; NaN is in no range."""
+        low = x >= self.low if self.with_low else x > self.low
+        high = x <= self.high if self.with_high else x < self.high
+        return np.asarray(low & high)
 
 
 @dataclass(frozen=True, slots=True)

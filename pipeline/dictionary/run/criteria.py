@@ -34,10 +34,19 @@ class Criterion(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Compares:
-    """One parameter against a literal. `by_raw`: a whole number is compared with the raw value, or its equal."""
+class _OfOne:
+    """A test of one parameter."""
 
     key: str
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, slots=True)
+class Compares(_OfOne):
+    """One parameter against a literal. `by_raw`: a whole number is compared with the raw value, or its equal."""
+
     calibrated: bool
     operator: str
     literal: Any
@@ -46,9 +55,6 @@ class Compares:
     def holds(self, values: Values) -> Mask:
         left = values.of(self.key, calibrated=self.calibrated)
         return _where_present(np.asarray(OPERATORS[self.operator](left, self.literal)), values, self.key)
-
-    def needs(self) -> frozenset[str]:
-        return frozenset({self.key})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,9 @@ class ComparesPair:
 
 
 @dataclass(frozen=True, slots=True)
-class HasLabel:
+class HasLabel(_OfOne):
     """The raw value is, or is not, in one of the ranges of a label."""
 
-    key: str
     ranges: tuple[tuple[int, int], ...]
     negated: bool
 
@@ -83,15 +88,11 @@ class HasLabel:
             found |= (raw >= low) & (raw <= high)
         return _where_present(~found if self.negated else found, values, self.key)
 
-    def needs(self) -> frozenset[str]:
-        return frozenset({self.key})
-
 
 @dataclass(frozen=True, slots=True)
-class HasOctets:
+class HasOctets(_OfOne):
     """The bytes are, or are not, these."""
 
-    key: str
     octets: bytes
     negated: bool
 
@@ -99,9 +100,6 @@ class HasOctets:
         raw = values.of(self.key, calibrated=False)
         found = (raw == np.frombuffer(self.octets, np.uint8)).all(axis=1)
         return _where_present(~found if self.negated else found, values, self.key)
-
-    def needs(self) -> frozenset[str]:
-        return frozenset({self.key})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from ..model.encodings import CheckDigit, ErrorCheck, NumberEncoding, Parity, St
 from ..model.parameter_types import BytesType, SpelledType, StringType
 from .checksums import CheckValues
 from .digits import DigitsCheck
-from .steps import Block, Field, Group, LeafType, Loop, Repeat, Slot, Step, Variable, size_of
+from .ragged import any_in_rows
+from .steps import Block, Group, LeafType, Loop, Repeat, Slot, Step, Variable, fields_of, size_of
 from .texts import text_of
 from .values import Values
 
@@ -108,15 +109,10 @@ class ParityCheck:
     size_bits: int
     odd: bool
 
-    def failed(self, found: Values, _: Octets, start: Positions, __: Positions) -> Rows:
+    def failed(self, found: Values, _: Octets, __: Positions, ___: Positions) -> Rows:
         column = found.raw[self.slot]
         if isinstance(column, Ragged):
-            wrong = np.zeros(len(start), np.bool_)
-            rows = np.flatnonzero(column.length)
-            many = self._wrong(column.values)
-            ahead = np.concatenate([[0], np.cumsum(many)])
-            wrong[rows] = (ahead[column.start + column.length] > ahead[column.start])[rows]
-            return wrong
+            return any_in_rows(self._wrong(column.values), column.start, column.length)
         return self._wrong(np.asarray(column))
 
     def _wrong(self, values: NDArray[Any]) -> Rows:
@@ -181,8 +177,7 @@ def _checked(steps: Sequence[Step], *, certain: bool = True) -> Iterator[tuple[S
     """Slots with a check, and whether there is one value, at a place that is known, in every packet."""
     for step in steps:
         if isinstance(step, Block | Repeat):
-            fields: Sequence[Field] = step.fields if isinstance(step, Block) else step.block.fields
-            for each in fields:
+            for each in fields_of(step):
                 yield each.slot, each.type, certain and isinstance(step, Block) and not each.shape
         elif isinstance(step, Variable):
             yield step.slot, step.type, certain and not step.is_array

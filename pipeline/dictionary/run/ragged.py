@@ -39,6 +39,12 @@ def flat_index(start: Positions, length: Positions) -> Positions:
     return index
 
 
+def any_in_rows(holds: NDArray[np.bool_], start: Positions, length: Positions) -> NDArray[np.bool_]:
+    """bool[n]: whether it holds for any of the values `start : start + length` of each row."""
+    ahead = np.concatenate([[0], np.cumsum(holds)])
+    return np.asarray(ahead[start + length] > ahead[start])
+
+
 def packed_values(column: Ragged, empty: Empty = np.empty) -> Any:
     """The values of all rows, row by row, without what lies between or around them; `empty`: gives memory for them."""
     start, length, values = column.start, column.length, column.values

@@ -300,18 +300,16 @@ def _begin(packets: PacketBatch, row: int) -> _Partial:
 
 
 def _finished(partial: _Partial, packets: PacketBatch, last: int) -> PacketBatch:
-    data = np.concatenate(partial.pieces)
-    return PacketBatch(
-        data,
-        np.zeros(1, np.int64),
-        np.array([len(data)], np.int64),
-        np.array([partial.apid], np.uint16),
-        np.array([partial.seq_count], np.uint16),
-        np.array([UNSEGMENTED], np.uint8),
-        np.array([partial.scid], np.uint16),
-        np.array([partial.vcid], np.uint8),
-        packets.received_ns[last : last + 1],
-        np.array([partial.quality], np.uint32),
+    """The record whose last segment is the packet `last`."""
+    return PacketBatch.single(
+        np.concatenate(partial.pieces),
+        partial.apid,
+        partial.seq_count,
+        UNSEGMENTED,
+        partial.scid,
+        partial.vcid,
+        int(packets.received_ns[last]),
+        partial.quality,
     )
 
 

@@ -17,7 +17,6 @@ from ...model.batches import Ragged
 from ...model.reductions import all_true, any_true
 from .blocks import BlockProgram
 from .loops import find_times
-from .part_columns import bounded, of_packets, put, spread, values_only
 from .ragged import flat_starts
 from .rows import Chunk, bit_chunks, matrix_chunks
 from .step_programs import (
@@ -30,7 +29,7 @@ from .step_programs import (
     StepProgram,
 )
 from .steps import Mark
-from .times import joined_times, parts_of
+from .times import bounded, joined_times, of_packets, parts_of, put, spread, values_only
 from .values import Values
 from .variables import Terminators, VariableProgram, product_of
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...model.batches import Ragged
 from ..model.parameter_types import BooleanType, NumberType
 from .labels import ToLabels
-from .ragged import byte_matrix
+from .ragged import any_in_rows, byte_matrix
 from .texts import ToText
 
 Array = NDArray[Any]
@@ -195,5 +195,4 @@ class ToTruth:
 
     def column(self, raw: Ragged) -> tuple[Array, Flags | None]:
         """The same of fields of varying size, one in each row."""
-        ahead = np.concatenate([[0], np.cumsum(raw.values != 0)])
-        return np.asarray(ahead[raw.start + raw.length] > ahead[raw.start]), None
+        return any_in_rows(raw.values != 0, raw.start, raw.length), None

@@ -147,11 +147,30 @@ def has_text(step: Step) -> bool:
 
 def slots_of(steps: Sequence[Step]) -> Iterator[Slot]:
     """Every slot that the steps fill, in the order of the packet."""
+    return (slot for slot, _ in typed_slots(steps))
+
+
+def typed_slots(steps: Sequence[Step]) -> Iterator[tuple[Slot, LeafType]]:
+    """Every slot that the steps fill, in the order of the packet, with the type of its values."""
     for step in steps:
         if isinstance(step, Block | Repeat):
-            block = step if isinstance(step, Block) else step.block
-            yield from (each.slot for each in block.fields)
+            yield from ((each.slot, each.type) for each in fields_of(step))
         elif isinstance(step, Variable):
-            yield step.slot
+            yield step.slot, step.type
         elif isinstance(step, Group | Loop):
-            yield from slots_of(step.steps)
+            yield from typed_slots(step.steps)
+
+
+def fields_of(step: Block | Repeat) -> tuple[Field, ...]:
+    """The fields of a block, or of one that is repeated."""
+    return step.fields if isinstance(step, Block) else step.block.fields
+
+
+def sizes_of(step: Step) -> tuple[Size, ...]:
+    """Sizes, counts and distances of the step itself that a packet may hold."""
+    if isinstance(step, Variable):
+        own = () if isinstance(step.size, Terminated | Tagged | Remainder) else (step.size,)
+        return own + step.dimensions
+    if isinstance(step, Repeat | Loop):
+        return (*step.counts, step.gap)
+    return (step.bits,) if isinstance(step, Move) else ()

@@ -25,8 +25,7 @@ from .rows import MIN_ROW_BYTES, bit_chunks
 from .sizes import SizeProgram, compile_size
 from .spelled import ToSpelled, ToTruth
 from .steps import LeafType, Slot, Variable
-from .text_columns import texts_of
-from .texts import ToText
+from .texts import ToText, texts_of
 from .values import Values
 
 Positions = NDArray[np.int64]

@@ -24,10 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..settings import ChannelSettings, LinkSettings, block_bytes, record_bytes
-from .blocks import Blocks
+from .blocks import Blocks, Record
 from .codewords import FrameDecoder
 from .randomizer import randomizer_sequence
-from .records import Record
 
 _NAME_BYTES = 4
 _COUNTED_BYTES = 5

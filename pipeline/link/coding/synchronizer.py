@@ -17,9 +17,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .blocks import Blocks
+from .blocks import Blocks, Record
 from .marker import Marker, shifted
-from .records import Record
 
 SLIP_BITS = 32
 """A marker at most this far from its expected position is the same lock after a bit slip."""

@@ -8,7 +8,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coding.records import UNIT_NS, Record
+from ..coding.blocks import UNIT_NS, Record
 from ..settings import ByteOrder, RecordTime, TimeUnit
 from .guess import Guess
 

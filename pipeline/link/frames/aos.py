@@ -1,4 +1,6 @@
-"""AOS transfer frames (CCSDS 732.0-B-4 4.1): header, insert zone, and the header of the data field by service."""
+"""AOS transfer frames (CCSDS 732.0-B-4 4.1): header, time stamp in the insert zone, and the header of the data field by
+service.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.constants import constants
-from ..settings import LinkSettings, Service
+from ..settings import InsertZoneTime, LinkSettings, Service
 from .headers import NO_PACKET_STARTS, OPERATIONAL_CONTROL_BYTES, HeaderBits, HeaderReader, first_words
-from .insert_zone import insert_zone_times
 from .tables import Frames, Ints
 
 ALL_VALID = 0x3FFF
@@ -25,6 +26,8 @@ _SCID_HIGH_OF_KEY = 16
 """Position of the two high bits of the spacecraft id in a key; below them is the first word of the header."""
 _BITS = (48, 0xFFFF), (54, 0xFF), (48, 0x3F), (16, 0xFF), (24, 0xFFFFFF), (0, 0x7FF)
 """Key, spacecraft id, virtual channel, signalling field, count, first header pointer: shift and mask of each."""
+_COUNT_BYTES = 8
+_SECOND_NS = 10**9
 # The signalling field, the byte behind the count.
 _REPLAYED, _HAS_CYCLE, _SCID_HIGH, _CYCLE = constants(np.int64, 0x80, 0x40, 0x30, 0x0F)
 _TO_SCID_HIGH, _TO_KEY_HIGH, _TO_CYCLE = constants(np.int64, 4, _SCID_HIGH_OF_KEY - 4, 24)
@@ -126,3 +129,22 @@ def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> Ints:
         at[going] = following[whole]
     end = np.where((at > 0) & (at >= tail), at, zone.shape[1])
     return start + end
+
+
+def insert_zone_times(layout: InsertZoneTime, frames: NDArray[np.uint8], start: int) -> NDArray[np.int64]:
+    """Onboard UTC of `frames: uint8[n, L]` whose insert zone begins at byte `start`: int64[n], ns since 1970.
+
+    Counts are elapsed seconds since the epoch; leap seconds are not removed.
+    """
+    first = start + layout.offset
+    padded = np.zeros((len(frames), _COUNT_BYTES), np.uint8)
+    own = slice(_COUNT_BYTES - layout.n_bytes, None) if layout.byte_order == "big" else slice(layout.n_bytes)
+    padded[:, own] = frames[:, first : first + layout.n_bytes]
+    count = padded.view(">u8" if layout.byte_order == "big" else "<u8")[:, 0].astype(np.int64)
+    since_ns: NDArray[np.int64]
+    if _SECOND_NS % layout.per_second == 0:
+        since_ns = count * (_SECOND_NS // layout.per_second)
+    else:
+        seconds, rest = np.divmod(count, layout.per_second)
+        since_ns = seconds * _SECOND_NS + rest * _SECOND_NS // layout.per_second
+    return layout.epoch_ns + since_ns
