@@ -1,13 +1,12 @@
-"""`products.sqlite`: which files stand in a folder of products, what is in each, and from which pass."""
+"""`products.sqlite`: the index of a folder of product files: contents and pass of each file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..model.errors import RunError
@@ -18,34 +17,12 @@ _COLUMNS = (
     "file", "kind", "mission", "stream", "pass", "instrument", "product", "level", "start_utc", "stop_utc", "sol",
     "rows", "product_ids", "bytes", "sha256", "clock_correlation", "software", "content",
 )  # fmt: skip
+Entry = Mapping[str, str | int | None]
+"""Columns of the index for one file, without those that follow from the file itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file. `kind`: of `kinds.py`, or a part of one; times as ISO 8601, empty where not known, as `sol` is None.
-
-    `content`: digest of the recordings, empty where it is not known.
-    """
-
-    path: Path
-    kind: str
-    mission: str
-    stream: str
-    recordings: tuple[str, ...]
-    instrument: str
-    product: str
-    level: str
-    start_utc: str
-    stop_utc: str
-    sol: int | None
-    n_rows: int
-    ids: tuple[str, ...]
-    clock_correlation: str
-    content: str = ""
-
-
-def write_index(folder: Path, entries: Sequence[Entry]) -> None:
-    """Put files into the index of a folder, all or none; a file already in it is replaced. RunError where it fails."""
+def write_index(folder: Path, entries: Mapping[Path, Entry]) -> None:
+    """Add or replace the entries of files in the index of a folder, all or none. Raises RunError if it fails."""
     path = folder / NAME
     changes = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
     differs = " or ".join(f"excluded.{name} is not files.{name}" for name in _COLUMNS)
@@ -53,17 +30,17 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
         f"insert into files ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 -- own names
         f"on conflict (file) do update set {changes} where {differs}"
     )
-    _begun_anew_if_spoilt(path)
+    _remove_if_damaged(path)
     with _opened(path) as database:
-        database.executemany(statement, [_row(entry) for entry in entries])
+        database.executemany(statement, [_row(path, entry) for path, entry in entries.items()])
 
 
 def indexed_files(
     folder: Path, mission: str, stream: str, recordings: Sequence[str], content: str = ""
 ) -> frozenset[str]:
-    """Give the names of the files that the index of a folder has of a pass; none where there is no index.
+    """Return the names of the files of a pass in the index of a folder; empty if there is no index.
 
-    `content`: digest of the recordings. An entry of an earlier release has none, and is known by the names alone.
+    `content`: digest of the recordings. Entries of earlier releases have none, and are matched by the other columns.
     """
     path = folder / NAME
     if not path.is_file():
@@ -80,12 +57,12 @@ def indexed_files(
 
 
 def merge_index(folder: Path, name: str) -> None:
-    """Put what the index of the folder `name` says into that of the folder above, in place of what it said before.
+    """Copy the index of the subfolder `name` into that of `folder`, in place of its earlier entries.
 
-    An index above that is spoilt is made again from all those below.
+    If the index of `folder` is damaged, it is made again from those of all subfolders.
     """
     names = [name]
-    if _begun_anew_if_spoilt(folder / NAME):
+    if _remove_if_damaged(folder / NAME):
         below = (path.parent.relative_to(folder).as_posix() for path in sorted(folder.rglob(f"*/{NAME}")))
         names += [one for one in below if not any(part.startswith(".") for part in one.split("/"))]
     for one in dict.fromkeys(names):
@@ -94,24 +71,24 @@ def merge_index(folder: Path, name: str) -> None:
 
 
 def is_index(path: Path) -> bool:
-    """Whether a file is an index that can be read."""
+    """Whether a file is a valid index."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as database:
-            whole = database.execute("pragma quick_check(1)").fetchone() == ("ok",)
-            return whole and bool(database.execute("select count(file) from files").fetchone())
+            is_valid = database.execute("pragma quick_check(1)").fetchone() == ("ok",)
+            return is_valid and bool(database.execute("select count(file) from files").fetchone())
     except (sqlite3.Error, OSError):
         return False
 
 
-def _begun_anew_if_spoilt(path: Path) -> bool:
-    """Remove an index that cannot be read: it is one, and can be made again. Whether it was removed."""
+def _remove_if_damaged(path: Path) -> bool:
+    """Remove an index that cannot be read, since it can be made again. Returns whether it was removed."""
     if not path.exists():
         return False
     try:
         with closing(sqlite3.connect(path, timeout=60)) as database:
             if database.execute("pragma quick_check(1)").fetchone() == ("ok",):
                 return False
-    except sqlite3.OperationalError:  # locked, or the disk is full: that is told where it is written
+    except sqlite3.OperationalError:  # locked, or the disk is full: reported when it is written
         return False
     except sqlite3.DatabaseError:
         pass
@@ -133,7 +110,7 @@ def _merge(folder: Path, name: str) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """The index, made where there is none, with columns that an older one has not; all of the block, or nothing."""
+    """Open the index in a transaction; create it, or add the columns that an older one does not have."""
     columns = ", ".join(["file primary key", *_COLUMNS[1:]])
     try:
         with closing(sqlite3.connect(path, timeout=60)) as database:
@@ -149,32 +126,14 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise RunError(f"cannot write {path}: {error}") from error
 
 
-def _row(entry: Entry) -> tuple[str | int | None, ...]:
-    digest, n_bytes = _content_of(entry.path)
-    return (
-        entry.path.name,
-        entry.kind,
-        entry.mission,
-        entry.stream,
-        ", ".join(entry.recordings),
-        entry.instrument,
-        entry.product,
-        entry.level,
-        entry.start_utc,
-        entry.stop_utc,
-        entry.sol,
-        entry.n_rows,
-        json.dumps(entry.ids),
-        n_bytes,
-        digest,
-        entry.clock_correlation,
-        software(),
-        entry.content or None,
-    )
+def _row(path: Path, entry: Entry) -> tuple[str | int | None, ...]:
+    digest, n_bytes = _content_of(path)
+    row = {**entry, "file": path.name, "bytes": n_bytes, "sha256": digest, "software": software()}
+    return tuple(row[name] for name in _COLUMNS)
 
 
 def _content_of(path: Path) -> tuple[str, int]:
-    """SHA-256 and size of a file; of a folder, that of the names and digests of all files in it."""
+    """SHA-256 and size of a file; of a folder, SHA-256 of the names and digests of all its files."""
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size

@@ -1,11 +1,12 @@
-"""Products as files that scientists open: one file for each kind of product of a pass, and an index beside them.
+"""Product files for scientists: one file for each product kind and format of a pass, and an index.
 
-In: products, in order, spilled to a nameless file as they come. Out, when all are there: the files that the table of
-`kinds.py` names. A file that cannot be written does not keep the others from it.
+In: products, in order; their arrays are spilled to a temporary file. Out, at the end: the files of the formats in
+`kinds.py`. If one file cannot be written, the others still are.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -37,13 +38,13 @@ def product_files(
     inputs: Sequence[Path] = (),
     overwrite: bool = True,
 ) -> Iterator[ProductFiles]:
-    """Open a folder of product files, written when the block ends well.
+    """Open a folder of product files; they are written at the end of the block, unless it raises.
 
-    `file_format`: "archive" as in the table of `kinds.py`, or one kind: every product as that alone. Raises RunError
-    with a line for each file that could not be written, after all others are there and in the index; ConfigError at
-    once where a library is missing, the folder is none or the mission declares no PDS4 archive, and before anything is
-    written where a file would replace one of `inputs` or, without `overwrite`, one that the index does not have of the
-    same pass; StoppedError where Ctrl-C comes, with the number of files that are finished.
+    `file_format`: "archive": the formats that kinds declare; or one format for all products. Raises ConfigError at once
+    if a library is missing, the folder is not a folder, or the mission has no PDS4 archive; before anything is written
+    if a file would replace one of `inputs` or, without `overwrite`, one that is not of the same pass by the index.
+    Raises RunError with a line for each file that could not be written, after all others are written and in the index;
+    StoppedError after Ctrl-C, with the number of finished files.
     """
     for name, kind_ in KINDS.items():
         if file_format in {"archive", name}:
@@ -70,7 +71,7 @@ def product_files(
 
 
 class ProductFiles:
-    """Products by kind, as they come; `entries`: the files written."""
+    """Collects products by kind, and writes their files. `entries`: index entries of the files written."""
 
     def __init__(
         self,
@@ -88,11 +89,11 @@ class ProductFiles:
         self._collections: dict[tuple[Any, ...], Collection] = {}
         self._names: Counter[str] = Counter()
         self._begun: list[tuple[Path, int]] = []
-        self.entries: list[Entry] = []
+        self.entries: dict[Path, Entry] = {}
 
     @property
     def n_finished(self) -> int:
-        """Files of this run that are there: they have taken the place of what stood there before."""
+        """Number of files that this run has written or replaced."""
         return sum(_inode(path) not in {0, before} for path, before in self._begun)
 
     def add(self, products: Iterable[Product], pass_name: str = "") -> None:
@@ -104,11 +105,11 @@ class ProductFiles:
             self._collections[key].add(product, pass_name)
 
     def received(self, frames: Mapping[str, Any]) -> None:
-        """What the link counted, for the lineage of files; told before they are written."""
+        """Set the frame counts of the pass report, for the lineage of files. Must be called before `write`."""
         self._origin = replace(self._origin, frames=frames)
 
     def write(self) -> None:
-        """Write all files, then the index."""
+        """Write all files, then the index. Raises RunError as `product_files`."""
         jobs: list[Job] = []
         collections = list(self._collections.values())
         if self._format in {"archive", "pds4"}:
@@ -124,12 +125,14 @@ class ProductFiles:
             raise RunError("\n".join(problems))
 
     def index(self) -> list[str]:
-        """Write the index of the files that are there; what went wrong, in a line."""
+        """Write the index of the files written. Returns problems, one line each."""
         return _problem(lambda: write_index(self._folder, self.entries)) if self.entries else []
 
     def _plan(self, name: str, collections: Sequence[Collection], jobs: list[Job]) -> list[str]:
-        """Add the jobs of one kind of file; what went wrong, a line for each."""
-        if name == "pds4" and self._origin.rules.pds4 is None:  # kinds of another mission's package may name it
+        """Add the jobs of one format. Returns problems, one line each."""
+        if (
+            name == "pds4" and self._origin.rules.pds4 is None
+        ):  # product kinds of another mission's package may have it
             return []
         wanted = [
             one
@@ -139,7 +142,7 @@ class ProductFiles:
         return [problem for plan in KINDS[name].plans for problem in self._plan_by(plan, wanted, jobs)]
 
     def _plan_by(self, plan: Planner, wanted: Sequence[Collection], jobs: list[Job]) -> list[str]:
-        """The jobs of one planner; where it fails, those of each collection alone: one costs only its own files."""
+        """Add the jobs of one planner; if it fails, plan each collection separately, so that others get their files."""
         planned: list[Job] = []
         if not _problem(lambda: planned.extend(plan(wanted, self._origin))):
             jobs.extend(planned)
@@ -153,45 +156,44 @@ class ProductFiles:
         return problems
 
     def _places(self, job: Job) -> list[Path]:
-        """Where the files of a job go."""
+        """Paths of the files of a job."""
         stem = self._free(job)
         return [self._folder / f"{stem}{ending}" for _, ending in job.files]
 
     def _write(self, job: Job, paths: list[Path]) -> list[str]:
-        """Write the files of a job; what went wrong, a line for each."""
+        """Write the files of a job. Returns problems, one line each."""
         self._begun += [(path, _inode(path)) for path in paths]
         found = _problem(partial(job.write, paths), str(paths[0]))
         if not found:
-            self.entries += [self._entry(path, name, job) for path, (name, _) in zip(paths, job.files, strict=True)]
+            self.entries |= {path: self._entry(name, job) for path, (name, _) in zip(paths, job.files, strict=True)}
         return found
 
     def _free(self, job: Job) -> str:
-        """A name that no file of this run has: products of one name may have arrays of different forms."""
+        """A name that no other file of this run has: collections of one kind may differ in array shapes."""
         key = job.stem + job.files[0][1]
         self._names[key] += 1
         n_same = self._names[key]
         return job.stem if n_same == 1 else f"{job.stem}.{n_same}"
 
-    def _entry(self, path: Path, name: str, job: Job) -> Entry:
+    def _entry(self, name: str, job: Job) -> Entry:
         start, stop = ("" if ns == NO_TIME else iso(ns) for ns in job.utc_ns)
         first = job.sources[0]
-        return Entry(
-            path,
-            name,
-            self._origin.mission,
-            self._origin.stream,
-            self._origin.recordings,
-            first.instrument,
-            first.product,
-            first.level,
-            start,
-            stop,
-            int(first.start_local["sol"]) if "sol" in first.start_local else None,
-            job.n_rows,
-            job.ids,
-            str(first.common.get("clock_correlation", "")),
-            self._origin.content,
-        )
+        return {
+            "kind": name,
+            "mission": self._origin.mission,
+            "stream": self._origin.stream,
+            "pass": ", ".join(self._origin.recordings),
+            "instrument": first.instrument,
+            "product": first.product,
+            "level": first.level,
+            "start_utc": start,
+            "stop_utc": stop,
+            "sol": int(first.start_local["sol"]) if "sol" in first.start_local else None,
+            "rows": job.n_rows,
+            "product_ids": json.dumps(job.ids),
+            "clock_correlation": str(first.common.get("clock_correlation", "")),
+            "content": self._origin.content or None,
+        }
 
 
 def _extend(jobs: list[Job], plan: Planner, collection: Collection, origin: Origin) -> None:
@@ -199,16 +201,16 @@ def _extend(jobs: list[Job], plan: Planner, collection: Collection, origin: Orig
 
 
 def _inode(path: Path) -> int:
-    """The number of a file; 0 where there is none."""
+    """Inode number of a file; 0 if there is none."""
     return path.stat().st_ino if path.exists() else 0
 
 
 def _problem(act: Callable[[], object], what: str = "files") -> list[str]:
-    """What went wrong, in a line; nothing where all is well."""
+    """Call `act`. Returns the problem in one line, or an empty list."""
     try:
         act()
     except RunError as error:
         return [str(error)]
-    except Exception as error:  # noqa: BLE001 -- a library that breaks on one file must not cost the others theirs
+    except Exception as error:  # noqa: BLE001 -- a library that fails on one file must not prevent the others
         return [f"cannot write {what}: {error!r}"]
     return []

@@ -1,4 +1,4 @@
-"""Arrays that grow batch by batch and are read back as one: kept in a nameless file, so that memory stays flat."""
+"""Arrays that grow batch by batch in an unnamed temporary file, so that memory stays bounded; read back as one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..system.files import scratch_file
 
 
 class Spill:
-    """The file, made in `folder` when the first array comes, and gone with `stack`."""
+    """The temporary file. It is created in `folder` with the first array, and deleted with `stack`."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class Spill:
         self._file: IO[bytes] | None = None
 
     def append(self, array: NDArray[Any]) -> int:
-        """Where the array was put. Raises RunError where the disk is full."""
+        """Write an array; returns its position. Raises RunError if it cannot be written."""
         if self._file is None:
             self._file = self._stack.enter_context(scratch_file(self._folder))
         try:
@@ -44,13 +44,12 @@ class Spill:
 
 
 class MemorySpill(Spill):
-    """The same in memory, for products that become a Dataset."""
+    """As Spill, in memory."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
     def append(self, array: NDArray[Any]) -> int:
-        """Where the array was put."""
         self._pieces.append(bytes(octets(array)))
         return len(self._pieces) - 1
 
@@ -59,19 +58,18 @@ class MemorySpill(Spill):
 
 
 def octets(array: NDArray[Any]) -> memoryview:
-    """The bytes of an array of any type, as they lie in memory in C order."""
+    """The bytes of an array of any type in C order."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 class SpilledArray:
-    """One array, in parts. Parts may differ in type (labels have their own lengths): the whole has the common one."""
+    """One array in parts along rows. The types of parts may differ (lengths of texts); `dtype` is the common type."""
 
     def __init__(self, spill: Spill) -> None:
         self._spill = spill
         self._parts: list[tuple[int, np.dtype[Any], tuple[int, ...]]] = []
         self.n_rows = 0
         self.dtype: np.dtype[Any] = np.dtype(np.uint8)
-        """The common type of the parts."""
 
     def append(self, array: NDArray[Any]) -> None:
         self._parts.append((self._spill.append(array), array.dtype, array.shape))
@@ -84,30 +82,30 @@ class SpilledArray:
         return (self.n_rows, *self._parts[0][2][1:])
 
     def parts(self) -> Iterator[NDArray[Any]]:
-        """The parts in order, each in the common type."""
+        """Yield the parts in order, each in the common type."""
         return (self.part(number) for number in range(len(self._parts)))
 
     def part(self, number: int) -> NDArray[Any]:
-        """One of the parts."""
+        """Read a part, in the common type."""
         offset, dtype, shape = self._parts[number]
         content = self._spill.read(offset, int(np.prod(shape)) * dtype.itemsize)
         return np.frombuffer(content, dtype).reshape(shape).astype(self.dtype, copy=False)
 
     def whole(self) -> NDArray[Any]:
-        return np.concatenate(list(self.parts()))
+        return self.some(0, len(self._parts))
 
     @property
     def part_bytes(self) -> list[int]:
-        """The size of each part."""
+        """Size of each part."""
         return [dtype.itemsize * math.prod(shape) for _, dtype, shape in self._parts]
 
     def some(self, first: int, last: int) -> NDArray[Any]:
-        """Parts from `first` up to `last`, in the common type."""
+        """Read parts `first` to `last` - 1 as one array."""
         return np.concatenate([self.part(number) for number in range(first, last)])
 
 
 class SpilledTexts:
-    """A column of codes, in parts that may have tables of their own. Codes are on disk; what is read back are texts."""
+    """A categorical column in parts, which may have different tables. The codes are in the file."""
 
     def __init__(self, spill: Spill) -> None:
         self._codes = SpilledArray(spill)
@@ -123,7 +121,7 @@ class SpilledTexts:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The common type of the texts of all parts."""
+        """Common type of the texts."""
         return np.result_type(*{table.dtype for table in self._tables})
 
     @property
@@ -131,30 +129,27 @@ class SpilledTexts:
         return self._codes.shape
 
     def parts(self) -> Iterator[NDArray[Any]]:
-        """The texts, part by part, in the common type."""
-        return (part.astype(self.dtype, copy=False) for part in self._columns())
+        """Yield the parts as texts of the common type."""
+        return (self._part(number).astype(self.dtype, copy=False) for number in range(len(self._tables)))
 
     def whole(self) -> Categorical:
-        """All parts as one column of codes."""
-        return cast("Categorical", concatenated(list(self._columns())))
+        return self.some(0, len(self._tables))
 
     @property
     def part_bytes(self) -> list[int]:
-        """The size of the codes of each part."""
+        """Size of the codes of each part."""
         return self._codes.part_bytes
 
     def some(self, first: int, last: int) -> Categorical:
-        """Parts from `first` up to `last`, as one column of codes."""
-        tables = self._tables[first:last]
-        parts = [Categorical(self._codes.part(first + k), table) for k, table in enumerate(tables)]
-        return cast("Categorical", concatenated(parts))
+        """Read parts `first` to `last` - 1 as one column."""
+        return cast("Categorical", concatenated([self._part(number) for number in range(first, last)]))
 
-    def _columns(self) -> Iterator[Categorical]:
-        return (Categorical(codes, table) for codes, table in zip(self._codes.parts(), self._tables, strict=True))
+    def _part(self, number: int) -> Categorical:
+        return Categorical(self._codes.part(number), self._tables[number])
 
 
 class SpilledTable:
-    """Columns of one container. A ragged one is NAME (flat), NAME.start and NAME.length: no parameter has a point."""
+    """Columns of one container. A ragged column is stored as NAME (flat), NAME.start and NAME.length."""
 
     def __init__(self, spill: Spill) -> None:
         self._spill = spill
@@ -172,11 +167,11 @@ class SpilledTable:
         self._append(name, packed_values(column))
 
     def columns(self) -> dict[str, Column]:
-        """All columns in memory."""
-        return {name: self._column(name) for name in self._names()}
+        """Read all columns."""
+        return self.some(0, self._n_parts)
 
     def blocks(self, max_bytes: int) -> list[tuple[int, int]]:
-        """Parts, from the first up to the last, of blocks of rows of some `max_bytes` each."""
+        """Ranges of parts (first, last + 1) that are blocks of about `max_bytes`."""
         sizes = np.sum([array.part_bytes for array in self.arrays.values()], axis=0)
         blocks, first, n_bytes = [], 0, 0
         for number, size in enumerate(sizes.tolist(), 1):
@@ -187,13 +182,13 @@ class SpilledTable:
         return blocks
 
     def some(self, first: int, last: int) -> dict[str, Column]:
-        """The rows of parts from `first` up to `last`."""
-        return {name: self._some(name, first, last) for name in self._names()}
-
-    def _names(self) -> list[str]:
-        """Names of the columns, without what stands beside ragged ones."""
+        """Read the rows of parts `first` to `last` - 1."""
         beside = {f"{name}.{part}" for name in self.ragged for part in ("start", "length")}
-        return [name for name in self.arrays if name not in beside]
+        return {name: self._some(name, first, last) for name in self.arrays if name not in beside}
+
+    @property
+    def _n_parts(self) -> int:
+        return len(next(iter(self.arrays.values())).part_bytes) if self.arrays else 0
 
     def _some(self, name: str, first: int, last: int) -> Column:
         values = self.arrays[name].some(first, last)
@@ -201,12 +196,6 @@ class SpilledTable:
             return values
         length = np.asarray(self.arrays[f"{name}.length"].some(first, last))
         return Ragged(values, flat_starts(length), length)
-
-    def _column(self, name: str) -> Column:
-        if name not in self.ragged:
-            return self.arrays[name].whole()
-        start, length = (np.asarray(self.arrays[f"{name}.{part}"].whole()) for part in ("start", "length"))
-        return Ragged(self.arrays[name].whole(), start, length)
 
     def _append(self, name: str, values: NDArray[Any] | Categorical) -> None:
         if name not in self.arrays:

@@ -177,7 +177,7 @@ def write_products(
         for one in joins:
             files.add(one.finish(), ", ".join(map(printable_name, passes)))
         files.received(line.report()["frames"])
-    return line.report() | {"files": [entry.path.name for entry in files.entries]}
+    return line.report() | {"files": [path.name for path in files.entries]}
 
 
 def _needs_dictionary(mission: Mission) -> None:

@@ -21,21 +21,21 @@ _RANK, _SHARE = 3, 0.005  # rank of the usual step among the regular ones, from 
 Indices = NDArray[np.int64]
 
 
-def gap_starts(time_ns: NDArray[np.int64], factor: float = FACTOR) -> Indices:
+def gap_starts(time_ns: NDArray[np.int64]) -> Indices:
     """Indices i, ascending, of gaps between the samples i - 1 and i of `time_ns int64[n]`.
 
     Samples at NO_TIME are ignored, equal times count once. A step back in time is a gap, too.
     """
     known = np.flatnonzero(time_ns != NO_TIME)
     steps = np.diff(time_ns[known].astype(np.float64))
-    is_gap = (steps < 0) | (steps > factor * _usual(steps[steps > 0]))
+    is_gap = (steps < 0) | (steps > FACTOR * _usual(steps[steps > 0]))
     starts: Indices = known[1:][is_gap]
     return starts
 
 
-def gap_spans(time_ns: NDArray[np.int64], factor: float = FACTOR) -> NDArray[np.int64]:
+def gap_spans(time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """Begin and end of each gap, int64[k, 2]: time of the last sample before it and of the first one after."""
-    starts = gap_starts(time_ns, factor)
+    starts = gap_starts(time_ns)
     before = np.maximum.accumulate(np.where(time_ns != NO_TIME, np.arange(len(time_ns)), 0))
     spans = np.stack([time_ns[before[starts - 1]], time_ns[starts]], axis=1)
     return spans[spans[:, 1] > spans[:, 0]]

@@ -7,7 +7,7 @@ product of it, again and again; `thinned` says how many products stand for one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +100,7 @@ class Series:
 
 
 class _Kind:
-    def __init__(self, max_bytes: int | None) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.products: list[Product] = []
         self.n_products = 0
@@ -112,23 +112,17 @@ class _Kind:
             self.products.append(product)
             self._n_bytes += sum(one.values.nbytes for one in product.arrays.values())
         self.n_products += 1
-        if self._max_bytes is not None and self._n_bytes > self._max_bytes and len(self.products) > 1:
+        if self._n_bytes > self._max_bytes and len(self.products) > 1:
             self.products = self.products[::2]
             self.step *= 2
             self._n_bytes //= 2
 
     def series(self) -> Series:
-        """Of the products whose arrays have the form that most of them have: others cannot stand in one array."""
-        return replace(self.forms()[0], n_products=self.n_products)
-
-    def forms(self) -> list[Series]:
-        """The products by the form of their arrays, the commonest first."""
+        """Concatenate the products with the most frequent array shapes; others are left out."""
         forms: dict[tuple[object, ...], list[Product]] = {}
         for product in self.products:
             forms.setdefault(_form(product), []).append(product)
-        return [self._series(same) for same in sorted(forms.values(), key=len, reverse=True)]
-
-    def _series(self, same: list[Product]) -> Series:
+        same = max(forms.values(), key=len)
         first, last = same[0], same[-1]
         return Series(
             first.instrument,
@@ -138,7 +132,7 @@ class _Kind:
             np.concatenate([np.asarray(one.arrays["time_utc_ns"].values) for one in same]),
             np.concatenate([one.quality for one in same]),
             last.latest,
-            len(same),
+            self.n_products,
             self.step,
             np.concatenate([_received(one) for one in same]),
             _header(same),
@@ -146,9 +140,9 @@ class _Kind:
 
 
 class Gathering:
-    """Takes products as they come; `series` when all are there. `max_bytes` of a kind, None: nothing is thinned."""
+    """Collects products; `series` when all are there. `max_bytes`: of a kind."""
 
-    def __init__(self, max_bytes: int | None = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
@@ -157,13 +151,8 @@ class Gathering:
             self._kinds.setdefault((product.instrument, product.product), _Kind(self._max_bytes)).add(product)
 
     def series(self) -> list[Series]:
-        """Every kind, by instrument and product."""
+        """Return a series for each kind, sorted by instrument and product."""
         return [self._kinds[name].series() for name in sorted(self._kinds)]
-
-    def forms(self, instrument: str, product: str) -> list[Series]:
-        """A series for each form that the arrays of one kind have, the commonest first; empty without such a kind."""
-        kind = self._kinds.get((instrument, product))
-        return kind.forms() if kind else []
 
 
 def _received(product: Product) -> NDArray[np.int64]:

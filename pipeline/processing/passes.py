@@ -132,11 +132,9 @@ def decoded(
             batches.next_station = chain.next_station()
 
 
-def outcomes(
-    chain: ProcessingChain, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
-) -> Iterator[Outcome]:
+def outcomes(chain: ProcessingChain, paths: Sequence[Path], progress: Callable[[int], None]) -> Iterator[Outcome]:
     """Process recordings with a chain to their end. `progress` is called with the bytes of each batch, after it."""
-    return (outcome for _, outcome in named_outcomes(chain, paths, progress, chunk_bytes))
+    return (outcome for _, outcome in named_outcomes(chain, paths, progress))
 
 
 def named_outcomes(

@@ -1,9 +1,7 @@
-"""Commands for a replay: a small JSON object in, a checked `Command` out. Carried out by the player.
+"""Parses commands for a replay: JSON objects, which the player executes.
 
-    {"command": "pause"}   {"command": "resume"}   {"command": "speed", "speed": 10}   (or "max")
-    {"command": "seek", "share": 0.25}   {"command": "seek", "time": "2021-05-26T09:12:31Z"}
-
-Anything else is a ValueError in one line.
+{"command": "pause"}   {"command": "resume"}   {"command": "speed", "speed": 10}   (or "max")
+{"command": "seek", "share": 0.25}   {"command": "seek", "time": "2021-05-26T09:12:31Z"}
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import Any
 MAX_COMMAND_BYTES = 1000
 SLOWEST, FASTEST = 0.01, 10_000.0
 _LAST_DAY = 100_000
-"""In 2243, before what 64 bits of nanoseconds can count ends."""
+"""Days since 1970: in 2243, within the range of int64 nanoseconds."""
 _KEYS: dict[str, list[set[str]]] = {
     "pause": [set()],
     "resume": [set()],
@@ -27,7 +25,7 @@ _KEYS: dict[str, list[set[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`speed`: None is as fast as can be read. A seek is to `share` of the bytes, or to `time_ns` since 1970 UTC."""
+    """`speed`: None: maximum. Target of a seek: `share` of the bytes, or `time_ns` since 1970 UTC."""
 
     name: str
     speed: float | None = None
@@ -36,7 +34,7 @@ class Command:
 
 
 def read_command(payload: bytes) -> Command:
-    """A command from outside."""
+    """Parse a command. Raises ValueError, in one line, for anything else."""
     if len(payload) > MAX_COMMAND_BYTES:
         raise ValueError(f"a command of {len(payload)} bytes: at most {MAX_COMMAND_BYTES}")
     try:

@@ -1,12 +1,11 @@
 """When the bytes of a recording are due in a paced replay.
 
 In: the batches of one recording, in order. Out: the same bytes with marks for when they are due, on any time scale that
-runs at the rate of the link. In this order of preference: a rate given by the user; the receive times of the recording;
-those in its records or its container; time stamps in the insert zone of its frames; the onboard clock of its packets.
+runs at the rate of the link. In order of preference: a rate from the user; receive times of the recording; receive
+times in its records or container; time stamps in the insert zones of its frames; the onboard clock of its packets.
 A batch without marks is due at once.
 
-Onboard times come from decoding the recording a second time with byte positions in place of receive times: frames and
-packets then carry the position at which they begin.
+To find the positions of onboard times, the recording is decoded with byte positions in place of receive times.
 """
 
 from __future__ import annotations
@@ -26,31 +25,31 @@ from ..processing.chain import ProcessingChain
 from ..recordings.reader import at_rate
 
 MARK_BYTES = 16
-"""Onboard times are placed to this resolution in the recording."""
+"""Resolution of the positions of onboard times."""
 RECORDED_MARK_BYTES = 1024
-"""Receive times in records are placed to this resolution."""
+"""Resolution of the positions of receive times in records."""
 LONGEST_STEP_NS = 600 * 10**9
-"""A step of a clock that is longer, or goes back, is a jump between recorded data: it is passed over."""
+"""A longer step of a clock, or one back, is a jump between stored data: it is left out."""
 
 Longs = NDArray[np.int64]
 Timed = Iterator[tuple[str, Longs, Longs]]
-"""Name of a clock, places in the recording (bytes), times (ns): int64[n] each, in order of the recording."""
+"""Name of a clock, byte positions in the recording, times (ns): int64[n] each, in order of the recording."""
 
 
 class Pace(Protocol):
-    """The rule by which the batches of one recording are due."""
+    """Determines when the batches of one recording are due."""
 
     words: str
-    """What sets the pace, for people."""
+    """Description, for messages."""
 
     def timed(self, batch: ByteBatch, position: int) -> ByteBatch:
-        """Give the bytes of `batch`, which begins at byte `position`, with marks for when they are due."""
+        """Add marks for when the bytes of `batch`, which begins at byte `position`, are due."""
 
 
 def choose_pace(mission: Mission, batch: ByteBatch, rate_bits_per_s: float | None, *, merged: bool) -> Pace | None:
-    """Give the best pace for a recording that begins with `batch`; None where nothing in it has a time.
+    """Return the preferred pace for a recording that begins with `batch`; None if there are no times in it.
 
-    `merged`: batches of several recordings, whose byte positions are no measure of time.
+    `merged`: the batches are of several recordings, so byte positions cannot be used.
     """
     if rate_bits_per_s is not None:
         return RatePace(rate_bits_per_s)
@@ -60,7 +59,7 @@ def choose_pace(mission: Mission, batch: ByteBatch, rate_bits_per_s: float | Non
 
 
 def _pace_inside(mission: Mission, batch: ByteBatch) -> Pace | None:
-    """The pace by what the bytes of a recording hold."""
+    """Return the pace by times in the bytes of a recording."""
     if (mission.link.record_time or mission.link.container != "none") and _holds_times(mission, batch):
         return RecordedPace(mission)
     if mission.link.framing != "packets" and mission.link.insert_zone_time:
@@ -71,7 +70,7 @@ def _pace_inside(mission: Mission, batch: ByteBatch) -> Pace | None:
 
 
 class ReceivePace:
-    """Bytes are due as they were received."""
+    """Bytes are due at their receive times."""
 
     words = "its receive times"
 
@@ -80,7 +79,7 @@ class ReceivePace:
 
 
 class RecordedPace:
-    """Bytes are due as the receive times go on that records or a container hold."""
+    """Bytes are due at the receive times in records or a container."""
 
     words = "the receive times in its records"
 
@@ -102,7 +101,7 @@ class RecordedPace:
 
 
 def _holds_times(mission: Mission, batch: ByteBatch) -> bool:
-    """Whether receive times are found in the first bytes of a recording."""
+    """Whether the first bytes of a recording have receive times."""
     return len(RecordedPace(mission).timed(batch, 0).mark_ns) > 0
 
 
@@ -118,10 +117,10 @@ class RatePace:
 
 
 class OnboardPace:
-    """Bytes are due as the onboard clocks in them go on.
+    """Bytes are due by the onboard clocks in them.
 
-    Clocks of different packets may differ by days, as those of recorded data do. Each is followed by itself: time goes
-    on as far as the clock that has gone furthest since its first reading.
+    Clocks of different packets may differ by days, as those of stored data do. So the time elapsed is determined for
+    each separately; the largest one counts.
     """
 
     def __init__(self, times_of: Callable[[ByteBatch], Timed], words: str) -> None:
@@ -143,7 +142,7 @@ class OnboardPace:
         return replace(batch, mark_start=at, mark_ns=due[first])
 
     def _elapsed(self, name: str, time_ns: Longs) -> Longs:
-        """How far a clock has gone at each of its readings."""
+        """Time elapsed at each reading of a clock, ns."""
         last_ns, before_ns = self._clocks.get(name, (int(time_ns[0]), self._elapsed_ns))
         step = np.diff(time_ns, prepend=last_ns)
         elapsed: Longs = before_ns + np.where((step > 0) & (step <= LONGEST_STEP_NS), step, 0).cumsum()
@@ -165,10 +164,10 @@ def _insert_zone_times(mission: Mission) -> Callable[[ByteBatch], Timed]:
 
 
 def _packet_times(mission: Mission) -> Callable[[ByteBatch], Timed]:
-    line = ProcessingChain(mission, until="columns")
+    chain = ProcessingChain(mission, until="columns")
 
     def times_of(batch: ByteBatch) -> Timed:
-        for columns in line.process(batch).columns:
+        for columns in chain.process(batch).columns:
             for apid in np.unique(columns.apid):
                 known = (columns.apid == apid) & (columns.time_ns != NO_TIME)
                 yield f"{columns.container}/{apid}", columns.received_ns[known], columns.time_ns[known]

@@ -1,10 +1,9 @@
 """Plays recordings at a speed, with pause and seek: the source of a replay.
 
-Out, in order: `BEGIN` where a run begins, the bytes of the run when they are due, `END` at the end of the recordings.
-A seek forward plays as fast as possible up to the place that is sought; a seek back begins another run and does the
-same from its first byte. So a run gets the same bytes up to a place whatever commands came, and no product is left out.
-Nothing is dropped. Reading is in a thread, one batch ahead of what is given out; of merged recordings, whose next batch
-depends on what was decoded, none.
+Out, in order: `BEGIN` at the begin of a run, the bytes of the run when they are due, `END` at the end of the
+recordings. A seek forward plays at maximum speed up to the target; a seek back begins another run and does the same
+from its first byte. So a run gets the same bytes whatever commands are given, and no product is left out. A thread
+reads one batch ahead; not of merged recordings, whose next batch depends on what was decoded.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from .pace import OnboardPace, Pace, ReceivePace, choose_pace
 
 BEGIN, END = "begin", "end"
 PIECE_BYTES = 4 << 20
-"""Larger pieces cost less each byte, as long as what becomes of one stays in the cache."""
+"""Larger pieces cost less for each byte, as long as their results fit into the cache."""
 
 PlayerItem = ByteBatch | str
 """Bytes, BEGIN or END."""
@@ -38,10 +37,10 @@ PlayerItem = ByteBatch | str
 class Player:
     """`state`: "playing", "paused", "seeking" or "ended" (with `hold`, it waits there for a seek or a resume).
 
-    `speed`: None is as fast as can be read. `rate_bits_per_s`: the rate of the link sets the pace, not the times of the
-    recording. A recording with neither receive times nor onboard times (see `pace`) is played as fast as it can be
-    read; `say` is called with a line that says so. `stations`: names of those whose recordings are merged; then
-    The consumer sets `next_station` after each batch, from the run that decodes it.
+    `speed`: None: maximum. `rate_bits_per_s`: constant rate, in place of the times of the recording. A recording
+    without any times (see `pace`) is played at maximum speed; `print_line` is called with a line about this.
+    `stations`: names of the stations whose recordings are merged; then the consumer sets `next_station` after each
+    batch, from the run that decodes it. Raises ConfigError for a speed that is not above 0.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Player:
         self.n_total = _total_bytes(passes)
         self.speed = None if speed is None or math.isinf(speed) else speed
         self.position = 0
-        """Bytes of the run that were given out."""
+        """Number of bytes of the run so far."""
         self.stations = stations
         self.next_station: int | None = 0
         """Station whose bytes are read next."""
@@ -81,7 +80,7 @@ class Player:
         return "ended" if self._ended else "paused" if self._paused else "playing"
 
     def take(self, command: Command) -> None:
-        """Carry out a command. ValueError, in one line, where it cannot be."""
+        """Execute a command. Raises ValueError, in one line, if it is not possible."""
         if self._ended and not self._hold:
             raise ValueError(f"{command.name}: the replay is at its end")
         match command.name:
@@ -99,14 +98,14 @@ class Player:
         self._changed.set()
 
     def lag_s(self, time_ns: int) -> float | None:
-        """Lag of bytes received at `time_ns` behind the pace, in seconds; None where no pace is kept."""
+        """Lag of bytes received at `time_ns` behind the pace, in seconds; None without a pace."""
         is_paced = isinstance(self._pace, ReceivePace) and self._anchor is not None and self.state == "playing"
         if not is_paced or self.speed is None or not time_ns:
             return None
         return round(max(self._due_ns(self.speed) - time_ns, 0) / self.speed / 1e9, 3)
 
     async def play(self) -> AsyncGenerator[PlayerItem, None]:
-        """Give the items, until the end; with `hold`, without end."""
+        """Yield the items until the end; with `hold`, forever."""
         while True:
             self.position, self._time_ns, self._anchor, self._rewind = 0, 0, None, False
             self.next_station = 0
@@ -130,19 +129,19 @@ class Player:
                 raise ValueError("seek: the recording has no receive times; give a share")
             self._go_to(0, command.time_ns)
         elif self.n_total is None:
-            raise ValueError("seek: how long the recording is cannot be told; give a time")
+            raise ValueError("seek: the length of the recording is not known; give a time")
         else:
             self._go_to(round((command.share or 0.0) * self.n_total), 0)
 
     def _go_to(self, byte: int, time_ns: int) -> None:
         back = self._ended or (time_ns <= self._time_ns if time_ns else byte < self.position)
         if back and not self._can_go_back:
-            raise ValueError("seek: what is read from a pipe does not go back")
+            raise ValueError("seek: a pipe cannot be read again from an earlier position")
         self._rewind = self._rewind or back
         self._until_byte, self._until_ns = byte, time_ns
 
     async def _run(self) -> AsyncIterator[ByteBatch]:
-        """Recordings one after another, without the time between them; those that are merged as one."""
+        """Yield recordings in sequence, without the time between them; merged ones together."""
         of_run = recordings(self._mission, self._passes, merged=self._is_merged, chunk_bytes=PIECE_BYTES)
         for number, batches in enumerate(of_run):
             self._anchor = self._pace = None
@@ -164,7 +163,7 @@ class Player:
         return len(self.stations) > 1
 
     async def _read(self, batches: Recordings) -> AsyncGenerator[ByteBatch, None]:
-        """Read in a thread. The next batch is read meanwhile, where it is known which one that is."""
+        """Read in a thread, one batch ahead if it is known which one is next."""
         ahead: asyncio.Future[ByteBatch | None] | None = None
         try:
             while True:
@@ -180,7 +179,7 @@ class Player:
                 ahead.cancel()
 
     async def _timed(self, batch: ByteBatch, position: int, name: str) -> ByteBatch:
-        """Give the batch with marks for when its bytes are due; as it is where they are due at once."""
+        """Add marks for when the bytes of a batch are due; none if they are due at once."""
         if self.speed is None or not len(batch.data):
             return batch
         is_first = self._pace is None
@@ -194,7 +193,7 @@ class Player:
     def _report_pace(self, name: str, timed: ByteBatch) -> None:
         if not len(timed.mark_ns):
             self._print_line(
-                f"{name} has no receive times, and nothing in it tells time: it is replayed as fast as it can be read; "
+                f"{name} has no receive times, and there are no times in it: it is replayed as fast as it can be read; "
                 "--rate BITS_PER_S sets a pace"
             )
         elif isinstance(self._pace, OnboardPace):
@@ -214,9 +213,9 @@ class Player:
                 await self._change(wait_s)
 
     def _due(self, batch: ByteBatch, timed: ByteBatch) -> tuple[int, float | None]:
-        """Give how many bytes are due now, by the marks of `timed`; where none is, the seconds until the next are.
+        """Return the number of bytes that are due now, by the marks of `timed`, and if 0, the seconds to wait.
 
-        None in place of seconds: not before a command.
+        None in place of seconds: wait for a command.
         """
         if not len(batch.data):
             return 0, None
@@ -238,12 +237,12 @@ class Player:
         return _byte_of(timed, n_marks), None
 
     def _due_ns(self, speed: float) -> float:
-        """Time, on the scale of the pace, up to which bytes are due now."""
+        """Time, on the scale of the pace, up to which bytes are due now, in ns."""
         received_ns, then_s = self._anchor or (0, 0.0)
         return received_ns + (monotonic() - then_s) * speed * 1e9
 
     def _before_sought(self, batch: ByteBatch) -> int:
-        """Bytes of a batch before the place that is sought."""
+        """Number of bytes of a batch before the target of the seek."""
         if self._until_byte:
             return max(min(self._until_byte - self.position, len(batch.data)), 0)
         if not len(batch.mark_ns):
@@ -258,14 +257,14 @@ class Player:
 
 
 def _byte_of(batch: ByteBatch, mark: int) -> int:
-    """Where a mark begins; those before the first one go with it, and after the last one is the end."""
+    """Position of a mark; 0 for the first one, the end of the batch after the last one."""
     if mark == 0:
         return 0
     return int(batch.mark_start[mark]) if mark < len(batch.mark_start) else len(batch.data)
 
 
 def _cut(batch: ByteBatch, n_bytes: int) -> tuple[ByteBatch, ByteBatch]:
-    """A batch in two; the second one begins with the receive time that holds there."""
+    """Split a batch; the second part begins with the receive time that applies there."""
     if n_bytes >= len(batch.data):
         return batch, replace(
             batch, data=batch.data[:0], mark_start=batch.mark_start[:0], mark_ns=batch.mark_ns[:0]
@@ -280,6 +279,6 @@ def _cut(batch: ByteBatch, n_bytes: int) -> tuple[ByteBatch, ByteBatch]:
 
 
 def _total_bytes(passes: Sequence[Path]) -> int | None:
-    """Bytes of all recordings; None where one is a pipe or packed, whose size only reading shows."""
+    """Total size of the recordings; None if one is a pipe or compressed."""
     sizes = [size_of_pass(path) for path in passes]
     return None if None in sizes else sum(size for size in sizes if size)

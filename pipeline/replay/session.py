@@ -1,10 +1,9 @@
-"""A replay: the player as a source in front of the decoding that the services run, and its way to the broker.
+"""A replay: the player as a source in front of the decoding that the services run, and the publishing of its output.
 
-    Player -bytes-> StreamRun -Channel-> publish
+    Player -bytes-> StreamRun -queue-> publish
 
-Each is a named task; the channel is bounded, so a slow broker holds up the player (back-pressure). `BEGIN` of the
-player begins another `StreamRun`: a replay that is sought back is a new run. Ctrl-C stops the player; what was read is
-still decoded and published.
+Each is a named task; the queue is bounded, so a slow broker delays the player (back-pressure). `BEGIN` of the player
+begins another `StreamRun`: a seek back is a new run. Ctrl-C stops the player; what was read is decoded and published.
 """
 
 from __future__ import annotations
@@ -28,24 +27,23 @@ from ..model.errors import DownlinkError, RunError
 from ..processing.chain import ProcessingChain
 from ..processing.one_thread import OneThread
 from ..processing.stream_run import StreamRun
-from .channel import Channel
 from .control import read_command
 from .player import BEGIN, END, Player, PlayerItem
 
 PROGRESS_INTERVAL_S = 1.0
 MAX_BATCHES = 2
-"""Decoded and not yet taken up to be published: the messages of a batch are several times as large as its bytes."""
+"""Most batches in the queue: the messages of a batch are several times as large as its bytes."""
 _NOTHING = ByteBatch.of(b"")
 Publish = Callable[[Sequence[Message]], Awaitable[None]]
 Seen = Callable[[int, Sequence[Message]], None]
 Keep = Callable[[Sequence[Outgoing], dict[str, Any] | None], None]
-"""Takes messages with their keys in the thread that decodes, and the pass report at the end."""
+"""Called in the decoding thread with messages and their keys, and at the end with the pass report."""
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one item of the player became: its bytes, the newest receive time, messages, the newest pass report."""
+    """Output for one item of the player: number of bytes, newest receive time, messages, newest pass report."""
 
     item: PlayerItem
     n_bytes: int = 0
@@ -55,7 +53,7 @@ class Sent:
 
 
 class Replay:
-    """One stream of a mission. `ended` is called with the report whenever the end of the recordings is published."""
+    """Replays recordings as one stream of a mission. `ended`: called with the report when their end is published."""
 
     def __init__(
         self,
@@ -78,8 +76,7 @@ class Replay:
         """Bytes of the run whose messages are published."""
         self._began = ""
         self._refused = ""
-        self._n_quarantined_before = 0
-        """In the runs before this one."""
+        self._n_quarantined_before = 0  # in earlier runs
         self.n_messages = 0
 
     @property
@@ -88,16 +85,16 @@ class Replay:
         return self._n_quarantined_before + (self._run.n_quarantined if self._run else 0)
 
     def report(self) -> dict[str, Any]:
-        """The newest pass report."""
+        """Return the newest pass report."""
         return self._run.report if self._run else {}
 
     async def run(self, stop: asyncio.Event, seen: Seen) -> None:
         """Run until the player ends or `stop` is set, then drain.
 
-        `seen` is called with what was published: bytes, below 0 where another run began, and messages. RunError where
-        the disk or a limit of the system keeps bytes from being decoded, or the broker refuses messages.
+        `seen`: called with what was published: number of bytes (negative when another run begins) and messages. Raises
+        RunError if the disk or a limit of the system prevents decoding, or the broker rejects messages.
         """
-        sent: Channel[Sent] = Channel(MAX_BATCHES)
+        sent: asyncio.Queue[Sent | None] = asyncio.Queue(MAX_BATCHES)
         try:
             async with asyncio.TaskGroup() as group:
                 progress = group.create_task(self._repeat_progress(), name="progress")
@@ -119,13 +116,14 @@ class Replay:
             log.warning("a command is refused", why=self._refused)
         await self._send([self._progress()])
 
-    async def _decode(self, stop: asyncio.Event, sent: Channel[Sent]) -> None:
+    async def _decode(self, stop: asyncio.Event, sent: asyncio.Queue[Sent | None]) -> None:
+        """Decode the items of the player; None ends the queue."""
         async with aclosing(_until(stop, self._player.play())) as items:
             async for item in items:
-                await sent.send(await self._thread.run(self._decoded, item))
+                await sent.put(await self._thread.run(self._decoded, item))
                 if self._run:
                     self._player.next_station = self._run.next_station()
-        await sent.close()
+        await sent.put(None)
 
     def _decoded(self, item: PlayerItem) -> Sent:
         if item == BEGIN or self._run is None:
@@ -147,8 +145,8 @@ class Replay:
         chain = ProcessingChain(self._mission, self._stream, stations=self._player.stations)
         return StreamRun(chain, self._mission.name, self._stream, _quarantine_file)
 
-    async def _deliver(self, sent: Channel[Sent], seen: Seen) -> None:
-        async for item in sent:
+    async def _deliver(self, sent: asyncio.Queue[Sent | None], seen: Seen) -> None:
+        while item := await sent.get():
             await self._send(item.messages)
             n_bytes = item.n_bytes
             if item.item == BEGIN:
@@ -169,7 +167,7 @@ class Replay:
 
     def _progress(self, state: str | None = None) -> Message:
         player, received_ns = self._player, self._published.received_ns
-        if state is None:  # the recordings may have ended while their last products are still to be published
+        if state is None:  # the player may be at the end before the last products are published
             ended_early = player.state == "ended" and self._published.item != END
             state = "playing" if ended_early else player.state
         content = {
@@ -201,7 +199,7 @@ def _first(failures: BaseExceptionGroup[DownlinkError]) -> DownlinkError:
 
 
 async def _until(stop: asyncio.Event, items: AsyncGenerator[PlayerItem, None]) -> AsyncGenerator[PlayerItem, None]:
-    """Give the items until they end or `stop` is set; END is the last of them either way, if there is any."""
+    """Yield the items until they end or `stop` is set; END is the last one, unless there are none."""
     stopped = asyncio.create_task(stop.wait(), name="stop")
     last: PlayerItem | None = None
     coming: asyncio.Future[PlayerItem | None] | None = None

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.product_index import NAME, Entry, is_index, merge_index, write_index
+from downlink_pipeline.archive.product_index import NAME, is_index, merge_index, write_index
 from downlink_pipeline.model.errors import RunError
 from downlink_pipeline.system.files import clear_stale, whole_file, whole_folder, whole_path
 
@@ -124,7 +124,9 @@ def test_what_a_library_says_is_kept_where_the_disk_takes_more(tmp_path):
 def entry(folder, name):
     path = folder / name
     path.write_text(name)
-    return Entry(path, "netcdf", "m", "s", ("r",), "i", "p", "2A", "", "", None, 1, (name,), "")
+    words = {"kind": "netcdf", "mission": "m", "stream": "s", "pass": "r", "instrument": "i", "product": "p"}
+    empty = dict.fromkeys(("start_utc", "stop_utc", "clock_correlation"), "") | dict.fromkeys(("sol", "content"))
+    return {path: words | empty | {"level": "2A", "rows": 1, "product_ids": f'["{name}"]'}}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def entry(folder, name):
 def test_a_spoilt_index_is_made_again_from_those_below(tmp_path, spoil):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        write_index(tmp_path / name, [entry(tmp_path / name, f"{name}.nc")])
+        write_index(tmp_path / name, entry(tmp_path / name, f"{name}.nc"))
         merge_index(tmp_path, name)
     (tmp_path / NAME).write_bytes(spoil or (tmp_path / NAME).read_bytes()[:5000])
     merge_index(tmp_path, "two")
@@ -148,7 +150,7 @@ def test_a_spoilt_index_is_made_again_from_those_below(tmp_path, spoil):
 def test_a_spoilt_index_of_a_folder_does_not_keep_files_from_being_written(tmp_path):
     (tmp_path / NAME).write_bytes(b"x" * 5000)
     assert not is_index(tmp_path / NAME)
-    write_index(tmp_path, [entry(tmp_path, "one.nc")])
+    write_index(tmp_path, entry(tmp_path, "one.nc"))
     assert is_index(tmp_path / NAME)
 
 

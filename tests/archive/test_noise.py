@@ -64,7 +64,7 @@ def test_noise_is_written_as_it_is(kind, seed, tmp_path):
         files.add(product(form, seed) for form in FORMS)
     expected = {"netcdf": len(FORMS), "quicklook": len(FORMS), "zarr": 1, "segy": 3}
     assert len(files.entries) == expected.get(kind, len(files.entries))
-    assert all(entry.path.exists() for entry in files.entries)
+    assert all(path.exists() for path in files.entries)
 
 
 @pytest.mark.parametrize("form", FORMS)
