@@ -25,7 +25,7 @@ from downlink_pipeline.mission.loading import Mission, load_mission
 from downlink_pipeline.missions.zhurong.simulator import Scenario, simulate
 from downlink_pipeline.model.batches import ByteBatch
 from downlink_pipeline.processing.chain import product_context
-from downlink_pipeline.products import Suite
+from downlink_pipeline.products.suite import Suite
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.replay.player import PIECE_BYTES
 from downlink_pipeline.system.allocator import keep_freed_memory

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -125,12 +126,13 @@ def dashboard(
     Example: downlink dashboard --broker mqtt://localhost --port 5006
     """
     with loading():
-        from ..commands import live as app
-        from ..mission.loading import load_mission
+        from ..commands import live_page as app
         from ..mqtt.broker import broker as broker_at
         from ..stations.address import check_listener
-    missions = [load_mission(one) for one in mission or ()]
+        from ..system.child import in_child
     check_listener("dashboard", address, authenticates=None, open_to_all=open_.replace(",", " ").split())
+    read = partial(app.read_content, mission or (), history)
+    content = read() if history else in_child(read)  # a connection to a history belongs to its process
 
     async def run() -> None:
         async with broker_at(broker or "mqtt://localhost") as known:
@@ -141,8 +143,7 @@ def dashboard(
                 lambda url: print_err(f"dashboard on {url}; Ctrl-C ends it"),
                 print_err,
                 origins=origin or (),
-                missions=missions,
-                history=history,
+                content=content,
             )
 
     signals.run(run())

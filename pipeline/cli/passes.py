@@ -249,7 +249,7 @@ async def _demo_dashboard(address: Any) -> AsyncIterator[list[str]]:
     Yields a line with its URL, or with the reason why it is missing. It is served until open pages show the last
     counters, those of the report.
     """
-    from ..commands import live as app
+    from ..commands import live_page as app
 
     served, where = None, []
     async with AsyncExitStack() as stack:

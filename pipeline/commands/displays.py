@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..messages.topics import level
-from ..mission.displays import MAX_DISPLAYS, check_displays, display_files, shown_display
-from ..mission.loading import Mission
+from ..mission.display_files import MAX_DISPLAYS, display_files
 from ..model.batches import GENERIC_INSTRUMENT
 from ..model.displays import Display
+
+if TYPE_CHECKING:
+    from ..mission.loading import Mission
 
 _Version = tuple[int, int]
 """Of a file: time of its last change in ns, and bytes."""
@@ -35,13 +38,19 @@ class DisplayFiles:
                 continue
             version = status.st_mtime_ns, status.st_size
             if path not in self._read or self._read[path][0] != version:
+                from ..mission.displays import shown_display  # noqa: PLC0415 - Pydantic: where there are displays
+
                 self._read[path] = version, shown_display(path)
             yield self._read[path][1]
 
 
 def displays_of(mission: Mission) -> list[Display]:
     """The displays of a mission, checked against what it publishes. ConfigError with every problem of all files."""
-    return check_displays(mission.folder, parameter_keys(mission)) if display_files(mission.folder) else []
+    if not display_files(mission.folder):
+        return []
+    from ..mission.displays import check_displays  # noqa: PLC0415 - as above
+
+    return check_displays(mission.folder, parameter_keys(mission))
 
 
 def parameter_keys(mission: Mission) -> set[str]:

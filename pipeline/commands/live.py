@@ -1,4 +1,4 @@
-"""Commands that stay connected to a broker: replay, watch, and the live page.
+"""Commands that stay connected to a broker: replay and watch. The live page is in `live_page`.
 
 recording -> player -> run of the chain -> publisher -> broker -> watch, live page
 """
@@ -6,34 +6,26 @@ recording -> player -> run of the chain -> publisher -> broker -> watch, live pa
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from ..dashboard.history_source import HistorySource
-from ..dashboard.server import RETAINED_TOPICS, TOPICS, Served, available, serving
 from ..messages import topics
 from ..mission.loading import Mission
 from ..model.batches import Message
 from ..model.errors import ConfigError, DownlinkError
 from ..mqtt.broker import BrokerAddress
-from ..mqtt.one_shot import OneShotPublisher
 from ..mqtt.publisher import Publisher, subscribe
-from ..mqtt.reconnect import Timing
 from ..processing.passes import station_names, with_origin
 from ..replay.player import Player
 from ..replay.session import Keep, Replay
 from ..system.allocator import keep_objects
-from ..system.signals import stopped_by_signals, until_signal
-from .displays import DisplayFiles
-from .tabs import all_missions, known_missions, package_tabs
+from ..system.signals import stopped_by_signals
 
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
 GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
@@ -153,106 +145,3 @@ async def watch(
             n_shown += 1
             if n_shown == limit:
                 return
-
-
-@asynccontextmanager
-async def dashboard(
-    address: BrokerAddress,
-    host: str = "127.0.0.1",
-    port: int = 5006,
-    *,
-    or_any_port: bool = False,
-    origins: Sequence[str] = (),
-    trouble: Callable[[str], None] = lambda _: None,
-    missions: Sequence[Mission] = (),
-    history: str | None = None,
-) -> AsyncIterator[Served]:
-    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it. `missions`:
-    whose dictionaries and displays it uses, beside those of installed packages. `history`: the folder or URL of a
-    history, for ranges of the past; ConfigError where there is none.
-
-    A broker that is not there, now or later, is waited for: the connection is retried with backoff, and the page and
-    `trouble` are told.
-    """
-    known = await asyncio.to_thread(all_missions, missions)
-    past = await asyncio.to_thread(_history, history, known) if history else None
-
-    def messages(notify: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
-        def both(text: str) -> None:
-            notify(text)
-            trouble(text)
-
-        def listening() -> None:
-            notify(f"connected to {address}")
-
-        return subscribe(
-            address,
-            TOPICS,
-            on_trouble=both,
-            on_listening=listening,
-            timing=Timing(first_s=math.inf),
-            retained=RETAINED_TOPICS,
-        )
-
-    async with (
-        OneShotPublisher(address) as publisher,
-        serving(
-            messages,
-            topics.unpack_product,
-            partial(_publish_command, publisher),
-            host=host,
-            port=port,
-            or_any_port=or_any_port,
-            named_origins=origins,
-            tabs=package_tabs(),
-            missions=known_missions(known),
-            history=past,
-            displays=DisplayFiles({one.name: one.folder for one in known}),
-        ) as served,
-    ):
-        yield served
-
-
-def _history(url: str, missions: Sequence[Mission]) -> HistorySource:
-    from .dashboard_history import DashboardHistory  # noqa: PLC0415 - Arrow, which no other command here needs
-
-    return DashboardHistory(url, missions)
-
-
-async def _publish_command(publisher: OneShotPublisher, stream: str, command: Mapping[str, Any]) -> None:
-    """Send a command to the replay that plays `<mission>/<stream>`."""
-    mission, name = stream.split("/", 1)
-    await publisher.publish(topics.control_message(mission, name, command))
-
-
-async def serve_dashboard(
-    address: BrokerAddress,
-    host: str,
-    port: int,
-    notify: Callable[[str], None],
-    trouble: Callable[[str], None] = lambda _: None,
-    *,
-    origins: Sequence[str] = (),
-    missions: Sequence[Mission] = (),
-    history: str | None = None,
-) -> None:
-    """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
-
-    `notify` is called with the page's address, `trouble` what becomes of the connection to the broker.
-    """
-    async with dashboard(
-        address, host, port, origins=origins, trouble=trouble, missions=missions, history=history
-    ) as served:
-        notify(served.url)
-        stopped = asyncio.create_task(until_signal(), name="stop")
-        try:
-            await asyncio.wait((stopped, served.listening), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopped.cancel()
-        if served.listening.done():
-            served.listening.result()
-
-
-def has_dashboard() -> bool:
-    """Whether what the page needs is installed."""
-    return available()

@@ -19,7 +19,7 @@ from ..link.settings import LinkSettings
 from ..messages import topics
 from ..messages.time_texts import iso_utc
 from ..mission.loading import Mission
-from ..mission.packages import load_place
+from ..mission.named_objects import load_place
 from ..model.batches import Event, Product
 from ..model.displays import Display
 from ..model.errors import ConfigError

@@ -1,4 +1,4 @@
-"""What the live page has of missions: the tabs that installed packages bring, and dictionaries."""
+"""What the live page has of missions: the tabs that installed packages bring, dictionaries, a history."""
 
 from __future__ import annotations
 
@@ -7,14 +7,33 @@ from functools import partial
 
 import structlog
 
+from ..dashboard.history_source import HistorySource
 from ..dashboard.missions import KnownMission
 from ..dashboard.tabs import Tab
 from ..mission.loading import Mission, load_mission
-from ..mission.packages import load_place, usable_packages
+from ..mission.named_objects import load_place
+from ..mission.packages import usable_packages
 from ..model.errors import DownlinkError
 from .alarm_bands import mission_alarms
+from .live_page import PageContent
 
 _log = structlog.get_logger("dashboard")
+
+
+def page_content(named: Sequence[Mission], history: str | None = None) -> PageContent:
+    """All that the page needs of missions: those `named` and those of packages. `history`: its folder or URL;
+    ConfigError where there is none.
+    """
+    missions = all_missions(named)
+    return PageContent(
+        tuple(known_missions(missions)), tuple(package_tabs()), _history(history, missions) if history else None
+    )
+
+
+def _history(url: str, missions: Sequence[Mission]) -> HistorySource:
+    from .dashboard_history import DashboardHistory  # noqa: PLC0415 - Arrow, which no other command here needs
+
+    return DashboardHistory(url, missions)
 
 
 def package_tabs() -> list[Tab]:
@@ -33,10 +52,7 @@ def known_missions(missions: Sequence[Mission]) -> list[KnownMission]:
     """Missions with what the page uses of them."""
     from .packets import field_reader  # noqa: PLC0415 - a replay writes no files, and `packets` does
 
-    return [
-        KnownMission(one.name, one.folder, one.plan, field_reader(one), mission_alarms(one.plan))
-        for one in missions
-    ]
+    return [KnownMission(one.name, one.folder, field_reader(one), mission_alarms(one.plan)) for one in missions]
 
 
 def all_missions(named: Sequence[Mission]) -> list[Mission]:

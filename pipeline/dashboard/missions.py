@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..dictionary.compile.plan import Plan
 from ..dictionary.packet_fields import FieldReader
 from .alarm_contexts import MissionAlarms
 
 
 @dataclass(frozen=True, slots=True)
 class KnownMission:
-    """`name`: as topics have it. `plan`, `reader`: None without a dictionary; `reader` takes single packets apart."""
+    """`name`: as topics have it. `reader`: takes single packets apart; None without a dictionary."""
 
     name: str
     folder: Path
-    plan: Plan | None = None
     reader: FieldReader | None = None
     alarms: MissionAlarms = field(default_factory=MissionAlarms)

@@ -27,6 +27,8 @@ from .rows import QUALITY, TIME
 
 MAX_PARAMETERS = 10_000
 MAX_BYTES = 24 << 20
+MAX_ARRAY_BYTES = 8 << 20
+"""Of all rows of arrays that have several values a row."""
 MAX_ROWS, MIN_ROWS = 4000, 32
 """Of one container: at most, and where memory is short."""
 MAX_LABELS = 64
@@ -271,10 +273,10 @@ class Parameters:
         self._ring_bytes += container.ring.n_bytes - before
 
     def _keep_bounds(self) -> None:
-        """Let go earlier rows of arrays until they take no more than half of all, then the older half of the largest
-        rows until all fit, then arrays.
+        """Drop earlier rows of arrays until they take MAX_ARRAY_BYTES at most, then the older half of the largest rows
+        until all fit, then arrays.
         """
-        while self._array_bytes > MAX_BYTES // 2 and self._history_bytes > MIN_HISTORY_BYTES:
+        while self._array_bytes > MAX_ARRAY_BYTES and self._history_bytes > MIN_HISTORY_BYTES:
             self._history_bytes //= 2
             self._shorten_histories()
         while self.n_bytes > MAX_BYTES:

@@ -18,7 +18,8 @@ from .rows import TIME
 
 MAX_RING_BYTES = 12 << 20
 """Of the arrays of one ring, including a fifth of room for new rows."""
-_FIRST_ROWS = 64
+_FIRST_ROWS, _FIRST_BYTES = 64, 8 << 10
+"""Room that is made for rows to come at least: so many rows, or those that so many bytes hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Ring:
         self.arrived_s = 0.0
         """Arrival of the last rows, on the clock of the caller."""
         self._columns: Rows = {}
+        self._row_bytes = 1
         self._start = 0
         self._stop = 0
         self._epoch = 0
@@ -93,8 +95,8 @@ class Ring:
         return self._n_rows - mark.n_rows
 
     def _forget(self, rows: Mapping[str, NDArray[np.generic]]) -> None:
-        row_bytes = sum(column[:1].nbytes for column in rows.values())
-        self.capacity = max(min(self._wanted, MAX_RING_BYTES * 4 // 5 // row_bytes), 1)
+        self._row_bytes = sum(column[:1].nbytes for column in rows.values())
+        self.capacity = max(min(self._wanted, MAX_RING_BYTES * 4 // 5 // self._row_bytes), 1)
         self._columns = {name: np.empty((0, *column.shape[1:]), column.dtype) for name, column in rows.items()}
         self._start = self._stop = 0
         self._epoch += 1
@@ -103,7 +105,9 @@ class Ring:
         """Copy the last rows to arrays with room for `n_new`; views of the old arrays stay valid."""
         kept = min(len(self), self.capacity - n_new)
         first = self._stop - kept
-        n_rows = min(max(2 * (kept + n_new), _FIRST_ROWS), self.capacity + self.capacity // 4)
+        n_needed = kept + n_new
+        room = max(n_needed // 4, min(_FIRST_ROWS, _FIRST_BYTES // self._row_bytes))
+        n_rows = min(n_needed + room, self.capacity + self.capacity // 4)
         for name, column in self._columns.items():
             fresh = np.empty((n_rows, *column.shape[1:]), column.dtype)
             fresh[:kept] = column[first : self._stop]

@@ -17,11 +17,10 @@ from pydantic import Field, ValidationError
 
 from ..model.displays import MAX_COLUMNS, MAX_ROWS, Display, DisplayPanel
 from ..model.errors import ConfigError, Problem
+from .display_files import FOLDER, MAX_DISPLAYS, display_files
 from .link_schema import Strict
 from .toml_lines import line_of, load_toml, validation_problems
 
-FOLDER = "displays"
-MAX_DISPLAYS = 40
 MAX_PANELS, MAX_PARAMETERS = 40, 60
 MAX_OF_KIND = {"plot": 12, "table": MAX_PARAMETERS, "value": 12, "image": 1}
 """Parameters of a panel."""
@@ -52,11 +51,6 @@ class DisplayTable(Strict):
     title: _Title = ""
     columns: Annotated[int, Field(ge=1, le=MAX_COLUMNS)] = DEFAULT_COLUMNS
     panel: Annotated[list[PanelTable], Field(min_length=1, max_length=MAX_PANELS)]
-
-
-def display_files(mission_folder: Path) -> list[Path]:
-    """Return the display files of a mission, sorted by name."""
-    return sorted((mission_folder / FOLDER).glob("*.toml"))
 
 
 def read_display(path: Path, known: Collection[str] | None = None) -> Display:

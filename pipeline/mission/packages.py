@@ -18,10 +18,10 @@ from typing import Any
 
 from ..model.errors import ConfigError
 from ..model.looks import Look
-from ..model.printable import printable
 from ..products.instrument import Instrument
 from ..products.kinds import ProductKind
 from ..products.package import INTERFACE, KINDS_MODULE, InstrumentFolder, MissionPackage
+from .named_objects import load_place, one_line
 
 GROUP = "downlink.missions"
 ALL = "*"
@@ -120,16 +120,6 @@ def usable_packages() -> tuple[list[InstalledPackage], list[str]]:
     return found, problems
 
 
-def load_place(module: str, place: str, what: str) -> Any:
-    """Import `module:object`, the module within `module`. ConfigError, in one line, where that fails."""
-    inner, _, name = place.partition(":")
-    full = f"{module}.{inner}" if inner else module
-    try:
-        return getattr(import_module(full), name)
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"{what} cannot be used: {place}: {_one_line(error)}") from error
-
-
 @lru_cache(16)
 def _found(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - what is installed follows from it
     found = {(one.name, one.value, _distribution(one)): one for one in entry_points(group=GROUP)}
@@ -147,7 +137,7 @@ def _installed(point: EntryPoint, path: tuple[str, ...]) -> InstalledPackage:  #
     try:
         package = point.load()
     except (Exception, SystemExit) as error:
-        raise ConfigError(f"{what} cannot be used: {_one_line(error)}") from error
+        raise ConfigError(f"{what} cannot be used: {one_line(error)}") from error
     if not isinstance(package, MissionPackage):
         raise ConfigError(f"{what} cannot be used: {point.value} is no MissionPackage")
     if package.interface != INTERFACE:
@@ -204,7 +194,3 @@ def _path_of(module: str) -> Path:
 
 def _distribution(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
-
-
-def _one_line(error: BaseException) -> str:
-    return printable(" ".join(f"{type(error).__name__}: {error}".split()))[:400]

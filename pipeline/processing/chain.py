@@ -24,9 +24,9 @@ from ..link.verdict import early_problem, nothing_right, problems
 from ..mission.loading import Mission
 from ..model.batches import NO_TIME, ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from ..model.carrier import carrier
-from ..products import Suite
 from ..products.context import Context
 from ..products.received_files import FileService
+from ..products.suite import Suite
 from .report_sum import add_reports
 
 SETTINGS = "settings"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..clock.local import BODY
 from ..messages import topics
 from ..mission.loading import Mission
-from ..mission.packages import load_place
+from ..mission.named_objects import load_place
 from ..system.files import printable_name
 from ..system.identity import content_of_all
 

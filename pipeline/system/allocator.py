@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 # <malloc.h> of the GNU C library; others have no mallopt, and stay as they are.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 KEPT_BYTES = 32 << 20
 """What may lie free at the end of the heap. Pieces of half of it and more go back at once, as ever."""
+RETURNED_BYTES = 64 << 10
+"""Arrays of this size and more have a mapping of their own after `return_freed_memory`."""
 CHILD_SETTINGS = {
     "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
     "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2),
@@ -25,12 +27,22 @@ CHILD_SETTINGS = {
 
 def keep_freed_memory() -> None:
     """Set the heap of this process, and let Python's collector leave alone what was imported."""
+    _set_heap({_M_TRIM_THRESHOLD: KEPT_BYTES, _M_MMAP_THRESHOLD: KEPT_BYTES // 2, _M_ARENA_MAX: 1})
+    keep_objects()
+
+
+def return_freed_memory() -> None:
+    """Give arrays back to the system as soon as they are freed: for services that hold much and compute little, where
+    arrays of many sizes and lifetimes would leave holes in the heap.
+    """
+    _set_heap({_M_TRIM_THRESHOLD: RETURNED_BYTES, _M_MMAP_THRESHOLD: RETURNED_BYTES})
+
+
+def _set_heap(options: Mapping[int, int]) -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
-        mallopt(_M_MMAP_THRESHOLD, KEPT_BYTES // 2)
-        mallopt(_M_ARENA_MAX, 1)
-    keep_objects()
+        for option, value in options.items():
+            mallopt(option, value)
 
 
 def keep_objects() -> None:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands import live_page
 from downlink_pipeline.messages import topics
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.mqtt.broker import broker as broker_at
@@ -61,7 +62,7 @@ async def press(tab, text):
 
 @asynccontextmanager
 async def page():
-    async with broker_at(None) as address, app.dashboard(address, port=0) as served:
+    async with broker_at(None) as address, live_page.dashboard(address, port=0) as served:
         await until(lambda: served.state.connected)  # it has subscribed: products are not retained
         yield address, served
 

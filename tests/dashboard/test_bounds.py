@@ -106,6 +106,12 @@ def test_the_rows_of_a_ring_never_take_more_than_its_bytes():
     assert ring.rows()["time_ns"][-1] == 3002
 
 
+def test_a_few_wide_rows_take_little_more_than_their_bytes():
+    ring = Ring(60)
+    ring.append({"time_ns": np.arange(3), "wide": np.zeros((3, 5400))}, 0.0)
+    assert ring.n_bytes <= 1.5 * 3 * (5400 + 1) * 8
+
+
 def test_json_that_is_large_or_deep_leaves_bounded_objects():
     state = State(unpack_product, SHOWN)
     wide = {f"key {i}": "x" * 1000 for i in range(100)}

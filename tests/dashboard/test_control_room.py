@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands import live_page as app
 from downlink_pipeline.model.batches import Message
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from downlink_pipeline.mqtt.publisher import Publisher

@@ -1,7 +1,7 @@
 """Displays of a mission's folder in a browser: tabs that follow the files, what they draw, how one is made."""
 
 import pytest
-from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands import live_page as app
 from downlink_pipeline.commands.displays import displays_of
 from downlink_pipeline.commands.recordings import describe
 from downlink_pipeline.mission.loading import load_mission

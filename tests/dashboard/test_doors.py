@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bokeh.client import pull_session
-from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands import live_page as app
 from downlink_pipeline.dashboard import server
 from downlink_pipeline.model.errors import ConfigError
 from downlink_pipeline.mqtt.broker import broker as broker_at

@@ -10,6 +10,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands import live_page
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.errors import RunError
 from downlink_pipeline.mqtt.broker import BrokerAddress
@@ -78,7 +79,7 @@ async def test_a_lost_broker_is_shown_and_heals(chromium, bundled):
         relay = Relay(real.host, real.port)
         await relay.open()
         try:
-            async with app.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
+            async with live_page.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
                 await until(lambda: served.state.connected)
                 await replay(real, bundled)
                 tab = await chromium.open(served.url)
@@ -100,7 +101,7 @@ async def test_however_many_tabs_are_open_the_broker_has_one_subscriber(bundled)
         relay = Relay(real.host, real.port)
         await relay.open()
         try:
-            async with app.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
+            async with live_page.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
                 await until(lambda: served.state.connected)
                 for _ in range(3):
                     await asyncio.to_thread(fetch, served.url)
@@ -116,9 +117,9 @@ async def test_a_taken_port_is_one_clear_line_or_another_port():
         port = taken.getsockname()[1]
         async with broker_at(None) as address:
             with pytest.raises(RunError, match=f"cannot serve the dashboard on 127.0.0.1:{port}"):
-                async with app.dashboard(address, port=port):
+                async with live_page.dashboard(address, port=port):
                     pass
-            async with app.dashboard(address, port=port, or_any_port=True) as served:
+            async with live_page.dashboard(address, port=port, or_any_port=True) as served:
                 assert f":{port}/" not in served.url
 
 
@@ -127,7 +128,7 @@ async def test_a_broker_that_comes_later_is_waited_for_and_the_person_told():
         port = free.getsockname()[1]
     told, urls = [], []
     address = BrokerAddress("127.0.0.1", port)
-    serving = asyncio.create_task(app.serve_dashboard(address, "127.0.0.1", 0, urls.append, told.append))
+    serving = asyncio.create_task(live_page.serve_dashboard(address, "127.0.0.1", 0, urls.append, told.append))
     try:
         await until(lambda: urls and told)
         assert told[0].startswith(f"waiting for mqtt://127.0.0.1:{port}")
@@ -160,7 +161,7 @@ async def until(met, timeout_s=30.0):
 async def test_the_command_ends_by_a_signal():
     async with broker_at(None) as address:
         urls, before = [], signal.getsignal(signal.SIGTERM)
-        serving = asyncio.create_task(app.serve_dashboard(address, "127.0.0.1", 0, urls.append))
+        serving = asyncio.create_task(live_page.serve_dashboard(address, "127.0.0.1", 0, urls.append))
         await until(lambda: urls and signal.getsignal(signal.SIGTERM) is not before)
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(serving, 10)

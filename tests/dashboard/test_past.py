@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands import live_page as app
 from downlink_pipeline.commands.history import import_passes
 from downlink_pipeline.commands.tabs import package_tabs
 from downlink_pipeline.messages import topics

@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands import live_page as app
 from downlink_pipeline.dashboard import server
 from downlink_pipeline.dashboard.admission import Admission
 from downlink_pipeline.mqtt.broker import broker as broker_at

@@ -8,8 +8,9 @@ import pytest
 from downlink_pipeline.clock.onboard import OnboardClock
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import ColumnBatch, Ragged
-from downlink_pipeline.products import Context, Site, Suite
+from downlink_pipeline.products.context import Context, Site
 from downlink_pipeline.products.instrument import family
+from downlink_pipeline.products.suite import Suite
 
 CALIBRATION = Path(__file__).parents[4] / "configs/zhurong/calibration"
 INSTRUMENTS = load_mission(str(CALIBRATION.parent)).instruments

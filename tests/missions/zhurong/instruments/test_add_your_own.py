@@ -14,7 +14,7 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.missions import zhurong
 from downlink_pipeline.model.batches import PacketBatch
 from downlink_pipeline.processing.chain import product_context
-from downlink_pipeline.products import Suite
+from downlink_pipeline.products.suite import Suite
 
 PAGE = (Path(__file__).parents[4] / "docs/instruments/add-your-own.md").read_text()
 # the last file named before each block is the one that it belongs to

@@ -6,7 +6,8 @@ from downlink_pipeline.clock.onboard import NO_CORRELATION, ClockSegment, Onboar
 from downlink_pipeline.missions.zhurong.clock.clock import Clock
 from downlink_pipeline.missions.zhurong.weather.weather import Weather
 from downlink_pipeline.model.batches import Quality
-from downlink_pipeline.products import Context, Suite
+from downlink_pipeline.products.context import Context
+from downlink_pipeline.products.suite import Suite
 
 EPOCH_NS = 1_451_577_600_000_000_000
 START_S = 170_338_800

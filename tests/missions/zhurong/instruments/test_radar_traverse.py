@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from downlink_pipeline.missions.zhurong.gpr.radar_traverse import TraverseRadargram
-from downlink_pipeline.products import Site
+from downlink_pipeline.products.context import Site
 
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
 

@@ -11,7 +11,8 @@ from downlink_pipeline.messages.topics import product_message
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import NO_TIME, ByteBatch, PacketBatch
 from downlink_pipeline.processing.chain import ProcessingChain
-from downlink_pipeline.products import Context, Suite
+from downlink_pipeline.products.context import Context
+from downlink_pipeline.products.suite import Suite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
