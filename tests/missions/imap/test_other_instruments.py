@@ -20,16 +20,16 @@ GROUP = (1, 0, 0, 2)
 """Sequence flags of the packets of a group: first, two between, last."""
 
 
-def dictionary() -> str:
+def dictionary(fields=FIELDS, apid=1500) -> str:
     types = "".join(
         f'<xtce:IntegerParameterType name="{name}" signed="false"><xtce:IntegerDataEncoding sizeInBits="{bits}" '
         'encoding="unsigned" /></xtce:IntegerParameterType>'
-        for name, bits in FIELDS.items()
+        for name, bits in fields.items()
     )
-    parameters = "".join(f'<xtce:Parameter name="{name}" parameterTypeRef="{name}" />' for name in FIELDS)
+    parameters = "".join(f'<xtce:Parameter name="{name}" parameterTypeRef="{name}" />' for name in fields)
     header, own = (
         "".join(f'<xtce:ParameterRefEntry parameterRef="{name}" />' for name in names)
-        for names in (HEADER, [name for name in FIELDS if name not in HEADER])
+        for names in (HEADER, [name for name in fields if name not in HEADER])
     )
     return f"""<?xml version='1.0' encoding='utf-8'?>
 <xtce:SpaceSystem xmlns:xtce="http://www.omg.org/space/xtce" name="Some Instrument">
@@ -37,7 +37,7 @@ def dictionary() -> str:
 </xtce:ParameterSet><xtce:ContainerSet><xtce:SequenceContainer name="CCSDSPacket" abstract="true">
 <xtce:EntryList>{header}</xtce:EntryList></xtce:SequenceContainer><xtce:SequenceContainer name="XYZ_SCI">
 <xtce:BaseContainer containerRef="CCSDSPacket"><xtce:RestrictionCriteria><xtce:Comparison parameterRef="PKT_APID"
-value="1500" useCalibratedValue="false" /></xtce:RestrictionCriteria></xtce:BaseContainer>
+value="{apid}" useCalibratedValue="false" /></xtce:RestrictionCriteria></xtce:BaseContainer>
 <xtce:EntryList>{own}</xtce:EntryList></xtce:SequenceContainer></xtce:ContainerSet></xtce:TelemetryMetaData>
 </xtce:SpaceSystem>"""
 
@@ -64,3 +64,19 @@ def test_packets_of_a_group_are_decoded_one_by_one(columns):
 
 def test_their_time_is_that_of_the_spacecrafts_clock(columns):
     assert columns.time_ns.tolist() == [(464_880_095 + k) * 1_000_000_000 for k in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("names", "time_ns"),
+    [
+        ({"SC_SCLK_SEC": 32, "SC_SCLK_SUB_SEC": 8}, 464_880_095_250_000_000),  # I-ALiRT: seconds and 1/256 s
+        ({"SCID_X252.OUT_SCIENCEDATA1HZ_TPSH_MET_SEC": 32, "SCID_X252.SUB": 8}, 464_880_095_000_000_000),
+    ],
+)
+def test_packets_of_the_spacecraft_have_its_time(names, time_ns, tmp_path, monkeypatch):
+    (tmp_path / "dictionaries").mkdir()
+    (tmp_path / "dictionaries" / "x.xml").write_text(dictionary({**HEADER, **names}, 478))
+    monkeypatch.setenv("IMAP_DICTIONARIES", str(tmp_path / "dictionaries"))
+    packet = struct.pack(">HHHIB", 0x0800 | 478, 3 << 14, 4, 464_880_095, 64)
+    (tmp_path / "x.packets").write_bytes(packet)
+    assert open_pass(tmp_path / "x.packets", mission="imap").to_columns("XYZ_SCI").time_ns.tolist() == [time_ns]
