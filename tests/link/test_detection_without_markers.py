@@ -112,3 +112,22 @@ def test_a_short_marker_in_noise_is_chance(sender):
     stream[20:23] = stream[1020:1023] = bytes.fromhex("FAF320")
     settings, _ = read(bytes(stream))
     assert (settings.framing, settings.frame_type) == ("frames", "uslp")
+
+
+def test_packets_behind_prefixes_are_no_frames_though_their_data_count():
+    """Samples of 32 bytes of which a third begin like a TM header that counts: 13 packets of a real recording did."""
+    rng = np.random.default_rng(3)
+    stream = b""
+    for k in range(13):
+        rows = rng.integers(0, 256, (32 + k, 32), np.uint8)
+        counts = np.arange(k % 3, len(rows), 3)
+        rows[counts, :4] = (
+            np.stack([np.full(len(counts), v) for v in (0x1F, 0xE7, 0)] + [counts // 3 + 40 * k], 1) & 0xFF
+        )
+        body = rows.tobytes()[10:]
+        stream += (
+            b"\x60\xf0\x60\x60" + (0x0D91 << 32 | (0xC000 | k) << 16 | len(body) - 1).to_bytes(6, "big") + body
+        )
+    guess = detect(np.frombuffer(stream, np.uint8))
+    assert guess is not None
+    assert (guess.settings.framing, guess.settings.packet_prefix_bytes) == ("packets", 4)

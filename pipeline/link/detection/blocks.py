@@ -130,7 +130,7 @@ def _with_type(guess: Guess, score: HeaderScore) -> Guess:
         if score.good
         else "a guess: no header is known in these frames"
     )
-    guess = replace(guess, settings=settings).having("frame_type", score.frame_type, text)
+    guess = replace(guess, settings=settings, has_headers=score.good).having("frame_type", score.frame_type, text)
     if score.fecf:
         return guess.having(
             "fecf", value=True, why=f"the CRC of {score.n_checked:,} of {score.n:,} frames is right"

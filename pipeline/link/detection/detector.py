@@ -65,12 +65,20 @@ def _link(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
         markers = find_markers(octets[:_SAMPLE_BYTES], bytes.fromhex(pattern))
         if markers is not None:
             return _marked(guess, octets, markers)
+    found = _packets(guess, octets, 0) or _unmarked(guess, octets)
+    if found is not None and _is_confirmed(found):
+        return found
+    prefixes = range(1, _LONGEST_PACKET_PREFIX + 1)
     return (
-        _packets(guess, octets, 0)
-        or _unmarked(guess, octets)
-        or _identical(guess, octets)
-        or next((one for n in range(1, _LONGEST_PACKET_PREFIX + 1) if (one := _packets(guess, octets, n))), None)
+        (None if found else _identical(guess, octets))
+        or next((one for n in prefixes if (one := _packets(guess, octets, n))), None)
+        or found
     )
+
+
+def _is_confirmed(guess: Guess) -> bool:
+    """Whether there are packets, checks, or headers in most frames: counts in a part of them may be data."""
+    return guess.settings.framing == "packets" or guess.has_headers or _is_checked(guess)
 
 
 def _marked(guess: Guess, octets: NDArray[np.uint8], markers: Markers) -> Guess | None:

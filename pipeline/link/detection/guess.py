@@ -20,6 +20,8 @@ class Guess:
     notes: tuple[str, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
     channel_why: tuple[str, ...] = ()
+    has_headers: bool = False
+    """Whether most frames begin with a header of their type."""
     n_packets: int = 0
     """Number of packets that these settings find."""
 
