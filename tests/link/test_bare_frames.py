@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from downlink_pipeline.link.coding.bare_frames import BareFrames
 from downlink_pipeline.link.receiver import Receiver
 from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
 from downlink_pipeline.model.batches import ByteBatch
@@ -173,3 +174,23 @@ def test_frames_that_are_not_found_again_are_told_once(sender, fecf):
     (event,) = [event for event in events if event.kind == "frames_not_found"]
     assert event.severity == "error"
     assert report["channels"][0]["frames"] == len(frames)
+
+
+def test_many_places_without_frame_sync_in_one_piece_cost_as_much_as_each(sender):
+    """Bytes that are looked at for headers: twice as many slips, twice as many, not four times."""
+
+    class Counting(BareFrames):
+        n_looked_at = 0
+
+        def _known(self, start, n, step):
+            self.n_looked_at += max(n, 0)
+            return super()._known(start, n, step)
+
+    def looked_at(n):
+        link = a_link("aos", fecf=True)
+        frame = frames_of(sender, link, np.random.default_rng(1), 20)[0]
+        source = Counting(link, [CHANNELS["aos"]])
+        source.find_blocks(np.frombuffer((frame + b"junk") * n, np.uint8))
+        return source.n_looked_at
+
+    assert looked_at(1000) < 2.3 * looked_at(500)

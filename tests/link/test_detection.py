@@ -199,6 +199,13 @@ def test_the_parity_of_an_unknown_code_is_set_apart(sender, sent):
     assert packets == sent.packets
 
 
+def test_packets_of_which_most_were_left_out_are_packets(sender):
+    """Every tenth packet of one APID: each still leads to the next, and the last one to the end."""
+    stream = b"".join(sender.packet(386, 5330 + 10 * k, bytes([k]) * 98) for k in range(4))
+    link, channels, packets = read(stream)
+    assert (link.framing, link.packet_prefix_bytes, channels, len(packets)) == ("packets", 0, (), 4)
+
+
 @pytest.mark.parametrize("prefix", [0, 7])
 def test_packets_back_to_back(sent, prefix):
     link, channels, packets = read(b"".join(b"\xee" * prefix + one for one in sent.packets))

@@ -34,6 +34,10 @@ _COUNTED_BYTES = 5
 _MASKS = {"aos": 0xFFFF0000, "tm": 0xFFFE0000, "uslp": 0xFFFFF7E0}
 _COUNTS = {"aos": slice(2, 5), "tm": slice(3, 4), "uslp": None}
 _MAX_NAMES = 64
+_RECORDS_AHEAD, _SEARCHED_BYTES = 64, 1 << 13
+"""How far is looked ahead at first, in records that follow each other and in a search: mostly that is enough, and a
+stream may have many places at which no frame follows.
+"""
 
 
 class BareFrames:
@@ -149,13 +153,23 @@ class BareFrames:
         n_whole = n_left // self._length
         n_named = n_left - self._record.prefix - _NAME_BYTES
         n_seen = n_named // self._length + 1 if n_named >= 0 else 0
-        known = self._known(self._at, n_seen, self._length)
-        n_known = n_seen if len(known.nonzero()[0]) == n_seen else int(np.argmin(known))
+        n_known = self._n_known(n_seen)
         self._emit(min(n_known, n_whole))
         if self._searches or n_known >= n_whole:
             return n_known < n_whole and self._check_unexpected(final=final)
         self._emit(n_whole - n_known)
         return False
+
+    def _n_known(self, n: int) -> int:
+        """How many of the next n records begin with a known header, up to the first one that does not."""
+        n_known, n_ahead = 0, _RECORDS_AHEAD
+        while n_known < n:
+            ahead = min(n_ahead, n - n_known)
+            known = self._known(self._at + n_known * self._length, ahead, self._length)
+            if len(known.nonzero()[0]) < ahead:
+                return n_known + int(np.argmin(known))
+            n_known, n_ahead = n_known + ahead, 4 * n_ahead
+        return n
 
     def _check_unexpected(self, *, final: bool) -> bool:
         """Accept a block that passes its check as a frame of another channel, or search; False: wait for more bytes."""
@@ -206,11 +220,14 @@ class BareFrames:
         assert self._search_at is not None
         needed = self._length + (0 if self._checked or final else self._record.prefix + _COUNTED_BYTES)
         stop = max(len(self._buffer) - needed + 1, self._search_at)
-        found = next((at for at in self._known_places(self._search_at, stop) if self._is_frame(at)), None)
-        if found is not None:
-            self._resume_at(found)
-            return True
-        self._search_at = stop
+        n_ahead = _SEARCHED_BYTES
+        while self._search_at < stop:
+            ahead = min(self._search_at + n_ahead, stop)
+            found = next((at for at in self._known_places(self._search_at, ahead) if self._is_frame(at)), None)
+            if found is not None:
+                self._resume_at(found)
+                return True
+            self._search_at, n_ahead = ahead, 2 * n_ahead
         if not final:
             self._emit_without_frames(stop)
         return False

@@ -26,10 +26,14 @@ from .wrappings import container_of, hard_symbols, soft_symbols, unwrapped
 
 _SAMPLE_BYTES = 1 << 19
 """Number of bytes of the link that are searched."""
+_UNSURE_BYTES = 1 << 17
+"""Number of bytes in which packets are looked for if most frames have no header: data that are none take long."""
 _LONGEST_PACKET_PREFIX = 32
 _FEWEST_SOFT_MARKERS = 3
 _LONGEST_RECORD_PREFIX = 128
 _FEWEST_PACKETS = 3
+_CHAINED_PACKETS = 4
+"""Of each APID, that lead from one to the next through all bytes."""
 _SURE, _CERTAIN = 0.6, 0.9
 """Required share of frames with consecutive counts if there is no other evidence; if there are packets in them."""
 
@@ -155,7 +159,8 @@ def _placed(guess: Guess, octets: NDArray[np.uint8], records: Records, gap: int,
         guess = _with_record(guess, octets, prefix, gap - prefix, records.length, start)
     if start:
         guess = guess.noting(f"{start} bytes stand before the first record")
-    return with_channels(guess, octets[start:])
+    stop = len(octets) if guess.has_headers or _is_checked(guess) else start + _UNSURE_BYTES
+    return with_channels(guess, octets[start:stop])
 
 
 def _with_record(
@@ -184,7 +189,9 @@ def _packets(guess: Guess, octets: NDArray[np.uint8], prefix: int) -> Guess | No
     n, n_apids = packets["read"] + packets["idle_packets"], len(packets["by_apid"])
     if n < 2 or packets["bad_headers"] or skipped > 0.02 * report["bytes"]["read"] or not packets["read"]:
         return None
-    if packets["sequence_gaps"] > 0.25 * max(n - n_apids, 1) and packets["sequence_gaps"] > n_apids:
+    # Counts may be of more packets than were recorded; a chain that has neither gap nor end is no chance, either.
+    is_whole = not prefix and not skipped and not packets["truncated_packets"] and n >= _CHAINED_PACKETS * n_apids
+    if packets["sequence_gaps"] > max(0.25 * (n - n_apids), n_apids) and not is_whole:
         return None
     if n - n_apids < 2 and n > 2:
         return None
