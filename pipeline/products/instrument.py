@@ -69,6 +69,9 @@ class Instrument(ABC):
     """Containers whose drafts have the same number of rows for each packet, each computed from that packet only;
     everything else in a draft, types included, must be constant, and no events are allowed. The suite then calls
     `drafts` with several groups at once and splits the result, since a call costs more than a group."""
+    any_groups: ClassVar[frozenset[str]] = frozenset()
+    """Containers whose groups only limit how long rows wait: products do not depend on where a group ends. The suite
+    then calls `drafts` with adjacent groups as one."""
     no_uncertainty: ClassVar[str] = UNKNOWN
     """The reason to give in products without an uncertainty."""
     frames: ClassVar[Mapping[str, str]] = {}

@@ -197,8 +197,8 @@ class Suite:
         if name is None:
             return RowCutter(telemetry.max_rows(rows))
         instrument = self._instruments[name]
-        single, bare = rows.container in instrument.singles, rows.container in instrument.row_by_row
-        return RowCutter(instrument.max_rows, single=single, bare=bare)
+        single, bare = instrument.singles, instrument.row_by_row | instrument.any_groups
+        return RowCutter(instrument.max_rows, single=rows.container in single, bare=rows.container in bare)
 
     def _advance(self, reader: _Reader, rows: ColumnBatch | None) -> Iterable[Made]:
         """Make the drafts of groups that end with new rows, or with rows that need not wait any longer."""
@@ -248,7 +248,7 @@ class Suite:
     ) -> Iterable[Made]:
         """Make the drafts of ended groups, in order. `pieces`: the same rows, in as few batches as possible.
 
-        For a container in `row_by_row`, the groups between the first and the last have no columns.
+        For a container in `row_by_row` or `any_groups`, the groups between the first and the last have no columns.
         """
         if name is None:
             draft = self._generic_products.draft
@@ -258,8 +258,9 @@ class Suite:
     def _drafts(self, name: str, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]) -> Iterator[Made]:
         instrument = self._instruments[name]
         if len(groups) == 1 or groups[0].container not in instrument.row_by_row:
-            for group in groups:
-                yield from self._with_origin(name, instrument.drafts(group))
+            for piece in pieces:
+                most_events = MAX_EVENTS * (1 + len(groups) - len(pieces))
+                yield from self._with_origin(name, instrument.drafts(piece), most_events)
             return
         yield from self._drafts_of_adjacent(name, join(pieces), groups)
 
@@ -278,13 +279,15 @@ class Suite:
             yield from self._drafts_of_adjacent(name, take(rows, slice(n_rows)), groups[:half])
             yield from self._drafts_of_adjacent(name, take(rows, slice(n_rows, None)), groups[half:])
 
-    def _with_origin(self, name: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
-        """Yield the drafts with their origin; events are kept for `drain_events`."""
+    def _with_origin(
+        self, name: str, found: Iterable[Draft | Event], most_events: int = MAX_EVENTS
+    ) -> Iterator[Made]:
+        """Yield the drafts with their origin; events are kept for `drain_events`, `most_events` of them at most."""
         n_events = 0
         for one in found:
             if isinstance(one, Draft):
                 yield Made(one, self._families[name], self._contexts[name], self._lineage[name])
-            elif n_events < MAX_EVENTS:
+            elif n_events < most_events:
                 n_events += 1
                 self._events.append(replace(one, details={"instrument": self._families[name], **one.details}))
 

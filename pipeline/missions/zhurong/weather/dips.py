@@ -23,9 +23,13 @@ _MAD_TO_SIGMA = 1.4826
 
 @dataclass(frozen=True, slots=True)
 class Dip:
-    """One dip: when (in samples), how deep, how wide, and the pressure that there would have been."""
+    """One dip: when (in samples), how deep, how wide, and the pressure that there would have been.
 
-    at: float
+    `lowest`: its lowest sample; `beside`: how much later its middle is.
+    """
+
+    lowest: int
+    beside: float
     depth_pa: float
     depth_pa_sigma: float
     width: float
@@ -79,7 +83,7 @@ def fit_dip(pressure: Floats, lowest: int, half: int, narrowest: float, widest: 
     left = rest + depth * free
     sigma = float(np.sqrt(left @ left / max(len(t) - 5, 1) / (free @ free)))
     background = float(np.interp(place, t, y - left + depth * shape))
-    return Dip(lowest + place, depth, sigma, width, background)
+    return Dip(lowest, place, depth, sigma, width, background)
 
 
 def _place_and_width(t: Floats, rest: Floats, line: Floats, narrowest: float, widest: float) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +35,7 @@ class DustDevils(OnRover):
     """State: the samples from one window before those not yet judged, and their packets without columns."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = Weather.containers
+    any_groups = frozenset(Weather.containers)
     model = WeatherCalibration
     family = "weather"
     calibration: WeatherCalibration
@@ -54,13 +56,17 @@ class DustDevils(OnRover):
         return (rows.time_ns // _GROUP_NS)[:, None]
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft | Event]:
-        time_ns, pressure = self._samples(rows)
+        time_ns, pressure, row = self._samples(rows)
         breaks = self._breaks(time_ns)
-        self._packets.append(replace(rows, columns={}, raw={}))
-        for first, last in zip([0, *breaks], [*breaks, len(time_ns)], strict=True):
+        packets = replace(rows, columns={}, raw={})
+        edges = zip(pairwise([0, *breaks, len(time_ns)]), pairwise([0, *row[breaks], len(rows)]), strict=True)
+        for (first, last), of_series in edges:
             if first in breaks:
                 yield from self._judge(len(self._pressure))
                 self._forget(len(self._pressure))
+                self._packets.clear()
+            if len(part := take(packets, slice(*of_series))):
+                self._packets.append(part)
             self._append(time_ns[first:last], pressure[first:last])
         yield from self._judge(len(self._pressure) - self._reach)
         self._forget(self._n_judged - self._reach)
@@ -69,8 +75,8 @@ class DustDevils(OnRover):
         yield from self._judge(len(self._pressure))
         self._forget(len(self._pressure))
 
-    def _samples(self, rows: ColumnBatch) -> tuple[NDArray[np.int64], Floats]:
-        """Times and pressures of the samples that have a time; NaN where the pressure is not good."""
+    def _samples(self, rows: ColumnBatch) -> tuple[NDArray[np.int64], Floats, NDArray[np.intp]]:
+        """Times, pressures (NaN if not good) and row numbers of the samples that have a time."""
         voltage = np.asarray(rows.columns["PRESSURE_VOLTAGE"], np.float64)
         sensor = np.asarray(rows.columns["PRESSURE_SENSOR_THERMISTOR"], np.float64)[:, None]
         pressure = pressure_pa(
@@ -80,7 +86,8 @@ class DustDevils(OnRover):
         self._packet_ns = voltage.shape[1] * self._interval_ns
         time_ns = sample_times(rows, np.arange(voltage.shape[1]) * self._interval_ns).ravel()
         known = time_ns != NO_TIME
-        return time_ns[known], np.where(bad, np.nan, pressure).ravel()[known]
+        row = np.repeat(np.arange(len(rows)), voltage.shape[1])
+        return time_ns[known], np.where(bad, np.nan, pressure).ravel()[known], row[known]
 
     def _breaks(self, time_ns: NDArray[np.int64]) -> list[int]:
         """Where a new series begins: time went back, or too much is missing."""
@@ -129,7 +136,7 @@ class DustDevils(OnRover):
                 yield from self._tell(dip)
 
     def _tell(self, dip: Dip) -> Iterator[Draft | Event]:
-        time_ns = self._start_ns + round(dip.at * self._interval_ns)
+        time_ns = self._start_ns + dip.lowest * self._interval_ns + round(dip.beside * self._interval_ns)
         width_s = dip.width * self.calibration.sample_interval_s
         packets = self._around(time_ns, round(width_s * 1e9))
         arrays = {

@@ -1,5 +1,6 @@
 """Dust devils: dips of known time, depth and width in a calm or turbulent pressure."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +9,7 @@ from downlink_pipeline.missions.zhurong.simulator import chance
 from downlink_pipeline.missions.zhurong.simulator.air import air_at
 from downlink_pipeline.missions.zhurong.simulator.timeline import stay
 from downlink_pipeline.missions.zhurong.weather.dips import fit_dip, lowest_samples
-from downlink_pipeline.products.rows import take
+from downlink_pipeline.products.rows import join, take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +65,16 @@ def test_a_dip_is_the_same_wherever_the_samples_were_cut_for_judging(devils, pac
 def test_its_packets_are_those_around_the_dip(devils, packets):
     (devil,), _ = devils(packets(dips=[(203.4, 2.0, 10.0)]))
     assert devil.lineage["seq_count"] == [19, 21]
+
+
+def test_a_recording_that_is_repeated_gives_the_same_products_in_one_batch_and_in_many(devils, packets):
+    once = packets(dips=[(203.4, 2.0, 10.0)])
+    n = len(once)
+    again = replace(once, order=once.order + n, received_ns=once.received_ns + n)
+    together, _ = devils(join([once, again]))
+    apart, _ = devils(*(take(rows, slice(i, i + 1)) for rows in (once, again) for i in range(n)))
+    assert [devil.id for devil in together] == [devil.id for devil in apart]
+    assert [devil.lineage["n_packets"] for devil in together] == [3, 3]
 
 
 def test_an_operator_hears_of_it(devils, packets):
@@ -138,7 +149,7 @@ def test_in_the_turbulent_air_of_twenty_hours_nearly_all_are_found_and_nearly_no
         air = air_at(stay(11, 14_400), time_s, draw)
         pressure = air.pressure_pa + 0.1 * draw.standard_normal(len(time_s))
         dips = [fit_dip(pressure, low, 60, 2.0, 60.0) for low in lowest_samples(pressure, 60, 15, 0.5, 4.0)]
-        away = np.abs(np.array([dip.at for dip in dips])[:, None] - air.devils.time_s)
+        away = np.abs(np.array([dip.lowest + dip.beside for dip in dips])[:, None] - air.devils.time_s)
         n_found += np.count_nonzero((away < 10).any(axis=0))
         n_false += np.count_nonzero((away > 60).all(axis=1))
     assert n_found >= 0.85 * 5 * 18
