@@ -22,7 +22,7 @@ _COORDINATES = {*FIXED, *COMMON}
 
 
 def to_dataset(table: pa.Table, parameters: Mapping[str, Parameter], axis: str) -> xarray.Dataset:
-    """The columns along `time` (of rows without onboard time their receive time, or where `axis` says `received`)."""
+    """The columns of a table along `time`; `axis`: "time" (receive time where a row has none) or "received"."""
     if not table.num_columns:
         empty = {name: ("time", np.empty(0), _attributes(one, None)) for name, one in parameters.items()}
         return xarray.Dataset(empty, {"time": np.empty(0, "datetime64[ns]")})
@@ -50,14 +50,14 @@ def _axis(table: pa.Table, axis: str) -> NDArray[np.datetime64]:
 
 
 def _attributes(one: Parameter, field: pa.Field | None) -> dict[str, str]:
-    """Unit and description; the unit as the values themselves have it."""
+    """CF attributes of a variable; the unit of the column, which may be an older one."""
     unit = one.unit if field is None or not field.metadata else unit_of(field)
     known = {"units": unit, "long_name": one.description, "kind": one.kind}
     return {key: text for key, text in known.items() if text}
 
 
 def values_of(column: pa.ChunkedArray) -> NDArray[Any]:
-    """A column as NumPy: numbers with missing ones as floats with NaN, texts as objects."""
+    """A column as array[n]: numbers with nulls as float64 with NaN, texts as objects."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(pa.string())
@@ -69,7 +69,7 @@ def values_of(column: pa.ChunkedArray) -> NDArray[Any]:
 
 
 def _with_axes(name: str, column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDArray[Any], NDArray[Any] | None]:
-    """Dimensions and values of a column; of lists of several lengths with the lengths, and padded."""
+    """Dimensions and values of a column; lists of different lengths are padded, and returned with their lengths."""
     if not pa.types.is_list(column.type):
         return ("time",), values_of(column), None
     whole = column.combine_chunks()
@@ -77,15 +77,10 @@ def _with_axes(name: str, column: pa.ChunkedArray) -> tuple[tuple[str, ...], NDA
     flat = pa.chunked_array([pc.list_flatten(whole)])
     dims, inner, _ = _with_axes(name, flat)
     width = int(lengths.max(initial=0))
-    n_axes = len(dims)
-    names = ("time", f"{name}_axis_{n_axes}" if n_axes == 1 else f"{name}_axis_1", *_shifted(name, dims[1:]))
+    names = ("time", *(f"{name}_axis_{axis}" for axis in range(1, 1 + len(dims))))
     if len(lengths) and np.all(lengths == width):
         return names, inner.reshape(len(lengths), width, *inner.shape[1:]), None
     fill = np.nan if inner.dtype.kind == "f" else "" if inner.dtype.kind in "OU" else inner.dtype.type()
     padded = np.full((len(lengths), width, *inner.shape[1:]), fill, inner.dtype)
     padded[np.arange(width) < lengths[:, None]] = inner
     return names, padded, lengths
-
-
-def _shifted(name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{name}_axis_{axis}" for axis in range(2, 2 + len(dims)))

@@ -1,7 +1,7 @@
-"""Columns of several versions of a dictionary under one name, as far as their values may stand in one column.
+"""Names of columns that have several units or types in the files, made with several versions of a dictionary.
 
-Values of two units, or of types that no type holds without loss, are never mixed: the newest form of a parameter has
-its name, an older one `NAME [unit]`, or `NAME [type]` where the unit is the same.
+Values of two units, or of types without a common lossless type, are never in one column: the newest form of a parameter
+has its name, an older one `NAME [unit]`, or `NAME [type]` if the unit is the same.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _UNSIGNED = {8: pa.uint8(), 16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values of this type are texts, kept in a dictionary or not."""
+    """Whether a type is text, dictionary-encoded or not."""
     return bool(pa.types.is_dictionary(kind) or pa.types.is_string(kind))
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether values are integers or floating-point numbers."""
+    """Whether a type is an integer or floating-point number."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def common_type(one: pa.DataType, other: pa.DataType, *, exact: bool = True) -> pa.DataType | None:
-    """The type that holds values of both; None without one. `exact=False`: numbers may be rounded to doubles."""
+    """The type that holds all values of both types; None without one. `exact=False`: numbers may become doubles."""
     if one == other or pa.types.is_null(one) or pa.types.is_null(other):
         return other if pa.types.is_null(one) else one
     if is_text(one) and is_text(other):
@@ -69,16 +69,13 @@ def _common_struct(one: pa.DataType, other: pa.DataType, *, exact: bool) -> pa.D
 
 
 def concat(tables: Sequence[pa.Table], *, exact: bool = True) -> pa.Table:
-    """Rows of tables below each other; a column that a table does not have is null there. Metadata: of the last.
-
-    Columns of one name have a common type: ArrowTypeError otherwise.
-    """
+    """Concatenate tables; a missing column is null. Metadata: of the last. ArrowTypeError without a common type."""
     schema = common_schema([one.schema for one in tables], exact=exact)
     return pa.concat_tables([_fitted(one, schema, exact=exact) for one in tables])
 
 
 def common_schema(schemas: Sequence[pa.Schema], *, exact: bool = True) -> pa.Schema:
-    """Fields of all schemas in order of first appearance. ArrowTypeError where one has no common type."""
+    """The fields of all schemas in order of first appearance. ArrowTypeError if a field has no common type."""
     fields: dict[str, pa.Field] = {}
     for schema in schemas:
         for field in schema:
@@ -95,7 +92,7 @@ def _fitted(table: pa.Table, schema: pa.Schema, *, exact: bool) -> pa.Table:
 
 
 def fitted_column(rows: pa.Table | pa.RecordBatch, field: pa.Field, *, safe: bool = True) -> Any:
-    """The column of a table or batch in the type of a field; nulls where it has none."""
+    """The column of a table or batch, cast to the type of a field; nulls if it is missing."""
     place = rows.schema.get_field_index(field.name)
     if place < 0:
         return pa.nulls(rows.num_rows, field.type)
@@ -105,7 +102,7 @@ def fitted_column(rows: pa.Table | pa.RecordBatch, field: pa.Field, *, safe: boo
 
 @dataclass(slots=True)
 class _Slot:
-    """What a name stands for: the column in files, its unit, and the type that holds all of its values."""
+    """Form of a name: the column in the files, its unit, and the common type of its values."""
 
     column: str
     unit: str
@@ -113,7 +110,7 @@ class _Slot:
 
 
 class Naming:
-    """Names of the columns of a kind, of whatever version. `schemas`: of its files, the newest first."""
+    """Column names of a kind over all versions. `schemas`: of its files, the newest first."""
 
     def __init__(self, schemas: Sequence[pa.Schema]) -> None:
         self._slots: dict[str, _Slot] = {}
@@ -125,14 +122,14 @@ class Naming:
             self.names(schema)
 
     def names(self, schema: pa.Schema) -> dict[str, str]:
-        """The name of each column of a file of rows."""
+        """The name in queries of each column of a file of rows."""
         return {
             one.name: one.name if one.name in FIXED else self.name(one.name, unit_of(one), one.type)
             for one in schema
         }
 
     def name(self, column: str, unit: str, kind: pa.DataType) -> str:
-        """The name for values of a column in this unit and type; the same again for the same."""
+        """The name in queries of values of a column in a unit and type."""
         for name in _candidates(column, unit, kind):
             slot = self._slots.setdefault(name, _Slot(column, unit, kind))
             both = common_type(slot.type, kind)
@@ -156,7 +153,7 @@ def unit_of(field: pa.Field) -> str:
 
 
 def stored_column(field: pa.Field) -> str:
-    """The column in files of rows that a column of summaries is of."""
+    """The column in files of rows that a column of summaries summarises."""
     parameter = (field.metadata or {}).get(b"parameter")
     return column_of(parameter.decode()) if parameter else str(field.name)
 
@@ -165,11 +162,11 @@ def word_of(kind: pa.DataType) -> str:
     """`number`, `text`, `boolean`, `list of ...`, else the name of the type."""
     if pa.types.is_list(kind):
         return f"list of {word_of(kind.value_type)}"
-    return (
-        "text" if is_text(kind) else "number" if is_number(kind) else "boolean" if kind == pa.bool_() else str(kind)
-    )
+    if is_text(kind) or is_number(kind):
+        return "text" if is_text(kind) else "number"
+    return "boolean" if kind == pa.bool_() else str(kind)
 
 
 def type_word(kind: pa.DataType) -> str:
-    """The type for people and metadata: `text`, or as Arrow names it."""
+    """The name of a type in metadata and lists: `text`, or as Arrow names it."""
     return "text" if is_text(kind) else str(kind)

@@ -1,7 +1,7 @@
-"""Grafana: a ready dashboard for the Infinity data source, and the paths that the JSON data source asks.
+"""Grafana: a dashboard for the Infinity data source, and the paths of the JSON data source.
 
-A panel for the numbers of each kind that have one unit, at most eight in each; least, mean and most come from
-`/api/samples`. The JSON data source posts to `/grafana/search` (or `metrics`) and `/grafana/query`.
+A panel has at most eight numeric parameters of one kind and unit, from `/api/samples`. The JSON data source posts to
+`/grafana/search` (or `metrics`) and `/grafana/query`.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from .times import to_ns
 from .web_answers import plain
 
 MAX_PANELS, MAX_LINES, MAX_POINTS, MAX_TARGETS = 60, 8, 10_000, 50
+_INFINITY = "yesoreyeram-infinity-datasource"
 _NUMBERS = ("int", "uint", "float", "double", "half", "bool")
 
 
 def dashboard(history: History, url: str, pattern: str = "*") -> dict[str, Any]:
-    """The dashboard. `url`: of the HTTP interface, as Grafana reaches it."""
+    """The dashboard of the parameters that match a pattern. `url`: of the HTTP interface, as Grafana reaches it."""
     panels = [
         _panel(number, title, some, url)
         for number, (title, some) in enumerate(islice(_groups(history.find(pattern)), MAX_PANELS))
     ]
+    source = {"name": "source", "type": "datasource", "query": _INFINITY, "label": "Source"}
     return {
         "title": "downlink history",
         "uid": "downlink-history",
@@ -36,16 +38,7 @@ def dashboard(history: History, url: str, pattern: str = "*") -> dict[str, Any]:
         "tags": ["downlink"],
         "timezone": "utc",
         "time": {"from": "now-24h", "to": "now"},
-        "templating": {
-            "list": [
-                {
-                    "name": "source",
-                    "type": "datasource",
-                    "query": "yesoreyeram-infinity-datasource",
-                    "label": "Source",
-                }
-            ]
-        },
+        "templating": {"list": [source]},
         "panels": panels,
     }
 
@@ -65,7 +58,7 @@ def _panel(number: int, title: str, some: list[Parameter], url: str) -> dict[str
         "id": number + 1,
         "type": "timeseries",
         "title": title,
-        "datasource": {"type": "yesoreyeram-infinity-datasource", "uid": "${source}"},
+        "datasource": {"type": _INFINITY, "uid": "${source}"},
         "gridPos": {"x": 12 * (number % 2), "y": 8 * (number // 2), "w": 12, "h": 8},
         "fieldConfig": {"defaults": {"custom": {"spanNulls": False}}, "overrides": []},
         "targets": [_target(chr(ord("A") + i), one, url) for i, one in enumerate(some)],
@@ -92,7 +85,7 @@ def _target(letter: str, one: Parameter, url: str) -> dict[str, Any]:
 
 
 def simple_json(history: History, what: str, asked: Any) -> Any:
-    """What the JSON data source asks: names for `search` and `metrics`, data points for `query`."""
+    """Answer a request of the JSON data source: names for `search` and `metrics`, data points for `query`."""
     if what in {"search", "metrics"}:
         word = str(asked.get("target") or asked.get("metric") or "*") if isinstance(asked, dict) else "*"
         names = [one.name for one in history.find(word)]
@@ -117,7 +110,7 @@ def _query(history: History, asked: Any) -> list[dict[str, Any]]:
 
 
 def _points(history: History, name: str, start: str, end: str, points: int) -> list[list[Any]]:
-    """Means and times in milliseconds; bins without a number are left out."""
+    """Pairs of mean and time (ms since 1970 UTC) of bins; bins without a number are left out."""
     table = history.table(name, start=to_ns(start), end=to_ns(end), points=points)
     if name not in table.schema.names:
         return []

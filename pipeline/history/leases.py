@@ -1,7 +1,7 @@
-"""One live writer for each stream of a history on an object store, which has no locks.
+"""Leases of streams: one writer for each stream of a history on an object store, which has no locks.
 
-`writers/STREAM.json` names the writer that committed last. Another one is refused until LEASE_S after that, so a writer
-that was killed does not block its successor for longer. On a disk the lock of the folder orders all writers: no lease.
+`writers/STREAM.json` names the last writer that committed. Other writers are refused until LEASE_S after its commit, so
+a killed writer blocks its successor no longer. On a disk the lock of the folder serialises writers, without leases.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEASE_S = 30.0
 
 
 class StreamLeases:
-    """The streams that one writer holds."""
+    """The leases of one writer."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -29,7 +29,7 @@ class StreamLeases:
         self._renewed: dict[str, float] = {}
 
     def hold(self, stream: str) -> None:
-        """Take or keep a stream. RunError where another writer has it."""
+        """Acquire or renew the lease of a stream. RunError if another writer has it."""
         if self._storage.is_local or time.monotonic() - self._renewed.get(stream, -LEASE_S) < LEASE_S / 3:
             return
         path = f"writers/{encoded(stream)}.json"
@@ -43,7 +43,7 @@ class StreamLeases:
         self._renewed[stream] = time.monotonic()
 
     def release(self) -> None:
-        """Give back all streams."""
+        """Release all leases."""
         for stream in self._renewed:
             path = f"writers/{encoded(stream)}.json"
             if self._read(path)[0] == self._own:

@@ -1,4 +1,4 @@
-"""Upkeep of a whole history: files merged, summaries up to date."""
+"""Maintenance of a whole history: merge files, update summaries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .summary_files import update_summaries
 
 
 def compact_all(storage: Storage) -> int:
-    """Merge all files of each kind, date and schema, and make the summaries that are behind; gives how many went."""
+    """Merge all files of each kind, date and schema, and update summaries; returns the number of files merged."""
     n = 0
     with storage.locked():
         storage.recover()

@@ -1,4 +1,4 @@
-"""Product messages as products again: what a service hears is what a history keeps."""
+"""Decode product messages to products, for services that write a history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..model.batches import NO_TIME, Product, Quantity, TimeRange
 
 
 def product_of(payload: bytes) -> Product:
-    """The product of a message; its arrays are views of the payload. ValueError where it is none."""
+    """The product of a message; its arrays are views of the payload. ValueError if the payload is no product."""
     fields = unpack_product(payload)
     try:
         return Product(

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the HTTP interface, from the table of its paths."""
+"""The OpenAPI document of the HTTP interface, made from the table of its paths."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ERROR = {"type": "object", "required": ["error"], "properties": {"error": _TEXT
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """OpenAPI 3.1."""
+    """The OpenAPI 3.1 document of these paths."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "downlink history", "version": release() or "0"},

@@ -1,4 +1,4 @@
-"""Where a history is: a folder, an object store, or a server (`downlink history serve`)."""
+"""Open a history in a folder, on an object store, or on a server (`downlink history serve`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FLIGHT, HTTP = ("grpc://", "grpc+tcp://", "grpc+tls://"), ("http://", "https://"
 
 
 def opened(url: str | Path) -> History:
-    """Open the history at `url`. ConfigError where there is none."""
+    """Open the history at `url`. ConfigError if there is none."""
     if str(url).startswith(FLIGHT + HTTP):
         from .remote import RemoteHistory  # noqa: PLC0415 - a folder needs none of it
 

@@ -1,4 +1,4 @@
-"""What a history knows of a parameter: its name, kind, unit, description and type, and the times of its kind's rows."""
+"""Parameters of a history: name, kind, unit, description and type, and the times of the rows of their kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .summaries import value_type
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a kind; `name` is what `get` takes. `first`, `last`: of its kind's rows in ns, or NO_TIME."""
+    """A parameter of a kind; `name`: as `get` takes it. `first`, `last`: time of rows of its kind, ns, or NO_TIME."""
 
     name: str
     kind: str
@@ -26,7 +26,7 @@ class Parameter:
 
 
 def parameter_of(kind: str, column: str, field: pa.Field, first: int, last: int) -> Parameter:
-    """The parameter of a column of rows, or of summaries of rows. `column`: of a query."""
+    """The parameter of a column of rows, or of summaries. `column`: its name in queries."""
     metadata = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
     parameter = metadata.get("parameter", column)
     suffix = column.removeprefix(stored_column(field))

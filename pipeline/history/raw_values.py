@@ -1,4 +1,4 @@
-"""Raw values that products of generic telemetry carry as `NAME.raw`, as products of their own, for `raw/`."""
+"""Split the raw values of generic telemetry, arrays `NAME.raw`, from products, for the folder `raw/`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..model.quantities import ArrayMetadata, Metadata, Quantities, metadata_of
 
 _TIMES = frozenset({"time_onboard_ns", "time_utc_ns"})
 _PARTS = ("", ".start", ".length")
-"""Endings of the arrays of a ragged parameter: its values, where each row begins in them, how many it has."""
+"""Suffixes of the arrays of a ragged parameter: values, start of each row in them, length of each row."""
 
 
 def raw_of(product: Product) -> Product | None:
-    """The product with raw values under the names of the calibrated ones; None where it carries no raw values.
+    """The product with raw values under the names of the calibrated ones, without units; None if it has none.
 
-    What is not calibrated is its own raw value. Raw values have no unit.
+    A parameter without calibration is its own raw value.
     """
     if product.instrument != GENERIC_INSTRUMENT:
         return None
@@ -28,7 +28,7 @@ def raw_of(product: Product) -> Product | None:
 
 
 def without_raw(product: Product) -> Product:
-    """The product without the raw values that it carries."""
+    """The product without its raw values."""
     if raw_of(product) is None:
         return product
     arrays = Quantities.of(product.arrays)
@@ -37,7 +37,7 @@ def without_raw(product: Product) -> Product:
 
 
 def _raw(known: Mapping[str, Metadata]) -> tuple[dict[str, str], ArrayMetadata]:
-    """The array that each raw array is, by its name in the raw product; nothing where there is none."""
+    """Source array of each array of the raw product, and the metadata of the raw product; empty without raw values."""
     calibrated = _calibrated(known)
     parts = {f"{name}{part}" for name in calibrated for part in _PARTS}
     sources = {name: name for name in _without(known).arrays if name not in parts}
@@ -56,5 +56,5 @@ def _without(known: Mapping[str, Metadata]) -> ArrayMetadata:
 
 
 def _calibrated(known: Mapping[str, Metadata]) -> list[str]:
-    """Names of the arrays beside which raw values stand."""
+    """Names of the arrays that have raw values."""
     return [name for name in known if known.get(f"{name}{RAW_SUFFIX}", ("", "", ()))[1] == f"{RAW_WORDS}{name}"]

@@ -1,5 +1,6 @@
-"""A history that `downlink history serve` serves, asked as one on a disk: `open_history("grpc://HOST:PORT")` over Arrow
-Flight (`--flight`), or `open_history("http://HOST:PORT")`.
+"""Client of a history served by `downlink history serve`, with the interface of `History`.
+
+`open_history("grpc://HOST:PORT")` asks over Arrow Flight (`--flight`), `open_history("http://HOST:PORT")` over HTTP.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from .transports import FlightTransport, HttpTransport, Transport
 
 
 class RemoteHistory(History):
-    """`url`: `grpc://HOST:PORT`, or `grpc+tls://` behind a proxy; `http://HOST:PORT` or `https://`, with the path below
-    which it answers. `token`: else that of DOWNLINK_HISTORY_TOKEN.
+    """`url`: `grpc://HOST:PORT`, `grpc+tls://`, `http://HOST:PORT` or `https://`, with the path of the server if it has
+    one. `token`: by default that of DOWNLINK_HISTORY_TOKEN.
 
-    Every method asks the server; what needs the folder itself (`storage`) is a ConfigError. Over HTTP there is no
-    `sql`, and answers are bounded.
+    Each method is a request; `storage` and `reader`, which need the folder, raise ConfigError. Over HTTP there is no
+    `sql`, and answers are bounded. Errors of the server are raised as ConfigError (the request) or RunError.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -47,7 +48,7 @@ class RemoteHistory(History):
 
     @property
     def problems(self) -> dict[str, str]:
-        """Empty: the server names them."""
+        """Empty: the server reports them."""
         return {}
 
     def close(self) -> None:
@@ -79,7 +80,7 @@ class RemoteHistory(History):
         return [row for table in asked for row in table.to_pylist()]
 
     def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
-        """As of a folder, but that the rows are here when it returns; `batches` has them as they come."""
+        """As `History.scan`, with all rows in memory; `batches` streams them."""
         return ds.dataset(self.batches(kind, start=start, end=end, values=values).read_all())
 
     def batches(
@@ -91,14 +92,10 @@ class RemoteHistory(History):
         end: Time = None,
         values: Values = "calibrated",
     ) -> pa.RecordBatchReader:
-        asked = {
-            "kind": kind,
-            "columns": None if columns is None else list(columns),
-            "start": to_ns(start),
-            "end": to_ns(end, is_end=True),
-            "values": values,
-        }
-        return self._transport.stream(_ticket("scan", asked))
+        asked = {"kind": kind, "columns": None if columns is None else list(columns), "values": values}
+        return self._transport.stream(
+            _ticket("scan", asked | {"start": to_ns(start), "end": to_ns(end, is_end=True)})
+        )
 
     def sql(self, query: str, *, max_rows: int = 1_000_000) -> pa.Table:
         return self._ask("sql", query=query, max_rows=max_rows)

@@ -1,4 +1,4 @@
-"""Arrow tables of several kinds as one answer: names as they were asked for, rows in order, no column left out."""
+"""Combine Arrow tables of several kinds to one result: names as in the query, rows in order, no column missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def share(part: Part, span: Span) -> float:
-    """Of a file the part of its time that a span has."""
+    """Fraction of the time range of a file that is inside a span, 0 to 1."""
     if span.by_reception or part.last <= part.first:
         return 1.0
     low = max(part.first, span.start if span.start is not None else part.first)
@@ -26,7 +26,7 @@ def share(part: Part, span: Span) -> float:
 
 
 def renamed(rows: pa.Table, names: dict[str, str], extra: Sequence[str]) -> pa.Table:
-    """Rows with the columns that were asked for: `extra` as they are, others by `names`."""
+    """Rows with the columns of a query: `extra` unchanged, the others renamed by `names`."""
     columns = {name: rows[name] for name in dict.fromkeys(extra) if name in rows.schema.names}
     fields = [rows.schema.field(name) for name in columns]
     for column, out in names.items():
@@ -40,7 +40,7 @@ def renamed(rows: pa.Table, names: dict[str, str], extra: Sequence[str]) -> pa.T
 
 
 def with_absent(table: pa.Table, names: Sequence[str], wanted: Sequence[Parameter]) -> pa.Table:
-    """The rows with a column of nulls for each parameter that none of them has."""
+    """The rows with a column of nulls for each parameter that is missing."""
     for name, one in zip(names, wanted, strict=True):
         if table.num_columns and name not in table.schema.names:
             kind = pa.string() if one.type == "text" else pa.float64()
@@ -50,7 +50,7 @@ def with_absent(table: pa.Table, names: Sequence[str], wanted: Sequence[Paramete
 
 
 def in_order(tables: Sequence[pa.Table], by: str = "time") -> pa.Table:
-    """Rows of several kinds in order of a column of times."""
+    """Rows of several kinds, sorted by a column of times."""
     if len(tables) < 2:
         return tables[0] if tables else pa.table({})
     table = concat(tables)
@@ -59,15 +59,14 @@ def in_order(tables: Sequence[pa.Table], by: str = "time") -> pa.Table:
 
 
 def some_of(names: Iterable[str], n: int = 8) -> str:
-    """The first names of a list, and how many more there are."""
+    """The first names of a list, and the number of others, as text."""
     listed = list(names)
-    return (
-        ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "") if listed else "nothing"
-    )
+    more = f" and {len(listed) - n} more" if len(listed) > n else ""
+    return f"{', '.join(listed[:n])}{more}" if listed else "nothing"
 
 
 def readings(name: str, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Kinds and parameters that a name may mean: `KIND.PARAMETER`, or `"KIND".PARAMETER` where both have dots."""
+    """Pairs of kind and parameter that a name may stand for: `KIND.PARAMETER`, or `"KIND".PARAMETER`."""
     for kind in kinds:
         for prefix in (f"{kind}.", f'"{kind}".'):
             if name.startswith(prefix):

@@ -1,4 +1,4 @@
-"""What goes from a history: rows by age and size, replaced rows, and, later, summaries."""
+"""Remove old data from a history: rows by age and size, replaced rows, and summaries."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .names import NO_DATE, RAW, REPLACED, ROWS, SUMMARIES
+from .names import NO_DATE, RAW, REPLACED, ROWS, SUMMARIES, SUMMARY_PERIODS
 from .storage import Commit, Storage
 
 _LONGEST_DAYS = 500_000
-"""Beyond the first time that 64 bits reach."""
+"""More days than there are between now and the first time of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """Files that went, and their bytes."""
+    """Number and size of the files removed."""
 
     n_files: int = 0
     n_bytes: int = 0
@@ -32,11 +32,10 @@ def prune(
     summary_days: float | None = None,
     dry_run: bool = False,
 ) -> Pruned:
-    """Remove rows of dates older than `days`, then the oldest dates until rows have `max_bytes` at most.
+    """Remove rows of dates older than `days`, then the oldest dates until rows have at most `max_bytes`.
 
-    Rows that a newer version replaced go by `days` too; `replaced`: all of them.
-    `summary_days`: summaries older than that; they stay without. `today`: YYYY-MM-DD.
-    A date goes whole; today and later dates are never taken for their size.
+    Replaced rows are removed by `days`, too; `replaced`: all of them. `summary_days`: summaries older than that; None:
+    none. Dates are removed whole; for size never `today` (YYYY-MM-DD) or later. `dry_run`: only count.
     """
     with storage.locked():
         storage.recover()
@@ -55,21 +54,21 @@ def prune(
 
 
 def _date(path: str) -> str:
-    """The date of a file; rows without one are as new as any."""
+    """The date of a file; rows without one count as the newest."""
     folder = path.split("/")[-2]
     date = folder.removeprefix("date=")
     return "9999-99-99" if date == NO_DATE else date
 
 
 def _before(today: str, days: float) -> str:
-    """The first date that stays: rows of the last `days` days do, whatever the time of day is."""
+    """The first date that is kept: rows of the last `days` days are, at any time of day."""
     if days > _LONGEST_DAYS:
         return ""
     return str(np.datetime64(today, "D") - np.timedelta64(math.ceil(days), "D"))
 
 
 def _beyond(rows: list[tuple[str, int]], gone: set[str], max_bytes: int, today: str) -> set[str]:
-    """The oldest files beyond a size."""
+    """The oldest files beyond a total size."""
     left = sorted(((_date(path), path, size) for path, size in rows if path not in gone), reverse=True)
     total, found, full = 0, set[str](), ""
     for date, path, size in left:
@@ -81,10 +80,9 @@ def _beyond(rows: list[tuple[str, int]], gone: set[str], max_bytes: int, today: 
 
 
 def _old_summaries(storage: Storage, before: str) -> set[str]:
-    length = {"minutes": 10, "hours": 7, "days": 4}
     return {
         path
-        for level, n in length.items()
+        for level, (_, n) in SUMMARY_PERIODS.items()
         for path, _ in storage.files(level)
         if path.split("/")[-2].partition("=")[2] < before[:n]
     }

@@ -1,7 +1,7 @@
-"""Down-sampled values of a parameter: at most so many bins with least, most, mean, last value and worst quality.
+"""Down-sample parameters to bins with minimum, maximum, mean, last value and worst quality.
 
-Bins are whole minutes, hours or days where they are that long, and come from the summaries as far as these cover the
-rows; the rest, and the ends of the range, come from rows.
+Long bins are whole minutes, hours or days. They are computed from summaries where these are up to date, else from rows,
+as are the ends of the range.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .forms import Naming, concat
-from .names import DAY_NS, SUMMARIES, Part
+from .names import DAY_NS, SUMMARIES, SUMMARY_PERIODS, Part
 from .rows import Choice, RowReader, Span
 from .summaries import COMMON, coarser, summary_of
 from .summary_files import covers_of, read_summary
@@ -28,7 +28,7 @@ PARTS = ("min", "max", "last", "n")
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Equal bins: their width, the level of summaries that they are made of (None: of rows), and where one begins."""
+    """Equal bins: width, level of summaries they are computed from (None: from rows), and begin of one, in ns."""
 
     width_ns: int
     level: str | None
@@ -36,9 +36,9 @@ class Bins:
 
 
 def bins_of(start: int, end: int, points: int) -> Bins:
-    """The narrowest bins, of whole minutes, hours or days where they are that long, of which `points` hold the range.
+    """The narrowest bins of which at most `points` cover the range; long ones are whole minutes, hours or days.
 
-    They begin at multiples of their width since 1970; a single one that is to hold 1970 begins before it.
+    They begin at multiples of their width since 1970; a single one that contains 1970 begins before it.
     """
     width = min(max(-(-(end - start) // points), 1), MAX_WIDTH_NS)
     unit = next((SUMMARIES[level] * _NS for level in reversed(SUMMARIES) if width >= SUMMARIES[level] * _NS), 1)
@@ -53,10 +53,7 @@ def bins_of(start: int, end: int, points: int) -> Bins:
 def samples(
     reader: RowReader, folder: str, columns: Sequence[str], span: Span, points: int, choice: Choice
 ) -> pa.Table:
-    """Summaries of the columns of a kind in bins, sorted by time; a row for each bin that has rows.
-
-    Times are those of the bins' beginnings, which are multiples of their width since 1970.
-    """
+    """Summaries of the columns of a kind in at most `points` bins, sorted by time (begin of the bin); no empty bins."""
     every = reader.parts(folder, choice)
     parts = [one for one in every if span.may_have(one)]
     first, last = bounds(reader, folder, parts, span)
@@ -71,7 +68,8 @@ def samples(
 
 
 def bounds(reader: RowReader, folder: str, parts: Sequence[Part], span: Span) -> tuple[int, int]:
-    """The range of rows, with what the span leaves open taken from the files, or from the summaries of pruned ones."""
+    """Begin and end of a span; open ends are those of the files, or of the summaries of pruned rows. (0, 0): no rows.
+    """
     spans = [(one.first, one.last + 1) for one in parts if one.first > FIRST_NS]
     if span.start is None or span.end is None:
         dates = {one.date for one in parts}
@@ -99,7 +97,7 @@ def _summarised(table: pa.Table, width_ns: int) -> pa.Table:
 
 
 def _joined(pieces: Sequence[pa.Table], bins: Bins) -> pa.Table:
-    """Pieces as bins over all streams."""
+    """Combine pieces to bins over all streams."""
     pieces = [one for one in pieces if one.num_columns and len(one)]
     if not pieces:
         return pa.table({})
@@ -118,7 +116,7 @@ def _pieces(
     bins: Bins,
     naming: Naming,
 ) -> list[pa.Table]:
-    """Whole units of the level from its summaries, what they do not cover and the two ends from rows."""
+    """Whole units of the level from summaries; days without summaries, and both ends, from rows."""
     assert bins.level is not None
     assert span.start is not None
     assert span.end is not None
@@ -153,7 +151,7 @@ def _paths(reader: RowReader, folder: str, level: str, low: int, high: int) -> l
     if low >= high:
         return []
     names = reader.storage.folders(f"{level}/kind={folder}")
-    length = {"minutes": 10, "hours": 7, "days": 4}[level]
+    length = SUMMARY_PERIODS[level][1]
     first, last = (str(np.datetime64(one // DAY_NS, "D"))[:length] for one in (low, high - 1))
     return [
         f"{level}/kind={folder}/{name}/summary.parquet" for name in names if first <= name.partition("=")[2] <= last
@@ -163,7 +161,7 @@ def _paths(reader: RowReader, folder: str, level: str, low: int, high: int) -> l
 def _uncovered(
     start: int, end: int, low: int, high: int, covered: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int]]:
-    """Ranges of [start, end) that summaries do not give: the ends beyond whole units, and days that none covers."""
+    """Ranges of [start, end) without summaries: the ends beyond whole units, and days that are not covered."""
     if low >= high:
         return [(start, end)]
     gaps = [(start, low)] if start < low else []
@@ -182,7 +180,7 @@ def _uncovered(
 
 
 def flattened(table: pa.Table, names: dict[str, str]) -> pa.Table:
-    """Structs as columns `NAME` (mean, of texts the last), `NAME.min`, `.max`, `.last`, `.n`; `names`: by column."""
+    """Structs as columns `NAME` (mean; of texts the last), `NAME.min`, `.max`, `.last`, `.n`; `names`: by column."""
     columns = {name: table[name] for name in COMMON if name != "stream" and name in table.schema.names}
     fields = [table.schema.field(name) for name in columns]
     for column, out in names.items():

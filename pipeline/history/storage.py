@@ -1,7 +1,7 @@
 """The folder of a history, on a disk or an object store: atomic files, a lock for writers, commits of several files.
 
-A commit of several files is written to `journal/` first, so that who opens the folder after a crash finishes it, and
-who reads meanwhile sees all of it or nothing. Paths are relative to the folder.
+A commit of several files is written to `journal/` first: after a crash the next writer completes it, and readers see
+all of it or nothing. Paths are relative to the folder.
 """
 
 from __future__ import annotations
@@ -30,14 +30,17 @@ _STALE_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Files to move into place, and files to remove. `moves`: from (a hidden new file, or one that is there), to."""
+    """Files to move, as (source, target), and files to remove. Sources are hidden new files, or existing ones."""
 
     moves: Sequence[tuple[str, str]] = ()
     removes: Sequence[str] = ()
 
 
 class Storage:
-    """`url`: a folder, or `s3://bucket/prefix` and whatever else pyarrow opens. ConfigError where it cannot."""
+    """`url`: a folder, `s3://bucket/prefix`, or another URL that pyarrow opens. ConfigError if it is no history.
+
+    `create`: make the history if there is none. RunError if the folder cannot be read or written.
+    """
 
     def __init__(self, url: str | Path, *, create: bool = False) -> None:
         self.url = str(url)
@@ -51,7 +54,7 @@ class Storage:
         except (ArrowException, OSError, ValueError) as error:
             raise ConfigError(f"{self.url}: {_reason(error)}") from error
         self._hidden: set[str] = set()
-        """New files that are not committed."""
+        """New files that are not committed yet."""
         self._check(create=create)
 
     def _check(self, *, create: bool) -> None:
@@ -84,24 +87,23 @@ class Storage:
             return bytes(file.read())
 
     def write(self, path: str, content: bytes) -> None:
-        """Write a file whole or not at all."""
+        """Write a file atomically."""
         self.write_with(path, lambda file: file.write(content))
 
     def write_with(self, path: str, fill: Callable[[Any], Any]) -> None:
-        """The same with what `fill` writes to the open file."""
-        part = self.write_hidden(path, fill)
-        self.move(part, path)
+        """Write a file atomically, with the content that `fill` writes to the open file."""
+        self.move(self.write_hidden(path, fill), path)
 
     def write_hidden(self, path: str, fill: Callable[[Any], Any]) -> str:
-        """Write a file under a hidden name beside `path`, on disk for good; gives that name, for a commit.
+        """Write and sync a file under a hidden name beside `path`; returns that name, for a commit.
 
-        RunError where the disk is full. An object store has no renames: there the file has its name at once.
+        RunError if the disk is full. An object store has no renames: there the file gets its name at once.
         """
         folder, _, name = path.rpartition("/")
         part = f"{folder}/.{name}.{secrets.token_hex(4)}.part".lstrip("/") if self.is_local else path
         try:
             if self.is_local:
-                self._fill_local(Path(self.full(part)), fill)
+                _fill_local(Path(self.full(part)), fill)
             else:
                 with self.filesystem.open_output_stream(self.full(part)) as file:
                     fill(file)
@@ -113,21 +115,14 @@ class Storage:
         return part
 
     def discard(self) -> None:
-        """Remove the new files that are not committed: what was to be committed with them failed."""
+        """Remove the new files that are not committed, after a failure."""
         for part in self._hidden:
             with suppress(OSError):
                 self.remove(part)
         self._hidden.clear()
 
-    def _fill_local(self, part: Path, fill: Callable[[Any], Any]) -> None:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:
-            fill(file)
-            file.flush()
-            os.fsync(file.fileno())
-
     def move(self, source: str, target: str) -> None:
-        """Give a file another name."""
+        """Rename a file; it is committed then."""
         self._hidden.discard(source)
         if source == target:
             return
@@ -142,7 +137,7 @@ class Storage:
             self.filesystem.delete_file(self.full(path))
 
     def files(self, folder: str) -> list[tuple[str, int]]:
-        """Files below a folder with their sizes, but for hidden ones."""
+        """Paths and sizes of the files below a folder, without hidden ones."""
         selector = arrow_fs.FileSelector(self.full(folder), recursive=True, allow_not_found=True)
         found = self.filesystem.get_file_info(selector)
         n = len(self.root) + 1
@@ -158,8 +153,8 @@ class Storage:
         return sorted(one.base_name for one in found if one.type == arrow_fs.FileType.Directory)
 
     def parts(self, folder: str) -> tuple[list[Part], list[str]]:
-        """Files of rows below a folder as commits under way leave them, and the names of foreign files."""
-        before = list(self._journals())  # one that ends while files are listed is known too
+        """Files of rows below a folder, as after pending commits, and the names of foreign files."""
+        before = list(self._journals())  # one may end while files are listed
         files = {path for path, _ in self.files(folder)}
         for commit in [*before, *self._journals()]:
             files -= {*commit.removes, *(source for source, _ in commit.moves)}
@@ -168,7 +163,7 @@ class Storage:
                     files.add(target if self.exists(target) else source)
         parts, foreign = [], []
         for path in sorted(files):
-            part = read_part(_shown(path))
+            part = read_part(_committed_name(path))
             if part:
                 parts.append(Part(path, part.first, part.last, part.n_rows, part.times, part.schema))
             else:
@@ -176,7 +171,7 @@ class Storage:
         return parts, foreign
 
     def commit(self, commit: Commit) -> None:
-        """Do all of a commit, or have it finished by who opens the folder next. The lock is held."""
+        """Apply a commit; after a crash the next writer completes it. The caller has the lock."""
         if len(commit.moves) + len(commit.removes) == 1:
             self._apply(commit)
             return
@@ -186,14 +181,14 @@ class Storage:
         self.remove(path)
 
     def recover(self) -> None:
-        """Finish the commits of processes that were killed. The lock is held."""
+        """Complete the commits of killed processes. The caller has the lock."""
         for path, _ in self.files(JOURNAL):
             with suppress(ValueError, KeyError):
                 self._apply(_read_commit(self.read(path)))
             self.remove(path)
 
     def clear(self) -> None:
-        """Remove hidden files that are a day old: killed processes left them."""
+        """Remove hidden files that are older than a day: killed processes left them."""
         if not self.is_local:
             return
         old = time.time() - _STALE_S
@@ -219,7 +214,7 @@ class Storage:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the only writer that commits. Object stores have no locks: a stream has one writer there."""
+        """Hold the lock of writers while the block runs. Object stores have none (`leases`)."""
         if not self.is_local:
             yield
             return
@@ -235,8 +230,16 @@ class Storage:
             os.close(number)
 
 
-def _shown(path: str) -> str:
-    """The name that a hidden file is to get."""
+def _fill_local(part: Path, fill: Callable[[Any], Any]) -> None:
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("xb") as file:
+        fill(file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _committed_name(path: str) -> str:
+    """The name that a hidden file gets by its commit."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/{name[1:].rsplit('.', 2)[0]}" if name.startswith(".") else path
 

@@ -1,4 +1,4 @@
-"""Rows of a kind as a stream of Arrow batches: of any number, since one batch is in memory at a time."""
+"""Stream the rows of a kind as Arrow batches, with one batch in memory at a time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from .rows import Group, RowReader, Span, row_condition
 def stream_rows(
     reader: RowReader, groups: Sequence[Group], columns: Sequence[str] | None, span: Span
 ) -> pa.RecordBatchReader:
-    """Rows of these files that are in the span; a column that a file does not have is null in its rows.
-
-    ConfigError for a column that no file has.
-    """
+    """Rows of files that are in a span; missing columns are null. ConfigError for a column that no file has."""
     known = {out for group in groups for out in group.names.values()}
     unknown = sorted({*(columns or ())} - known)
     if unknown:
@@ -35,7 +32,7 @@ def stream_rows(
 
 
 def _chosen(group: Group, columns: Sequence[str] | None) -> dict[str, str]:
-    """Columns of the files by their names in the stream."""
+    """Columns of the files, by their names in the stream."""
     return {out: name for name, out in group.names.items() if columns is None or out in columns}
 
 

@@ -1,8 +1,8 @@
-"""Summaries of rows for each minute, hour and day: count, least, most, mean, last value and worst quality.
+"""Summarise rows by minute, hour and day: count, minimum, maximum, mean, last value and worst quality.
 
-In: sorted rows of one kind. Out: a row for each stream and bin that has rows; a struct `{n, min, max, mean, last}` for
-each parameter of numbers (`n`: values that are numbers; NaN and missing ones are left out), `{n, last}` for texts.
-A field says in its metadata of which parameter, unit and type of rows it is.
+In: sorted rows of one kind. Out: a row for each stream and bin that has rows, with a struct `{n, min, max, mean, last}`
+for each numeric parameter (`n`: number of values without NaN and nulls), `{n, last}` for texts. The metadata of a field
+has the parameter, unit and type of the rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..model.batches import DOUBTFUL, NO_TIME
-from .forms import Naming, concat, stored_column, type_word, unit_of
+from .forms import Naming, concat, is_number, is_text, stored_column, type_word, unit_of
 from .names import FIXED
 from .tables import axis_ns
 
@@ -26,7 +26,7 @@ COMMON = ("time", "stream", "n_rows", "n_doubtful", "quality")
 
 
 def summary_of(table: pa.Table, width_ns: int) -> pa.Table:
-    """Summarise rows in order of their axis; those without time and reception are left out."""
+    """Summarise sorted rows in bins of `width_ns`; rows without time and receive time are left out."""
     axis = axis_ns(table)
     if np.any(axis == NO_TIME):
         table = table.filter(pa.array(axis != NO_TIME))
@@ -66,21 +66,21 @@ def _of_stream(table: pa.Table, axis: Array, stream: str, width: int) -> pa.Tabl
 
 
 def named(table: pa.Table, naming: Naming) -> pa.Table:
-    """Summaries with the names that their parameters have now: a newer unit takes a name over."""
+    """Summaries with the present names of their parameters: a newer unit takes over a name."""
     if not table.num_columns:
         return table
     return table.rename_columns([summary_name(field, naming) for field in table.schema])
 
 
 def summary_name(field: pa.Field, naming: Naming) -> str:
-    """The name of a column of summaries, by the parameter, unit and type that it was made of."""
+    """The present name of a column of summaries, by parameter, unit and type."""
     if not pa.types.is_struct(field.type):
         return str(field.name)
     return naming.name(stored_column(field), unit_of(field), value_type(field))
 
 
 def value_type(field: pa.Field) -> pa.DataType:
-    """The type of rows; for a column of summaries as its metadata says, or that of its last value."""
+    """The type of the values of a column of rows or summaries (by metadata, else that of the last value)."""
     if not pa.types.is_struct(field.type):
         return field.type
     word = (field.metadata or {}).get(b"type", b"").decode()
@@ -91,18 +91,16 @@ def value_type(field: pa.Field) -> pa.DataType:
 
 
 def _struct(column: pa.ChunkedArray, starts: Array) -> Any:
-    """The summary of one parameter; None where there is none, as of lists."""
+    """The summary of one parameter; None for types without one, such as lists."""
     kind = column.type
-    if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+    if is_text(kind):
         present = np.asarray(pc.is_valid(column).to_numpy())
         last, n = _last(present, starts)
         values = pc.cast(column, pa.string()).combine_chunks().take(pa.array(np.maximum(last, 0)))
         return _made({"n": pa.array(n), "last": pc.if_else(pa.array(last >= 0), values, None)})
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        return None
     if pa.types.is_boolean(kind):
-        column = column.cast(pa.uint8())
-    return _numbers(column, starts)
+        return _numbers(column.cast(pa.uint8()), starts)
+    return _numbers(column, starts) if is_number(kind) else None
 
 
 def _numbers(column: pa.ChunkedArray, starts: Array) -> Any:
@@ -123,16 +121,12 @@ def _numbers(column: pa.ChunkedArray, starts: Array) -> Any:
         last = pa.array(values[np.maximum(place, 0)], from_pandas=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = pa.array(total / n, from_pandas=True)
-    return _made({"n": pa.array(n), "min": _none(least), "max": _none(most), "mean": mean, "last": last})
-
-
-def _none(values: Array) -> Any:
-    """NaN, of bins without a number, as missing."""
-    return pa.array(values, from_pandas=True)
+    low, high = (pa.array(one, from_pandas=True) for one in (least, most))  # NaN of bins without a number: null
+    return _made({"n": pa.array(n), "min": low, "max": high, "mean": mean, "last": last})
 
 
 def _last(present: Array, starts: Array) -> tuple[Array, Array]:
-    """Place of the last value of each bin, -1 without, and how many there are."""
+    """Index of the last value of each bin (-1: none), and the number of values."""
     places = np.where(present, np.arange(len(present)), -1)
     return np.maximum.reduceat(places, starts), np.add.reduceat(present.astype(np.int64), starts)
 
@@ -143,7 +137,7 @@ def _made(parts: dict[str, Any]) -> Any:
 
 
 def coarser(table: pa.Table, seconds: int | Array) -> pa.Table:
-    """Summaries of longer bins out of shorter ones. `seconds`: the width, or int64[n] the bin that each row goes to."""
+    """Summaries of longer bins from shorter ones. `seconds`: their width, or int64[n] with the bin of each row."""
     if not len(table):
         return table
     times = np.asarray(table["time"].cast(pa.int64()).to_numpy())

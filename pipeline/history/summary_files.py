@@ -1,4 +1,4 @@
-"""Files of summaries, each with the names of the files of rows that it covers: one that is behind is known as such."""
+"""Files of summaries. Each has a digest of the files of rows that it covers, which tells whether it is up to date."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import ArrowException, parquet
 
 from .forms import Naming, concat
-from .names import DAY_NS, NO_DATE, SUMMARIES, Part
+from .names import DAY_NS, NO_DATE, SUMMARIES, SUMMARY_PERIODS, Part
 from .rows import RowReader
 from .storage import Storage
 from .summaries import MINUTE_NS, coarser, named, summary_name, summary_of
@@ -23,22 +23,22 @@ _RETRIES = 4
 
 
 def covers_of(parts: Iterable[Part]) -> str:
-    """Digest of the names of files of rows."""
+    """Digest of the names of files of rows, in hexadecimal."""
     return hashlib.blake2b("\n".join(sorted(one.name for one in parts)).encode(), digest_size=8).hexdigest()
 
 
 def summary_path(level: str, folder: str, date: str) -> str:
-    """The file of a level that has a date. `folder`: the encoded name of the kind."""
-    under = {"minutes": f"date={date}", "hours": f"month={date[:7]}", "days": f"year={date[:4]}"}[level]
-    return f"{level}/kind={folder}/{under}/summary.parquet"
+    """The file of a level that contains a date. `folder`: the encoded name of the kind."""
+    name, length = SUMMARY_PERIODS[level]
+    return f"{level}/kind={folder}/{name}={date[:length]}/summary.parquet"
 
 
 def read_summary(
     storage: Storage, path: str, columns: Sequence[str] | None = None, naming: Naming | None = None
 ) -> tuple[pa.Table, dict[str, str]]:
-    """A file of summaries, and which files of rows it covers, by date; nothing where there is none that can be read.
+    """Read a file of summaries: its table, and the digests of the files that it covers, by date; empty if unreadable.
 
-    `naming`: gives the names that the parameters have now; `columns`: of these names.
+    `naming`: gives the present names of parameters; `columns`: of these names.
     """
     try:
         with storage.filesystem.open_input_file(storage.full(path)) as opened:
@@ -49,8 +49,6 @@ def read_summary(
             wanted = [one for one, name in names.items() if columns is None or name in columns]
             table = file.read(columns=wanted)
             return table.rename_columns([names[one] for one in table.schema.names]), covers
-    except FileNotFoundError:
-        return pa.table({}), {}
     except (ArrowException, OSError, ValueError):
         return pa.table({}), {}
 
@@ -58,10 +56,10 @@ def read_summary(
 def update_summaries(
     storage: Storage, folder: str, dates: Iterable[str], known: Mapping[str, pa.Table] | None = None
 ) -> None:
-    """Make the summaries of these dates anew from their rows, if they are behind. Another writer may do the same.
+    """Update the summaries of these dates that are not up to date.
 
-    `known`: minutes of files of rows by their path, so that these need not be read. Where another writer merges files
-    meanwhile it begins again, and leaves them behind at last: queries then read the rows.
+    `known`: minute summaries of files of rows by their path, which need not be read then. Retried if another writer
+    merges files meanwhile; after _RETRIES the summaries stay out of date, and queries read the rows.
     """
     for _ in range(_RETRIES):
         with suppress(FileNotFoundError):
@@ -95,7 +93,7 @@ def _update(storage: Storage, folder: str, dates: Iterable[str], known: Mapping[
 
 
 def _joined(parts: Sequence[Part], known: Mapping[str, pa.Table]) -> pa.Table | None:
-    """Minutes of files of one schema that follow each other in time, if all of them are known."""
+    """Minute summaries of files of one schema that do not overlap in time, if all are known; else None."""
     ordered = sorted(parts, key=lambda part: part.first)
     in_turn = all(one.last < other.first for one, other in pairwise(ordered))
     if not in_turn or len({part.schema for part in parts}) > 1 or any(part.path not in known for part in parts):

@@ -1,4 +1,4 @@
-"""Times as people and programs write them, as nanoseconds since 1970."""
+"""Convert times in texts and Python types to nanoseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from ..model.printable import printable
 from .names import DAY_NS
 
 FIRST, LAST = -(1 << 63) + 1, (1 << 63) - 1
-"""Times that nanoseconds in 64 bits reach: from 1677 to 2262."""
+"""Range of nanoseconds in 64 bits: years 1677 to 2262."""
 Time = str | int | date | datetime | np.datetime64 | None
 
 
 def to_ns(time: Time, *, is_end: bool = False) -> int | None:
-    """A time as ns since 1970 UTC: ISO 8601 (UTC where it has no offset), a date, datetime, or ns.
+    """A time in ns since 1970 UTC, from ISO 8601 text (UTC without an offset), a date, datetime, or ns.
 
-    `is_end`: a date stands for its end. ConfigError for what is no time.
-
-    Times that 64 bits do not reach are the first or the last one that they do.
+    `is_end`: a date stands for its end. Clipped to the range of 64 bits. ConfigError if it is no time.
     """
     found = _to_ns(time, is_end=is_end)
     return None if found is None else min(max(found, FIRST), LAST)
@@ -44,7 +42,7 @@ def _to_ns(time: Time, *, is_end: bool) -> int | None:
 
 
 def _is_date(text: str) -> bool:
-    """Whether the text is a date, in any form of ISO 8601, without a time of day."""
+    """Whether the text is an ISO 8601 date without a time of day."""
     try:
         date.fromisoformat(text)
     except ValueError:
@@ -53,7 +51,7 @@ def _is_date(text: str) -> bool:
 
 
 def _of_datetime64(time: np.datetime64, *, is_end: bool) -> int:
-    """Without the overflow that a cast to nanoseconds has. ValueError for NaT, and for a number without a unit."""
+    """Without the overflow of a cast to nanoseconds. ValueError for NaT, and for a number without a unit."""
     unit = np.datetime_data(time.dtype)[0]
     if np.isnat(time) or unit == "generic":
         raise ValueError
@@ -66,7 +64,7 @@ def _of_datetime64(time: np.datetime64, *, is_end: bool) -> int:
 
 
 def _of_text(text: str) -> int:
-    """To the nanosecond where the text has it."""
+    """With the precision of the text, up to nanoseconds."""
     main, point, rest = text.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if point else ""
     return _of_datetime(datetime.fromisoformat(main + rest[len(digits) :])) + int(digits.ljust(9, "0")[:9] or 0)

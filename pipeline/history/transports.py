@@ -1,4 +1,4 @@
-"""How calls of `calls.py` reach a served history: over Arrow Flight, or over HTTP."""
+"""Transports of the calls of `calls.py` to a served history: Arrow Flight, or HTTP."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ..model.errors import ConfigError, DownlinkError, RunError
 from .opening import TOKEN
 
 TIMEOUT_S = 120.0
-"""Without an answer."""
+"""Time limit of an answer over HTTP."""
 
 
 class Transport(Protocol):
     """One server."""
 
     def ask(self, ticket: Mapping[str, Any]) -> pa.Table:
-        """The answer whole. ConfigError where the request is wrong, RunError where the server does not answer."""
+        """The whole answer. ConfigError if the request is wrong, RunError if the server fails or does not answer."""
 
     def stream(self, ticket: Mapping[str, Any]) -> pa.RecordBatchReader:
-        """The answer as it comes."""
+        """The answer as a stream of batches. Errors as of `ask`."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -63,7 +63,7 @@ class FlightTransport:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Errors of the server as it raised them."""
+        """Raise errors of the server as ConfigError or RunError."""
         try:
             yield
         except self._flight.FlightServerError as error:
@@ -76,7 +76,7 @@ class FlightTransport:
 
 
 def _error_of(error: Any) -> DownlinkError:
-    """What the server says in the extra information of an error."""
+    """The error in the extra information of a Flight error."""
     try:
         details = json.loads(error.extra_info)
         kind = ConfigError if details["usage"] else RunError
@@ -86,7 +86,7 @@ def _error_of(error: Any) -> DownlinkError:
 
 
 class HttpTransport:
-    """`url`: `http://HOST:PORT` or `https://`, with the path below which it answers, if it has one."""
+    """`url`: `http://HOST:PORT` or `https://`, with the path of the server if it has one."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
@@ -96,7 +96,7 @@ class HttpTransport:
         return self.stream(ticket).read_all()
 
     def stream(self, ticket: Mapping[str, Any]) -> pa.RecordBatchReader:
-        """The whole answer is here when it returns."""
+        """The answer, which is in memory when it returns."""
         asked = f"{self._url}/arrow?ticket={quote(json.dumps(ticket, separators=(',', ':')))}"
         try:
             with urlopen(Request(asked, headers=self._headers), timeout=TIMEOUT_S) as answer:  # noqa: S310 - opened() checks
@@ -109,7 +109,7 @@ class HttpTransport:
             raise RunError(f"{self._url} does not answer: {line[0] if line else 'nothing came'}") from None
 
     def close(self) -> None:
-        """Nothing: each call has a connection of its own."""
+        """No-op: each call has its own connection."""
 
     def _refusal(self, error: HTTPError) -> DownlinkError:
         if error.code == 401:

@@ -1,7 +1,7 @@
 """The history over HTTP, read-only: parameters, values, samples, last values, events, passes, coverage, Grafana.
 
-Every answer is bounded: names, points, values and how many are worked on at once. Queries run in threads. An error of
-the asker is a JSON object `{"error": ...}` with status 400, one of the folder 500, too many at once 503.
+Names, points and values of a request, and concurrent requests, are bounded. Queries run in threads. Errors are JSON
+objects `{"error": ...}`: status 400 for a wrong request, 500 for the folder or a defect, 503 for too many requests.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from .openapi import document
 MAX_NAMES, MAX_POINTS, MAX_BODY = 50, 10_000, 1 << 16
 AT_ONCE, PATIENCE_S = 4, 10.0
 _LISTS = frozenset({"name", "stream"})
-"""Parameters of a query that may be given several times."""
+"""Query parameters that may be repeated."""
 _TRUE, _FALSE = frozenset({"1", "true", "yes"}), frozenset({"0", "false", "no", ""})
 HEALTH = "/health"
-"""Says that it answers, to anyone."""
+"""Health check, without a token."""
 ARROW = "/arrow"
-"""Answers `?ticket=` of `calls.py` as an Arrow stream: what `open_history("http://...")` asks."""
+"""Answers `?ticket=` (`calls.py`) with an Arrow stream, for `open_history("http://...")`."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -46,13 +46,13 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 Limits = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Of parameters by name: bands with `level`, `low`, `high` and `inside`."""
+"""Alarm bands by parameter name: `level`, `low`, `high` and `inside`."""
 Call = Callable[[History, "Asked"], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The parameters of a request, checked."""
+    """The checked query parameters of a request."""
 
     names: Sequence[str]
     start: str | None
@@ -62,13 +62,13 @@ class Asked:
     raw: bool
     streams: Sequence[str]
     words: dict[str, str]
-    """Other parameters, as they are."""
+    """All query parameters as text."""
     limits: Limits = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path that is answered by GET; `parameters` and `summary` make the OpenAPI document."""
+    """A path for GET requests; `parameters` and `summary` are for the OpenAPI document, too."""
 
     path: str
     call: Call
@@ -98,7 +98,7 @@ ENDPOINTS = (
 
 
 class _Runner:
-    """Runs queries in threads, a few at once."""
+    """Runs at most AT_ONCE queries at a time, in threads."""
 
     def __init__(self) -> None:
         self._limit = asyncio.Semaphore(AT_ONCE)
@@ -128,9 +128,9 @@ def application(
     origins: Sequence[str] = (),
     limits: Limits | None = None,
 ) -> Starlette:
-    """The ASGI application. `token`: what a request must bear, empty for none; `hosts`: names it may be asked by.
+    """The ASGI application. `token`: required of requests; empty: none. `hosts`: accepted values of the Host header.
 
-    `origins`: of pages that may read the answers, such as `http://localhost:8080`; `limits`: given with the parameters.
+    `origins`: of pages that may read the answers, such as `http://localhost:8080`; `limits`: added to the parameters.
     """
     run = _Runner()
 
@@ -180,7 +180,7 @@ def application(
 
 
 def _http_error(_: Request, error: Exception) -> Response:
-    """A path that there is not, or a method that it does not take."""
+    """An unknown path, or a method that it does not support."""
     assert isinstance(error, HTTPException)
     return _error(error.detail, error.status_code)
 
@@ -194,7 +194,7 @@ _HANDLERS: dict[Any, Callable[[Request, Exception], Response]] = {HTTPException:
 
 
 def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response]]:
-    """Refuse requests without the token, and those that a page of another site had a browser send (DNS rebinding)."""
+    """Refuse requests without the token, and those with a foreign Host header (DNS rebinding)."""
 
     async def dispatch(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         name = request.headers.get("host", "").rpartition("@")[2]
@@ -218,7 +218,7 @@ def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response
 
 
 def _asked(request: Request, endpoint: Endpoint, limits: Limits) -> Asked:
-    """ConfigError for what is unknown, given twice, or out of bounds."""
+    """Parse query parameters. ConfigError if one is unknown, repeated, or out of bounds."""
     query = request.query_params
     unknown = sorted({*query} - {*endpoint.parameters})
     if unknown:
@@ -243,7 +243,7 @@ def _asked(request: Request, endpoint: Endpoint, limits: Limits) -> Asked:
 
 
 def _time(text: str | None) -> str | None:
-    """A time of a query. The `+` of an offset that is not percent-encoded comes as a blank."""
+    """A time of a query, in which the `+` of an offset is a blank if it was not percent-encoded."""
     return text if text is None or "T" not in text else re.sub(r"(?<=\d) (?=\d\d:?\d\d$)", "+", text)
 
 

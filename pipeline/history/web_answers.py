@@ -1,4 +1,4 @@
-"""What each path of the HTTP interface answers, in JSON, CSV or as an Arrow stream."""
+"""Answers of the paths of the HTTP interface, as JSON, CSV or an Arrow stream."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 from starlette.responses import Response
 
-from ..model.batches import NO_TIME
+from ..messages.time_texts import iso_utc
 from ..model.errors import ConfigError
 from .calls import answer
 from .coverage import books, coverage
@@ -27,19 +26,19 @@ if TYPE_CHECKING:
     from .web import Asked
 
 MAX_JSON, MAX_ARROW = 1_000_000, 50_000_000
-"""Values of an answer."""
+"""Most values of an answer."""
 MAX_LISTED = 10_000
 MAX_ARROW_BYTES = 256 << 20
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 
 
 def values_word(asked: Asked) -> Values:
-    """Which values are meant."""
+    """`calibrated` or `raw`, as requested."""
     return "raw" if asked.raw else "calibrated"
 
 
 def parameters(history: History, asked: Asked) -> Any:
-    """Parameters with unit, type, description, limits where they are known, first and last time."""
+    """Parameters with unit, type, description, alarm limits if known, first and last time."""
     found = history.find(asked.words.get("match", "*"), values_word(asked))
     return {"parameters": [_parameter(one, asked) for one in found[:MAX_LISTED]], "n": len(found)}
 
@@ -54,7 +53,7 @@ def _parameter(one: Parameter, asked: Asked) -> dict[str, Any]:
 
 
 def values(history: History, asked: Asked) -> Any:
-    """Rows, a column for each name."""
+    """Rows with a column for each name."""
     by = cast("Literal['time', 'received']", asked.words.get("by", "time"))
     table = history.table(
         *asked.names,
@@ -93,7 +92,7 @@ def long_rows(table: pa.Table, units: dict[str, str]) -> Iterable[dict[str, Any]
 
 
 def last(history: History, asked: Asked) -> Any:
-    """The newest values."""
+    """The newest value of each parameter."""
     rows = history.newest(*asked.names, end=asked.end, values=values_word(asked))
     return {"rows": [{key: plain(value) for key, value in row.items()} for row in rows]}
 
@@ -115,20 +114,20 @@ def events(history: History, asked: Asked) -> Any:
 
 
 def passes(history: History, asked: Asked) -> Any:
-    """The books."""
+    """Accounting of passes (`coverage.books`)."""
     found = books(history, _date(asked))
     return {"passes": found[:MAX_LISTED], "n": len(found)}
 
 
 def covered(history: History, asked: Asked) -> Any:
-    """Rows by kind and day."""
+    """Number of rows by kind and date."""
     found = coverage(history, _date(asked))
     rows = [{**one, "first": iso(one["first"]), "last": iso(one["last"])} for one in found[:MAX_LISTED]]
     return {"coverage": rows, "n": len(found), "problems": history.problems}
 
 
 def arrow(history: History, asked: Asked) -> Response:
-    """The answer of a ticket of `calls.py` as an Arrow stream; SQL is for Flight alone."""
+    """The answer of a ticket (`calls.py`) as an Arrow stream; without SQL, which only Flight has."""
     ticket = asked.words.get("ticket", "")
     schema, batches = answer(history, ticket.encode(), refused=("sql",))
     sink, n_bytes = io.BytesIO(), 0
@@ -186,7 +185,7 @@ def _timed(table: pa.Table) -> pa.Table:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: NaN and infinities are null, times text, bytes hexadecimal."""
+    """A value for JSON: NaN and infinities are null, times text, bytes hexadecimal."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list):
@@ -196,6 +195,5 @@ def plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def iso(ns: int) -> str | None:
-    """A time in ISO 8601, UTC, to the nanosecond; None for NO_TIME."""
-    return None if ns == NO_TIME else f"{np.datetime64(ns, 'ns')}Z"
+iso = iso_utc
+"""A time in ISO 8601, UTC, to the nanosecond; None for NO_TIME."""
