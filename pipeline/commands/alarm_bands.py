@@ -1,4 +1,4 @@
-"""The alarms of a dictionary as the live page draws them: ranges of values as bands, by context where they have one."""
+"""Convert the alarms of a dictionary to bands of values for the live page, by context."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ SEVERE = SEVERITIES.index("error")
 
 
 def mission_alarms(plan: Plan | None) -> MissionAlarms:
-    """The alarms of each parameter that has some, by `<container>/<name>`, and where on the page parameters are that
-    alarms depend on.
-    """
+    """Alarms by `<container>/<name>` of the parameter, and the places of parameters that alarms depend on."""
     if plan is None:
         return MissionAlarms()
     found: dict[str, ParameterAlarms] = {}
@@ -47,7 +45,7 @@ def _alarms(check: Check) -> ParameterAlarms:
 
 
 def _bands(alarm: Alarm) -> tuple[Band, ...]:
-    """A value that meets an end of a range is in the band that the range gives, to the width of a line."""
+    """The bands of an alarm, joined; values outside of ranges have its default level."""
     levels: list[tuple[int, float, float]] = [(alarm.default, -inf, inf)] if alarm.default else []
     for concern, where, inside in alarm.bands:
         if inside:

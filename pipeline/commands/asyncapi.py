@@ -1,7 +1,7 @@
-"""A mission's topics as an AsyncAPI 3.0 document.
+"""Describe the topics of a mission as an AsyncAPI 3.0 document.
 
-In: a mission and its catalogue of products. Out: a plain JSON map that the AsyncAPI parser takes. Payloads are JSON
-Schemas; what is msgpack is described by the schema of the map that it unpacks to.
+In: a mission and its catalogue of products. Out: a JSON map. Payloads are described by JSON Schemas, msgpack payloads
+by the schema of the unpacked map.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SERVICE = {"description": "A running service.", "examples": ["ingest", "decode"
 
 
 def document(mission: Mission, forms: Sequence[ProductForm]) -> Map:
-    """The AsyncAPI document of a mission's topics. ConfigError where its name cannot be a topic level."""
+    """The AsyncAPI document of a mission's topics. ConfigError if its name is no topic level."""
     topics.topic_root(mission.name, "live")
     channels = dict(_channels(mission, forms))
     return {
@@ -71,7 +71,8 @@ def document(mission: Mission, forms: Sequence[ProductForm]) -> Map:
 def _channels(mission: Mission, forms: Sequence[ProductForm]) -> Iterator[tuple[str, Map]]:
     root = f"{mission.name}/{{stream}}"
     for form in forms:
-        yield _channel(f"{root}/product/{form.topic}", _product_text(form), _product(form), MSGPACK, retained=False)
+        text = f"Products `{form.instrument}/{form.product}`, level {form.level}: a msgpack map."
+        yield _channel(f"{root}/product/{form.topic}", text, _product(form), MSGPACK, retained=False)
     for form in forms:
         for leaf, (kind, unit) in form.latest.items():
             address = f"{root}/latest/{topics.latest_prefix(form.instrument, form.product)}/{leaf}"
@@ -104,18 +105,13 @@ def _channel(address: str, text: str, payload: Map, content_type: str, *, retain
     known = {"stream": _STREAM, "service": _SERVICE, "apid": _APID}
     parameters = {name: one for name, one in known.items() if f"{{{name}}}" in address}
     name = re.sub(r"[^A-Za-z0-9]+", "_", re.sub(r"^[^/]+/(\{stream\}/)?", "", address)).strip("_")
-    channel = {
+    return name, {
         "address": address,
         "description": text,
         "parameters": parameters,
         "messages": {"message": {"contentType": content_type, "payload": payload}},
         "x-retained": retained,
     }
-    return name, channel
-
-
-def _product_text(form: ProductForm) -> str:
-    return f"Products `{form.instrument}/{form.product}`, level {form.level}: a msgpack map."
 
 
 def _product(form: ProductForm) -> Map:

@@ -1,8 +1,7 @@
-"""What a mission publishes, by kind of product: its arrays with type, axes and unit, and its `latest` quantities.
+"""The catalogue of a mission's products: arrays with type, axes and unit, and `latest` quantities, by kind.
 
-In: a mission, and, where there is one, a pass of it run through its instruments. Out: a `ProductForm` for each kind.
-Instruments declare their kinds; the dictionary declares the products of containers that no instrument reads, whose
-types a pass shows.
+In: a mission, and optionally products of a pass. Out: a `ProductForm` for each kind. Instruments declare their kinds;
+the dictionary declares the products of containers that no instrument reads.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..dictionary.compile.plan import Plan
 from ..dictionary.compile.plan_nodes import Node
 from ..dictionary.examples import example_rows
 from ..messages import topics
@@ -27,7 +25,7 @@ from ..products.kinds import TEXT, ProductKind, quantities
 
 @dataclass(frozen=True, slots=True)
 class ArrayForm:
-    """An array of a product: `dtype` as in the message (little-endian), None where it is not known before a pass."""
+    """An array of a product. `dtype`: as in messages (little-endian); None if it is unknown without a pass."""
 
     dtype: str | None
     dims: tuple[str, ...]
@@ -43,7 +41,7 @@ _TIMES = {
 
 @dataclass(frozen=True, slots=True)
 class ProductForm:
-    """One kind of product; `latest` maps the last level of a topic to (JSON type of its value, unit)."""
+    """A kind of product; `latest` maps the last level of a topic to (JSON type of its value, unit)."""
 
     instrument: str
     product: str
@@ -58,8 +56,9 @@ class ProductForm:
 
 
 def catalogue(mission: Mission, products: Iterable[Product] = ()) -> list[ProductForm]:
-    """Every kind of product that the dictionary tells or that is among `products`, by topic."""
-    found = {form.topic: form for form in (*_declared(mission), *_described(mission))}
+    """Every kind of product that instruments and dictionary declare, or that is among `products`, sorted by topic."""
+    published = [kind for kind in mission.kinds.values() if kind.published]
+    found = {form.topic: form for form in (*map(_of_kind, published), *_described(mission))}
     for product in products:
         form = _form(product)
         known = found.get(form.topic)
@@ -68,7 +67,7 @@ def catalogue(mission: Mission, products: Iterable[Product] = ()) -> list[Produc
 
 
 def latest_clashes(mission: Mission) -> list[str]:
-    """Topics of newest values that more than one parameter of the dictionary would be sent to, in words."""
+    """Descriptions of the topics of newest values that several parameters of the dictionary share."""
     owners: dict[str, list[str]] = {}
     for node in _generic(mission):
         prefix = topics.latest_prefix(telemetry.INSTRUMENT, product_name(node.key))
@@ -90,7 +89,7 @@ def _form(product: Product) -> ProductForm:
 
 
 def _joined(known: ProductForm, seen: ProductForm) -> ProductForm:
-    """What was seen counts more than what was known; texts differ in length from product to product."""
+    """The form of a declared kind and of a product of it; the product prevails, texts have the larger length."""
     arrays = known.arrays | {
         name: replace(one, dtype=_wider(known.arrays[name].dtype, one.dtype) if name in known.arrays else one.dtype)
         for name, one in seen.arrays.items()
@@ -107,16 +106,7 @@ def _wider(known: str | None, seen: str | None) -> str | None:
 
 
 def _json_type(value: object) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    return "number"
-
-
-def _declared(mission: Mission) -> list[ProductForm]:
-    """The products that instruments declare and that have a topic."""
-    return [_of_kind(kind) for kind in mission.kinds.values() if kind.published]
+    return {bool: "boolean", str: "string"}.get(type(value), "number")
 
 
 def _of_kind(kind: ProductKind) -> ProductForm:
@@ -128,25 +118,20 @@ def _of_kind(kind: ProductKind) -> ProductForm:
     for name in kind.latest:
         sizes = [size for size, dim in zip(kind.sizes(name), kind.metadata(name)[2], strict=True) if dim != "row"]
         leaves = topics.component_names(name, sizes[0]) if sizes and sizes[0] else [name]
-        latest |= {
-            topics.level(leaf): (_kind_type(kind.arrays[name][0]), kind.metadata(name)[0]) for leaf in leaves
-        }
+        json_type = {"U": "string", "?": "boolean"}.get(kind.arrays[name][0], "number")
+        latest |= {topics.level(leaf): (json_type, kind.metadata(name)[0]) for leaf in leaves}
     return ProductForm(kind.instrument, kind.name, kind.level, arrays, latest)
 
 
 def _spelled(dtype: str) -> str | None:
-    """As in messages; a text has no length before a pass."""
+    """The dtype in messages; of texts without a length."""
     if dtype in {"", TEXT}:
         return "<U" if dtype else None
     return np.dtype(dtype).newbyteorder("<").str
 
 
-def _kind_type(dtype: str) -> str:
-    return {"U": "string", "?": "boolean"}.get(dtype, "number")
-
-
 def _described(mission: Mission) -> list[ProductForm]:
-    """The products of containers that no instrument reads, by a packet of zeros: their types are those of all."""
+    """The products of containers that no instrument reads; types are those of a packet of zeros."""
     if mission.plan is None:
         return []
     generic = {node.key for node in _generic(mission)}
@@ -155,15 +140,12 @@ def _described(mission: Mission) -> list[ProductForm]:
 
 
 def _generic(mission: Mission) -> list[Node]:
-    """The containers that no instrument reads."""
+    """The containers that no instrument reads, each once."""
     if mission.plan is None:
         return []
     read = {name for instrument in mission.instruments.values() for name in instrument.containers}
-    return [node for node in _leaves(mission.plan) if node.key not in read]
-
-
-def _leaves(plan: Plan) -> list[Node]:
-    return list({node.key: node for node in plan.walk() if not node.abstract}.values())
+    leaves = {node.key: node for node in mission.plan.walk() if not node.abstract}
+    return [node for key, node in leaves.items() if key not in read]
 
 
 def _telemetry(mission: Mission, node: Node, rows: ColumnBatch | None) -> ProductForm:
@@ -177,19 +159,17 @@ def _telemetry(mission: Mission, node: Node, rows: ColumnBatch | None) -> Produc
     draft = telemetry.GenericProducts(mission.descriptions, raw=mission.publish_raw).draft(rows)
     known = quantities(draft.kind, draft.arrays)
     arrays = {
-        name: ArrayForm(_lasting(one.values.dtype), one.dims, one.unit, one.description)
+        name: ArrayForm(_without_length(one.values.dtype), one.dims, one.unit, one.description)
         for name, one in known.items()
     }
+    json_types = {"U": "string", "O": "string", "M": "string", "b": "boolean"}
     latest = {
-        topics.level(name): (_value_type(known[name].values.dtype), known[name].unit) for name in draft.kind.latest
+        topics.level(name): (json_types.get(known[name].values.dtype.kind, "number"), known[name].unit)
+        for name in draft.kind.latest
     }
     return ProductForm(telemetry.INSTRUMENT, name, "01", _TIMES | arrays, latest)
 
 
-def _lasting(dtype: np.dtype[Any]) -> str:
-    """As in messages; the length of a text is another in each."""
+def _without_length(dtype: np.dtype[Any]) -> str:
+    """The dtype in messages; of texts without the length, which varies."""
     return "<U" if dtype.kind in "UO" else dtype.newbyteorder("<").str
-
-
-def _value_type(dtype: np.dtype[Any]) -> str:
-    return {"U": "string", "O": "string", "M": "string", "b": "boolean"}.get(dtype.kind, "number")

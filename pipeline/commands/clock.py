@@ -1,4 +1,4 @@
-"""`downlink clock`: correlation packets of recorded passes become a clock correlation, as a file and a SPICE kernel.
+"""`downlink clock`: fit a clock correlation to the correlation packets of passes; write a file and a SPICE kernel.
 
 recordings -> processing chain (link, dictionary) -> pairs -> fit -> the file that a mission names in
 `[clock] correlation`
@@ -22,7 +22,10 @@ from ..processing.passes import outcomes
 from ..products.clock_source import ClockSource
 from ..products.instrument import family
 from ..system.files import whole_file
-from ..system.outputs import check_file
+from ..system.outputs import begins_with, check_file
+
+_is_correlation = begins_with(b"# Clock correlation of ")
+_is_kernel = begins_with(b"KPL/SCLK")
 
 
 def write_correlation(
@@ -35,12 +38,12 @@ def write_correlation(
     on_report: Callable[[Path, Mapping[str, Any]], None] = lambda *_: None,
     overwrite: bool = False,
 ) -> Correlation:
-    """Fit a correlation to the pairs of all passes and write it; `kernel`: a file for SPICE too, and its clock's id.
+    """Fit a correlation to the pairs of all passes and write it. `kernel`: also a file for SPICE, and its clock's id.
     `on_report` is called with each pass and its report. Passes may be of different days. Raises RunError where they
     have no pairs that give a correlation.
     """
     source = _source(mission)
-    inputs = [*passes, *(path for path in mission.files if not _is_correlation(path))]  # it may be fitted anew
+    inputs = [*passes, *(path for path in mission.files if not _is_correlation(path))]  # which may be replaced
     check_file(out, inputs, overwrite=overwrite, is_own=_is_correlation)
     if kernel is not None:
         check_file(kernel[0], [*inputs, out], overwrite=overwrite, is_own=_is_kernel)
@@ -67,24 +70,11 @@ def write_correlation(
 
 
 def _source(mission: Mission) -> ClockSource:
-    """The mission's instrument that reads correlation packets."""
+    """The instrument of the mission that reads correlation packets. ConfigError if there is none."""
     for name, kind in mission.instruments.items():
         if issubclass(kind, ClockSource):
             return kind(mission.calibrations[family(name, kind)], product_context(mission, "clock"))
     raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
-
-
-def _is_correlation(path: Path) -> bool:
-    return _begins(path, b"# Clock correlation of ")
-
-
-def _is_kernel(path: Path) -> bool:
-    return _begins(path, b"KPL/SCLK")
-
-
-def _begins(path: Path, words: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(words)) == words
 
 
 def _pairs(chain: ProcessingChain, path: Path, source: ClockSource, progress: Callable[[int], None]) -> list[Pairs]:

@@ -1,4 +1,4 @@
-"""The history as the live page asks it: streams, rows of a kind thinned to what a plot can show, coverage, events."""
+"""Queries of a history for the live page: streams, rows of a kind reduced for plots, coverage, passes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..history.names import DAY_NS, decoded
 from ..history.opening import opened
 from ..history.parameter import Parameter
 from ..history.passes import PassRecord
-from ..messages.time_texts import iso_utc
+from ..messages.time_texts import clock_text, iso_utc
 from ..messages.topics import level, slug
 from ..mission.loading import Mission
 from ..model.batches import GENERIC_INSTRUMENT
@@ -27,13 +27,13 @@ from ..model.errors import ConfigError, RunError
 from .history_kind import KindQuery, column_of, extremes, times_of, values_of
 
 MAX_LIST_VALUES = 4_000_000
-"""Of arrays with several values a row that are read for one kind: some 32 MB."""
+"""Most values of arrays that are read for one kind, about 32 MB."""
 MAX_SCANNED_ROWS = 20_000_000
-"""Rows of a kind that are read to be thinned: summaries are of all streams together."""
+"""Most rows of a kind that are read to be reduced for one of several streams, which summaries do not separate."""
 MAX_UNTIMED = 500
-"""Rows of a kind without onboard time: each is drawn at its own time of reception."""
+"""Most rows of a kind without onboard time, which are drawn at their receive time."""
 MAX_VALUES = 12_000_000
-"""Of all parameters of a kind that are read to choose rows from."""
+"""Most values of all parameters of a kind that are read to select rows."""
 MAX_IMAGES = 200
 KNOWN_S = 60.0
 Array = NDArray[Any]
@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 
 
 def _readable(ask: Callable[_P, _T]) -> Callable[_P, _T]:
-    """A RunError in place of what Arrow and the disk raise."""
+    """Convert errors of Arrow and the disk to RunError."""
 
     @wraps(ask)
     def asked(*arguments: _P.args, **options: _P.kwargs) -> _T:
@@ -57,10 +57,10 @@ def _readable(ask: Callable[_P, _T]) -> Callable[_P, _T]:
 
 
 class DashboardHistory:
-    """A `HistorySource`. `missions`: whose sites give local times."""
+    """A `HistorySource`. `missions`: their sites give local times."""
 
     def __init__(self, url: str, missions: Sequence[Mission] = ()) -> None:
-        """ConfigError where there is no history."""
+        """ConfigError if there is no history."""
         self.history = opened(url)
         self.url = url
         self._missions = {one.name: one for one in missions}
@@ -106,7 +106,7 @@ class DashboardHistory:
         ]
 
     def _parameters(self, kind: str) -> list[Parameter]:
-        """The parameters of a kind, looked for again after KNOWN_S."""
+        """The parameters of a kind, cached for KNOWN_S."""
         now_s = time.monotonic()
         at_s, found = self._known.get(kind, (0.0, []))
         if not found or now_s - at_s > KNOWN_S:
@@ -119,8 +119,8 @@ class DashboardHistory:
     def load(
         self, stream: StoredStream, kind: str, start: int, end: int, max_rows: int, *, whole: bool = False
     ) -> LoadedKind:
-        """Rows of a kind: all, or where there are more than `max_rows`, the least and greatest values of even bins;
-        `whole`: the rows in which these are.
+        """Rows of a kind; more than `max_rows` are reduced to the minimum and maximum of bins, or with `whole` to the
+        rows that have these.
         """
         try:
             return self._load(stream, kind, start, end, max_rows, whole=whole)
@@ -149,7 +149,7 @@ class DashboardHistory:
 
     @_readable
     def coverage(self, stream: StoredStream, kind: str, start: int, end: int, n: int) -> list[tuple[int, int]]:
-        """When there are rows: of `n` even bins those with rows, neighbours joined."""
+        """Ranges with rows: those of `n` bins that have rows, adjacent ones joined."""
         known = self._parameters(kind)
         query = KindQuery(self.history, known, stream.name if self._n_streams > 1 else "", start, end, lists=False)
         scalars = [one for one in known if not is_list(one)]
@@ -162,7 +162,7 @@ class DashboardHistory:
 
     @_readable
     def passes(self, stream: StoredStream) -> list[StoredPass]:
-        """The passes of a stream, in order of reception."""
+        """The passes of a stream, in order of their receive time."""
         found = [
             _stored_pass(record)
             for record in self.history.passes()
@@ -188,7 +188,7 @@ def _stored_pass(record: PassRecord) -> StoredPass:
 
 
 def topic_kind(name: str) -> str:
-    """A kind of the history as topics have it."""
+    """The name of a kind in topics."""
     instrument, slash, product = name.partition("/")
     return f"{slug(instrument)}/{level(product)}" if slash else f"{GENERIC_INSTRUMENT}/{level(name)}"
 
@@ -203,7 +203,7 @@ def _ends(spans: Any) -> tuple[int, int]:
 
 
 def joined(times: Array, width: int, end: int) -> list[tuple[int, int]]:
-    """Bins of `width` that begin at these times, as ranges; neighbours are one."""
+    """Bins of `width` that begin at these times, as ranges up to `end`; adjacent ones are joined. All in ns."""
     if not len(times):
         return []
     breaks = np.flatnonzero(np.diff(times) > width + width // 2)
@@ -213,12 +213,12 @@ def joined(times: Array, width: int, end: int) -> list[tuple[int, int]]:
 
 
 def _has_images(known: Sequence[Parameter]) -> bool:
-    """Whether rows are images, which differ in size: each is a product of its own, as it came."""
+    """Whether rows are images, which differ in size: each row becomes a product."""
     return any(one.parameter == "image" and one.type.count("list") > 1 for one in known)
 
 
 def _all_rows(query: KindQuery, kind: str, local: Mission | None) -> LoadedKind:
-    """Every row; without its arrays where they are too many to be read."""
+    """All rows; without arrays if they have too many values."""
     lists = [one for one in query.known if is_list(one)]
     has_room = not lists or query.extent.n_list_values <= MAX_LIST_VALUES
     drawn = query.known if has_room else [one for one in query.known if not is_list(one)]
@@ -230,7 +230,7 @@ def _all_rows(query: KindQuery, kind: str, local: Mission | None) -> LoadedKind:
 
 
 def _extreme_rows(query: KindQuery, kind: str, n: int, max_rows: int, mission: Mission | None) -> LoadedKind:
-    """The rows in which the least and greatest values are."""
+    """The rows that have the minimum and maximum values of bins."""
     table = query.rows()
     columns = [column_of(table, one.name) for one in query.known if one.name in table.schema.names]
     chosen = extremes([one for one in columns if one.ndim and len(one) == len(table)], max_rows)
@@ -240,7 +240,7 @@ def _extreme_rows(query: KindQuery, kind: str, n: int, max_rows: int, mission: M
 
 
 def _thinned(query: KindQuery, kind: str, n: int, max_rows: int, mission: Mission | None) -> LoadedKind:
-    """Bins of the numbers, two rows each; of arrays every so many rows, where they are not too many to be read."""
+    """Bins of scalars, two rows each; of arrays evenly spaced rows, unless they have too many values."""
     lists = [one for one in query.known if is_list(one)]
     scalars = [one for one in query.known if not is_list(one)]
     products: list[Mapping[str, Any]] = []
@@ -279,7 +279,7 @@ def _binned(table: pa.Table, scalars: Sequence[Parameter], width: int) -> dict[s
 def _of_bins(
     query: KindQuery, kind: str, table: pa.Table, scalars: Sequence[Parameter], mission: Mission | None
 ) -> Mapping[str, Any]:
-    """Two rows of each bin: the least values, then the greatest ones; of texts the last one of the bin."""
+    """Two rows for each bin: minima, then maxima; of texts the last one of the bin."""
     times = times_of(table)
     quarter = int(np.diff(times).min()) // 4 if len(times) > 1 else 1
     utc = np.clip(
@@ -301,7 +301,7 @@ def _of_bins(
 def _product(
     kind: str, table: pa.Table, known: Sequence[Parameter], mission: Mission | None
 ) -> Mapping[str, Any] | None:
-    """Rows as one product; those without time are left out."""
+    """Rows with a time as one product; None without rows."""
     if not table.num_columns or not len(table):
         return None
     timed = pc.is_valid(table["time"])
@@ -315,7 +315,7 @@ def _product(
 
 
 def _untimed(query: KindQuery, kind: str, n: int, max_rows: int) -> LoadedKind:
-    """Rows without onboard time, a product for each time of reception; of more than `max_rows` every so many."""
+    """Rows without onboard time, a product for each receive time; at most `max_rows` evenly spaced rows."""
     table = query.rows()
     step = max(-(-len(table) // max_rows), 1)
     table = table.take(pa.array(np.arange(0, len(table), step)))
@@ -358,16 +358,11 @@ def _as_product(
 
 
 def _local(mission: Mission | None, arrays: Mapping[str, Any], utc_ns: Array) -> dict[str, Any]:
-    """UTC and local times of the first and the last row, as those of a product."""
+    """UTC and local times of the first and last row, as in product messages."""
     ends = utc_ns[[0, -1]].astype(np.int64)
     found: dict[str, Any] = {"utc": [iso_utc(int(one)) for one in ends]}
     local = mission.local_times(arrays, ends) if mission else {}
     if local:
-        found |= {name: [_clock(hours) for hours in local[name].tolist()] for name in ("lmst", "ltst")}
+        found |= {name: [clock_text(hours) for hours in local[name].tolist()] for name in ("lmst", "ltst")}
         found["sol"] = [int(sol) for sol in local["sol"].tolist()]
     return found
-
-
-def _clock(hours: float) -> str:
-    ms = round(hours * 3_600_000)
-    return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms % 60_000 / 1000:06.3f}"

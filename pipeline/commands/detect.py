@@ -1,4 +1,4 @@
-"""`downlink detect`: a mission file for a recording of which nothing is known, with its evidence as comments."""
+"""`downlink detect`: write a mission file for an unknown recording, with the evidence as comments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..recordings.reader import read_pass
 from ..system.files import printable_name
 
 MOST_BYTES = 32 << 20
-"""Of a recording, to be looked at."""
+"""Most bytes of a recording that are examined."""
 KEYS = (
     "container",
     "udp_port",
@@ -54,7 +54,7 @@ _NAME_CHARACTERS = 64
 
 
 def detected(path: Path) -> str:
-    """The mission file for a recording. RunError where nothing but noise is found in it."""
+    """The text of a mission file for a recording. RunError if only noise is found."""
     octets, whole = first_bytes([path])
     if not len(octets):
         raise RunError(f"{path}: the recording is empty")
@@ -65,7 +65,7 @@ def detected(path: Path) -> str:
 
 
 def first_bytes(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], bool]:
-    """The bytes of recordings to look at, and whether they are all."""
+    """The first MOST_BYTES of recordings, uint8[n], and whether these are all."""
     parts: list[NDArray[np.uint8]] = []
     n_bytes = 0
     for batch in chain.from_iterable(map(read_pass, paths)):
@@ -92,9 +92,10 @@ def _lines(path: Path, guess: Guess, n_bytes: int, *, whole: bool) -> Iterator[s
     yield "[link]"
     defaults = {one.name: one.default for one in fields(LinkSettings)}
     always = _ALWAYS if guess.settings.framing == "packets" else _ALWAYS_OF_FRAMES
+    is_marked = guess.settings.framing == "cadu"
     for key in KEYS:
         value = getattr(guess.settings, key)
-        if value == defaults[key] and key not in always and not (key == "sync_marker" and _is_marked(guess)):
+        if value == defaults[key] and key not in always and not (key == "sync_marker" and is_marked):
             continue
         if key in guess.why:
             yield f"# {guess.why[key]}"
@@ -109,10 +110,6 @@ def _lines(path: Path, guess: Guess, n_bytes: int, *, whole: bool) -> Iterator[s
         yield f"name = {json.dumps(channel.name)}"
         if channel.service != "packets":
             yield f"service = {json.dumps(channel.service)}"
-
-
-def _is_marked(guess: Guess) -> bool:
-    return guess.settings.framing == "cadu"
 
 
 def toml_value(value: Any) -> str:

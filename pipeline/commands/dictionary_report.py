@@ -1,7 +1,7 @@
-"""What `downlink check` says of a dictionary: its elements, its warnings, its containers, and what it makes of packets.
+"""The report of `downlink check` on a dictionary: elements, warnings, containers, and results with packets.
 
-In: paths of a dictionary, or a mission; packets to try it on. Out: lines of text, and the problems for which the loader
-would refuse it.
+In: paths of a dictionary, or a mission; packets to test it with. Out: lines of text, and the problems that would make
+the loader refuse it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_REASONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """Lines for people; `problems`: why a mission with this dictionary would not load, and `plan` is None then."""
+    """Lines of a report; `problems`: why a mission with this dictionary would not load, `plan` is None then."""
 
     lines: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -59,7 +59,7 @@ def examine_dictionary(paths: Sequence[Path], options: ReaderOptions) -> Examine
 
 
 def _row_line(row: Row) -> str:
-    """One element: how often, what becomes of it, and, where that is of interest, where it is first."""
+    """One element: number of uses, status, and its first place if it is ignored or refused."""
     place = f"  {row.file}:{row.line}" if row.status in {PASSED_OVER, REFUSED} else ""
     return f"{row.n_uses:8,}  {row.status:13} {row.element}{place}"
 
@@ -82,7 +82,7 @@ def _examine_csv(path: Path, options: ReaderOptions) -> Examined:
 
 
 def container_lines(plan: Plan, dictionary: Dictionary) -> Iterator[str]:
-    """Each container that packets can be, with the length in bytes of its shortest and its longest packet."""
+    """A line for each concrete container with the lengths in bytes of its shortest and longest packet."""
     for node in plan.walk():
         if node.abstract:
             continue
@@ -103,7 +103,7 @@ def packets_of(path: Path, link: LinkSettings, channels: Sequence[ChannelSetting
 
 
 def against(path: Path, plan: Plan, mission: Mission | None = None) -> tuple[list[str], int]:
-    """Try a dictionary on packets: lines, APID by APID, and how many packets find no container."""
+    """Test a dictionary with packets. Returns a line for each APID, and the number of packets without a container."""
     link, channels = (mission.link, mission.channels) if mission else (LinkSettings("packets"), ())
     joiner = mission.record_joiner() if mission else RecordJoiner(apart=plan.apids_by_length)
     decoder = Decoder(plan)

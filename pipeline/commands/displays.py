@@ -1,4 +1,4 @@
-"""Displays of missions for the live page, read again where their files changed, and their check."""
+"""Displays of missions for the live page, reread when their files change; and their check."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _Version = tuple[int, int]
 
 
 class DisplayFiles:
-    """The displays of missions, by name and folder. A call reads the files that are new or changed."""
+    """The displays of missions, by name and folder. Each call reads new and changed files."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self._folders = folders
         self._read: dict[Path, tuple[_Version, Display]] = {}
 
     def __call__(self) -> dict[str, tuple[Display, ...]]:
-        """The displays of each mission, in the order of their files; those that are wrong say why."""
+        """The displays of each mission, in order of their files; invalid ones have their problems."""
         found = {name: tuple(self._of(display_files(folder))) for name, folder in self._folders.items()}
         return {name: displays for name, displays in found.items() if displays}
 
@@ -45,7 +45,7 @@ class DisplayFiles:
 
 
 def displays_of(mission: Mission) -> list[Display]:
-    """The displays of a mission, checked against what it publishes. ConfigError with every problem of all files."""
+    """The displays of a mission, checked against its parameters. ConfigError with all problems of all files."""
     if not display_files(mission.folder):
         return []
     from ..mission.displays import check_displays  # noqa: PLC0415 - as above
@@ -54,7 +54,7 @@ def displays_of(mission: Mission) -> list[Display]:
 
 
 def parameter_keys(mission: Mission) -> set[str]:
-    """The parameters that a mission's products have, as the live page calls them."""
+    """The keys of a mission's parameters on the live page."""
     from .catalogue import catalogue  # noqa: PLC0415 - it takes packets of the dictionary apart
 
     return {

@@ -1,4 +1,4 @@
-"""What `inspect` says where a mission file does not fit a recording, or names no channels."""
+"""Hints of `inspect` if a mission file does not fit a recording; and channels if it names none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SAMPLE_BYTES = 1 << 20
 
 
 def with_all_channels(passes: Sequence[Path], mission: Mission) -> Mission:
-    """The mission itself, or with all channels of the recordings where it names none."""
+    """The mission, with all channels of the recordings if it names none. ConfigError for standard input then."""
     if mission.channels or mission.link.framing == "packets":
         return mission
     if STANDARD_INPUT in passes:
@@ -34,7 +34,7 @@ def with_all_channels(passes: Sequence[Path], mission: Mission) -> Mission:
 
 
 def hints(passes: Sequence[Path], link: LinkSettings) -> list[str]:
-    """Lines on which keys of `[link]` to change, for recordings of which nothing could be read with `link`."""
+    """Lines with the keys of `[link]` to change, for recordings that cannot be read with `link`."""
     if STANDARD_INPUT in passes:
         return []
     octets, _ = first_bytes(passes[:1])
@@ -55,7 +55,7 @@ def hints(passes: Sequence[Path], link: LinkSettings) -> list[str]:
 
 
 def _marker_distance(link: LinkSettings, octets: NDArray[np.uint8]) -> str:
-    """How far markers stand from each other, where the settings make it another distance."""
+    """A line with the distance of sync markers, if it differs from that of the settings; else empty."""
     markers = find_markers(octets, link.sync_marker)
     own = record_bytes(replace(link, symbols="packed"))
     if markers is None or markers.pitch == own:
@@ -64,7 +64,7 @@ def _marker_distance(link: LinkSettings, octets: NDArray[np.uint8]) -> str:
 
 
 def _changes(link: LinkSettings, guess: Guess) -> list[str]:
-    """Settings that differ, as they would be written; those of keys that only other framings have are left out."""
+    """Settings that differ, as TOML; keys that only other framings have are left out."""
     found = []
     defaults = {one.name: one.default for one in fields(LinkSettings)}
     for key in KEYS:

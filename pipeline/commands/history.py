@@ -1,4 +1,4 @@
-"""`downlink history import`, and what `replay --history` and `reprocess --history` do: passes into a history."""
+"""Import passes into a history, for `downlink history import` and `reprocess --history`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MODULO = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of a pass: rows in the history, by kind, or that it was there already."""
+    """Result of the import of a pass. `was_there`: it was imported before; nothing was done."""
 
     record: PassRecord
     was_there: bool = False
@@ -43,7 +43,7 @@ class Imported:
 
 
 def mission_version(mission: Mission) -> str:
-    """What products of a mission are made with, as the history counts versions."""
+    """The version of a mission's products in a history (`history.tables.version_of`)."""
     return version_of({**mission.lineage, "clock_correlation": mission.clock.correlation_id})
 
 
@@ -60,11 +60,12 @@ def import_passes(
 ) -> list[Imported]:
     """Put the products of recordings into a history, each pass in one commit.
 
-    A pass that is there, made of the same recording with the same dictionary and clock, is left alone, unless `again`;
-    with others its rows replace the old ones. Recordings are passes of their own; with `merge` they are one.
+    A pass that was imported from the same recording with the same version is skipped, unless `again`; rows of another
+    version are replaced. Each recording is a pass; with `merge` all are one. `raw`: with raw values.
+
+    ConfigError if the mission has no dictionary, or the history has rows of another mission in its kinds.
     """
-    if mission.plan is None:
-        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+    mission.check_dictionary()
     storage = Storage(url, create=True)
     runs = [list(passes)] if merge or station_names(mission, passes) else [[path] for path in passes]
     return [
@@ -129,7 +130,7 @@ def _claimed(storage: Storage, record: PassRecord) -> tuple[PassRecord, PassReco
 
 
 class _Filling:
-    """Outcomes of a pass on their way into its import."""
+    """Adds the outcomes of the processing chain to an import, and counts packets, losses and events."""
 
     def __init__(self, target: PassImport, mission: Mission, record: PassRecord) -> None:
         self._target, self._mission, self._record = target, mission, record
@@ -162,7 +163,7 @@ class _Filling:
             self._received = [min(self._received), max(self._received)]
 
     def _count_lost(self, packets: PacketBatch) -> None:
-        """Packets between those of one APID, by their sequence counts; a count that went back is no loss."""
+        """Count missing packets of each APID by sequence counts; a count that goes back is no loss."""
         for apid in np.unique(packets.apid).tolist():
             counts = packets.seq_count[packets.apid == apid].astype(np.int64)
             missing = np.diff(counts, prepend=self._last.get(apid, int(counts[0]) - 1)) % _MODULO - 1
@@ -180,7 +181,7 @@ class _Filling:
 
 
 def event_words(event: Event) -> dict[str, Any]:
-    """An event as a record keeps it."""
+    """An event as in pass records."""
     return {
         "time": iso_utc(event.time_ns) if event.time_ns else None,
         "severity": event.severity,

@@ -1,4 +1,4 @@
-"""Rows of one kind of a history in a range, and its columns as arrays, for the live page."""
+"""Query the rows of one kind of a history for the live page, and convert columns to arrays."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..history.kind_rows import Which, is_list
 from ..history.parameter import Parameter
 
 MAX_WIDTH = 16_384
-"""Values of a row along one axis."""
+"""Most values of a row along one axis."""
 MAX_VECTOR = 4
 Array = NDArray[Any]
 
 
 class KindQuery:
-    """A kind in a range; `stream`: of one stream alone, empty for all. `lists`: how many values arrays have is counted,
-    which takes reading the footers of files.
+    """Query of a kind in a range. `stream`: only of this one; empty: all. `lists`: count the values of arrays, too,
+    for which the footers of files are read.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class KindQuery:
 
     @property
     def n_values(self) -> int:
-        """Values of all parameters, at most."""
+        """Upper bound of the number of values of all parameters."""
         scalars = sum(not is_list(one) for one in self.known)
         return self.extent.n_rows * scalars + self.extent.n_list_values
 
@@ -55,7 +55,7 @@ def times_of(table: pa.Table) -> Array:
 
 
 def column_of(table: pa.Table, name: str) -> Array:
-    """A column of a query as an array; of an array that is of the whole product, and not of a row, the newest one."""
+    """A column of a query as an array; of arrays of the whole product, not of its rows, the newest one."""
     words = table.schema.field(name).metadata or {}
     dims = words.get(b"dims", b"row").decode().split()
     column = table[name]
@@ -66,8 +66,8 @@ def column_of(table: pa.Table, name: str) -> Array:
 
 
 def extremes(columns: Sequence[Array], max_rows: int) -> NDArray[np.int64]:
-    """Which rows to draw of more than `max_rows`: those with the least and the greatest value of each even part, of
-    every number of a row and every component of a short vector; of other rows every so many.
+    """Indices of the rows to draw, about `max_rows`: those with the minimum and maximum of each bin, of every scalar
+    and every component of a short vector; without such columns evenly spaced rows.
     """
     n = len(columns[0])
     parts = [part for one in columns if one.dtype.kind in "biuf" and one.ndim <= 2
@@ -89,7 +89,7 @@ def extremes(columns: Sequence[Array], max_rows: int) -> NDArray[np.int64]:
 
 
 def values_of(column: pa.ChunkedArray) -> Array:
-    """A column as an array: of lists with further axes, padded with NaN; of one list for all rows that list alone."""
+    """A column as an array; lists have more axes, padded with NaN; of one list for all rows only that list."""
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
         return _of_lists(column)

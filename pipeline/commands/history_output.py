@@ -1,4 +1,4 @@
-"""Answers of a history for people and files: an aligned table, CSV, Parquet, a plot."""
+"""Write results of history queries: an aligned table, CSV, Parquet, a plot."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..system.files import whole_file, whole_path
 
 _IN_CSV = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_date)
 MAX_SHOWN = 40
-"""Rows that a table on the terminal has."""
+"""Most rows of a table on the terminal."""
 
 
 def write(table: pa.Table, file_format: str, out: Path | None, show: Callable[[str], None], stdout: Any) -> None:
-    """Write an answer: `table` to `show`, line by line; the others to the file `out`; `csv` without one to `stdout`."""
+    """Write a result: `table` to `show`, line by line; other formats to the file `out`, or `csv` to `stdout`."""
     if file_format == "table" and out is None:
         for line in lines_of(table):
             show(line)
@@ -45,7 +45,7 @@ def write(table: pa.Table, file_format: str, out: Path | None, show: Callable[[s
 
 
 def lines_of(table: pa.Table, n_most: int = MAX_SHOWN) -> list[str]:
-    """An aligned table of at most `n_most` rows, the first and the last ones, and how many there are."""
+    """An aligned table of at most `n_most` rows, the first and last ones, and the number of rows."""
     n = len(table)
     if n <= n_most:
         shown, gap = table, -1
@@ -87,7 +87,7 @@ def _cell(value: Any) -> str:
 
 
 def _flat(table: pa.Table) -> pa.Table:
-    """What CSV has not as text: lists and structures as JSON, times in ISO 8601, bytes in hexadecimal."""
+    """The columns that CSV cannot hold as text: lists and structs as JSON, times as ISO 8601, bytes in hexadecimal."""
     return pa.Table.from_arrays([_csv_column(one) for one in table.itercolumns()], names=table.schema.names)
 
 
@@ -109,7 +109,7 @@ def _as_text(value: Any) -> str:
 
 
 def _plot(table: pa.Table, out: Path) -> None:
-    """A panel for each value, over time, with the range of bins where there is one."""
+    """Plot a panel for each value over time, with the range of bins if there is one."""
     from ..pictures.style import COLOURS, SETTINGS, check_available, plain  # noqa: PLC0415
 
     check_available()

@@ -1,7 +1,7 @@
-"""`downlink replay --history`: the rows of a replay go into a history as they are made.
+"""`downlink replay --history`: write the rows of a replay into a history while it runs.
 
-In: messages of products with their keys, in the thread that decodes. Out: rows, committed at most FLUSH_S later. A
-replay that is sought back gives the same products again; those that are there add nothing.
+In: messages of products with their keys, in the thread that decodes. Out: rows, committed at most FLUSH_S later. After
+a seek back the same products come again, and are skipped (dedup).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FLUSH_BYTES = 64 << 20
 
 
 class ReplayKeeper:
-    """Keeps the rows of one replay; its pass has the names of the recordings, as that of an import."""
+    """Records the rows of one replay; the pass has the names of the recordings, as of an import."""
 
     def __init__(self, url: str, passes: Sequence[Path]) -> None:
         self._recorder = HistoryRecorder(Storage(url, create=True))
@@ -31,7 +31,7 @@ class ReplayKeeper:
         self._stream = ""
 
     def __call__(self, messages: Sequence[Outgoing], report: dict[str, Any] | None) -> None:
-        """Take messages; with the report of the pass at its end. RunError where the disk takes no more."""
+        """Add messages; at the end of the pass with its report. RunError if the disk is full."""
         for one in messages:
             if one.message.topic.split("/")[2:3] == ["product"]:
                 product = product_of(one.message.payload)

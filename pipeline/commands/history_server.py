@@ -1,4 +1,4 @@
-"""`downlink history serve`: the HTTP interface, and Arrow Flight beside it, until SIGTERM or Ctrl-C."""
+"""`downlink history serve`: serve HTTP, and optionally Arrow Flight, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ async def serve(
     origins: Sequence[str] = (),
     mission: Mission | None = None,
 ) -> None:
-    """Serve a history. Beyond this machine it needs a token (DOWNLINK_HISTORY_TOKEN), or `history` in `open_to_all`.
+    """Serve a history. Public addresses need a token (DOWNLINK_HISTORY_TOKEN), or `history` in `open_to_all`.
 
-    `flight`: where Arrow Flight listens, None for nowhere. `origins`: of pages that may read the answers. `mission`:
-    whose alarm limits are given with the parameters.
+    `flight`: host and port of Arrow Flight; None: without. `origins`: of pages that may read the answers. `mission`:
+    its alarm limits are added to the parameters. ConfigError for wrong options, RunError if it cannot listen.
     """
     token = os.environ.get(TOKEN, "") if token is None else token
     if token and len(token) < MIN_TOKEN:
@@ -69,7 +69,7 @@ async def serve(
 
 @contextlib.asynccontextmanager
 async def _flight(history: History, where: tuple[str, int] | None, token: str) -> AsyncIterator[int]:
-    """Serve Arrow Flight at `where`, if anywhere; gives the port."""
+    """Serve Arrow Flight at `where` (None: nowhere); yields the port."""
     if where is None:
         yield 0
         return
@@ -86,14 +86,14 @@ async def _flight(history: History, where: tuple[str, int] | None, token: str) -
 
 
 def _origin(text: str) -> str:
-    """ConfigError for what is no origin; `*` would let every page read."""
+    """The origin in lower case. ConfigError if it is none; `*`, which admits every page, is not accepted."""
     if not re.fullmatch(r"https?://[^/\s*]+", text):
         raise ConfigError(f"--origin {text}: it is written http://HOST:PORT")
     return text.lower()
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to who runs it."""
+    """A server without signal handlers of its own."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Commands that stay connected to a broker: replay and watch. The live page is in `live_page`.
+"""Commands with a connection to a broker: replay and watch. The live page is in `live_page`.
 
 recording -> player -> run of the chain -> publisher -> broker -> watch, live page
 """
@@ -28,7 +28,7 @@ from ..system.allocator import keep_objects
 from ..system.signals import stopped_by_signals
 
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
-GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
+GRACE_S = 10.0  # after Ctrl-C, longest wait for a broker that does not answer
 log = structlog.get_logger(__name__)
 
 
@@ -48,11 +48,11 @@ async def replay(
     ended: Callable[[dict[str, Any]], None] = lambda _: None,
     keep: Keep | None = None,
 ) -> dict[str, Any]:
-    """Run recordings through the whole pipeline to a broker, and give the pass report.
+    """Run recordings through the whole pipeline to a broker. Returns the pass report.
 
-    Commands on the stream's `control` topic pause it, resume it, set its speed and seek. `hold`: at the end it waits
-    for a seek back, until Ctrl-C. `begun` is called once the broker is connected, `ended` with the report whenever the
-    end is reached, `say` with a line on what sets the pace of a recording without receive times.
+    Commands on the stream's `control` topic pause and resume it, set its speed and seek. `hold`: wait at the end for a
+    seek back, until Ctrl-C. `begun` is called once the broker is connected, `ended` with the report whenever the end is
+    reached, `print_line` with a note on the pace of a recording without receive times. `keep`: records the products.
     """
     stations = station_names(mission, passes, merge=merge)
     mission = with_origin(mission, passes)
@@ -80,7 +80,7 @@ async def replay(
 async def _controlled(
     address: BrokerAddress, topic: str, carry_out: Callable[[bytes], Awaitable[None]]
 ) -> AsyncIterator[None]:
-    """Subscribe to commands before the block begins, until it ends. Where a broker forbids it, a line is logged."""
+    """Handle commands of a topic while the block runs. If the broker forbids the subscription, this is logged."""
     listening = asyncio.Event()
 
     async def listen() -> None:
@@ -89,7 +89,7 @@ async def _controlled(
                 subscribe(address, [topic], on_trouble=lambda _: None, on_listening=listening.set)
             ) as commands:
                 async for _, payload, retained in commands:
-                    if not retained:  # an old one: whoever sent it does not see its effect now
+                    if not retained:  # a retained command is an old one
                         await carry_out(payload)
         except DownlinkError as error:
             log.warning("the replay cannot be controlled", why=str(error))
@@ -110,7 +110,7 @@ def _log_stopping() -> None:
 
 
 async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> bool:
-    """Wait for the stages; once stopped, no longer than GRACE_S without a message going out. Whether they ended."""
+    """Wait for the stages; once stopped, at most GRACE_S without a message sent. Returns whether they ended."""
     stopped = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait((run, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -132,7 +132,7 @@ async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: C
 async def watch(
     address: BrokerAddress, patterns: Sequence[str], show: Callable[[str, bytes, bool], None], limit: int | None
 ) -> None:
-    """Show each message of the topics as it comes, `limit` of them or until Ctrl-C."""
+    """Call `show` with each message of the topics, up to `limit` messages or until Ctrl-C. ConfigError for a filter."""
     for pattern in patterns:
         if not _FILTER.fullmatch(pattern):
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""`downlink packets`: space packets of recordings as one file, a file for each APID, or a list to read."""
+"""`downlink packets`: write the space packets of recordings to a file, to a file for each APID, or as a list."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from ..archive.packets import STANDARD_OUTPUT, PacketFile, packet_file
 from ..dictionary.packet_fields import FieldReader, PacketFields
-from ..link.settings import ChannelSettings
 from ..messages.time_texts import iso_utc
 from ..mission.loading import Mission
 from ..model.batches import PacketBatch, Quality
-from ..model.errors import ConfigError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes, station_names
 from ..system.outputs import check_file, check_folder, check_replace
@@ -37,30 +35,31 @@ def write_packets(
     merge: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write the whole space packets of recordings to a file; `-` is standard output.
+    """Write the complete space packets of recordings to a file; `-` is standard output. Returns the pass report.
 
-    `by_apid`: `out` is a folder, which gets a file for each APID; with several spacecraft, of each of them.
+    `by_apid`: `out` is a folder, which gets a file for each APID, and for each spacecraft if there are several; the
+    report then has their names in `files`.
     """
     inputs = [*passes, *mission.files]
     if by_apid:
         check_folder(out, inputs)
     elif out != STANDARD_OUTPUT:
         check_file(out, inputs, overwrite=overwrite)
-    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
-    found = (outcome.packets for outcome in outcomes(line, passes, progress))
+    chain = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    found = (outcome.packets for outcome in outcomes(chain, passes, progress))
     if by_apid:
         names = _write_each(found, mission, out, inputs, overwrite=overwrite)
-        return line.report() | {"files": names}
+        return chain.report() | {"files": names}
     with packet_file(out) as file:
         for packets in found:
             file.add(packets)
-    return line.report()
+    return chain.report()
 
 
 def _write_each(
     found: Iterator[PacketBatch], mission: Mission, folder: Path, inputs: Sequence[Path], *, overwrite: bool
 ) -> list[str]:
-    """Write a file for each APID; gives their names."""
+    """Write a file for each APID; returns their names."""
     several = len({channel.spacecraft_id for channel in mission.channels}) > 1
     files: dict[Path, PacketFile] = {}
     with ExitStack() as stack:
@@ -92,30 +91,26 @@ def list_packets(
 ) -> dict[str, Any]:
     """Show a line for each packet, in order of completion: time, APID, count, length, channel, quality.
 
-    `with_bytes`: below each its bytes, 16 a line, in hexadecimal and as text. `with_fields`: below each its fields.
-    ConfigError for fields of a mission without a dictionary.
+    `with_bytes`: below it the bytes, 16 a line, in hexadecimal and as text. `with_fields`: below it the fields.
+    ConfigError for fields of a mission without a dictionary. Returns the pass report.
     """
-    reader = field_reader(mission)
-    if with_fields and reader is None:
-        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
-    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
-    names = _channel_names(mission.channels)
-    show(HEADING)
-    for outcome in outcomes(line, passes, progress):
-        for text in _lines(outcome.packets, names, with_bytes=with_bytes, reader=reader if with_fields else None):
-            show(text)
-    return line.report()
-
-
-def _channel_names(channels: Sequence[ChannelSettings]) -> dict[tuple[int, int], str]:
-    return {
+    if with_fields:
+        mission.check_dictionary()
+    reader = field_reader(mission) if with_fields else None
+    chain = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    names = {
         (one.spacecraft_id, one.virtual_channel): f"{one.spacecraft_id}/{one.virtual_channel} {one.name}"
-        for one in channels
+        for one in mission.channels
     }
+    show(HEADING)
+    for outcome in outcomes(chain, passes, progress):
+        for text in _lines(outcome.packets, names, with_bytes=with_bytes, reader=reader):
+            show(text)
+    return chain.report()
 
 
 def field_reader(mission: Mission) -> FieldReader | None:
-    """What takes single packets of a mission apart; None without a dictionary."""
+    """The reader of the fields of single packets of a mission; None without a dictionary."""
     return FieldReader(mission.plan, joins=mission.segments != "separate") if mission.plan else None
 
 
@@ -151,7 +146,7 @@ def _dump(octets: bytes) -> Iterator[str]:
 
 
 def _field_lines(found: PacketFields) -> Iterator[str]:
-    """The container, then for each field its bits, name, raw and calibrated value with the unit, and the rule."""
+    """Lines with the container, then for each field bits, name, raw and calibrated value with unit, and rule."""
     yield f"  {found.container or 'no container'}{': ' + found.why if found.why else ''}"
     width = max((len(one.name) for one in found.fields), default=0)
     for one in found.fields:

@@ -1,4 +1,4 @@
-"""Alarm limits of a dictionary, by the names that a history has: what a display draws beside the values."""
+"""Alarm limits of a dictionary by the names of parameters in a history, for displays."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..model.container_names import product_name
 
 
 def parameter_limits(mission: Mission) -> dict[str, list[dict[str, Any]]]:
-    """By `KIND.PARAMETER` the bands of its default alarm: `level`, `low`, `high` (None: unbounded), `inside`.
+    """The bands of the default alarm by `KIND.PARAMETER`: `level`, `low`, `high` (None: unbounded), `inside`.
 
-    `inside`: values within the band have the level, else values outside of it. Alarms that depend on other parameters
-    or on how a value changes are not among them. Of texts `level` and `label`.
+    `inside`: values inside the band have the level, else values outside. For texts `level` and `label`. Alarms that
+    depend on other parameters or on changes of a value are not included.
     """
     if mission.plan is None:
         return {}

@@ -1,8 +1,8 @@
-"""Commands that read recordings to their end. Each function is a command of the command line.
+"""Commands that read recordings to their end; each function is one command. Commands with a broker are in `live`.
 
 recording -> processing chain (link, dictionary, instruments) -> files or a report
 
-Modules that only one command needs are imported when it runs. Commands that talk to a broker are in `live`.
+Modules that only one command needs are imported when it runs.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from ..system.files import printable_name
 from ..system.identity import content_of_all
 from ..system.outputs import check_folder, check_replace
 
-MAX_EVENTS = 1000  # gaps and other events that a report lists
+MAX_EVENTS = 1000  # most gaps and other events of a report
 log = structlog.get_logger(__name__)
 Progress = Callable[[int], None]
 
 
 def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
-    """Give the topic level of a replay: what was asked for, or the first recording's name."""
+    """The stream of a replay, a topic level: as asked for, or the first recording's name. ConfigError if invalid."""
     if asked is None:
         from ..processing.origin import stream_of  # noqa: PLC0415 - as above
 
@@ -46,34 +46,34 @@ def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
 
 
 def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False) -> dict[str, Any]:
-    """Read recordings for their pass report alone; with it when they were received, and where gaps are.
+    """The pass report of recordings, with receive times and gaps.
 
-    Of a mission that names no channel all are read. Where nothing is right, `hints` say which key to change.
+    All channels are read if the mission names none. If nothing is valid, `hints` name the keys to change.
     """
     from ..link.verdict import nothing_right  # noqa: PLC0415 - as above
     from .hints import hints, with_all_channels  # noqa: PLC0415
 
     mission = with_all_channels(passes, mission)
-    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    chain = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     received: list[int] = []
     events: list[Event] = []
     with suppress(KeyboardInterrupt):
-        for _, batch, outcome in decoded(line, passes):
+        for _, batch, outcome in decoded(chain, passes):
             received = [*received[:1], *batch.mark_ns[[0, -1]].tolist()] if len(batch.mark_ns) else received
             events += outcome.events
             del events[MAX_EVENTS:]
             progress(len(batch.data))
-    last = list(line.flush().events)
+    last = list(chain.flush().events)
     listed = [_listed(event) for event in events[: MAX_EVENTS - len(last)] + last]
     span = {"first": iso_utc(min(received)), "last": iso_utc(max(received))} if received else {}
-    report = line.report()
+    report = chain.report()
     span = span or _span_of_channels(report["channels"])
     found = {"hints": hints(passes, mission.link)} if nothing_right(report) else {}
     return report | {"received": span, "events": listed} | found
 
 
 def _span_of_channels(channels: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """First and last receive time of frames, where only their records or container tell it."""
+    """First and last receive time of frames, from the counters of the channels; empty if unknown."""
     first = [one["first_received_ns"] for one in channels if one["first_received_ns"]]
     last = [one["last_received_ns"] for one in channels if one["last_received_ns"]]
     return {"first": iso_utc(min(first)), "last": iso_utc(max(last))} if first else {}
@@ -95,12 +95,15 @@ def decode(
     merge: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write the decoded columns of recordings to a folder, a file for each container."""
+    """Write the decoded columns of recordings to a folder, a file for each container. Returns the pass report.
+
+    ConfigError if the mission has no dictionary, or files cannot be replaced.
+    """
     from ..archive.columns import column_files  # noqa: PLC0415 - as above
     from ..processing.origin import source_of  # noqa: PLC0415
 
-    _needs_dictionary(mission)
-    line = ProcessingChain(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
+    _check_products(mission)
+    chain = ProcessingChain(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
     has_clock = bool(mission.time_terms)
     with column_files(
         out,
@@ -112,27 +115,27 @@ def decode(
         describe=mission.described,
         overwrite=overwrite,
     ) as files:
-        for name, outcome in named_outcomes(line, passes, progress):
+        for name, outcome in named_outcomes(chain, passes, progress):
             files.add(outcome.columns, name)
     decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
-    return line.report() | {"decoded": decoded}
+    return chain.report() | {"decoded": decoded}
 
 
 def containers(
     passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False
 ) -> dict[str, Any]:
-    """Read recordings for their containers alone: the pass report, and under `decoded` the packets of each."""
-    _needs_dictionary(mission)
-    line = ProcessingChain(mission, until="columns", stations=station_names(mission, passes, merge=merge))
+    """The pass report of recordings with the number of packets of each container in `decoded`."""
+    _check_products(mission)
+    chain = ProcessingChain(mission, until="columns", stations=station_names(mission, passes, merge=merge))
     counts: Counter[str] = Counter()
-    for outcome in outcomes(line, passes, progress):
+    for outcome in outcomes(chain, passes, progress):
         for batch in outcome.columns:
             counts[batch.container] += len(batch)
-    return line.report() | {"decoded": dict(sorted(counts.items()))}
+    return chain.report() | {"decoded": dict(sorted(counts.items()))}
 
 
 class _Joins(Protocol):
-    """What makes products of all passes together."""
+    """Makes products of all passes together."""
 
     def add_products(self, products: Iterable[Product]) -> None: ...
     def finish(self) -> list[Product]: ...
@@ -156,33 +159,35 @@ def write_products(
     overwrite: bool = False,
     traverse: bool = False,
 ) -> dict[str, Any]:
-    """Write the products of recordings to a folder, a file for each kind of product; with the report their names.
+    """Write the products of recordings to a folder, a file for each kind. Returns the report with their names in
+    `files`.
 
-    `traverse`: also what instruments make of all recordings together, in the order given.
+    `traverse`: also the products of all recordings together, in the order given. ConfigError as of `decode`.
     """
     from ..archive.products import product_files  # noqa: PLC0415 - as above
     from ..processing.origin import origin_of  # noqa: PLC0415
 
-    _needs_dictionary(mission)
+    _check_products(mission)
     stream = stream_name(stream, passes)
     mission = with_origin(mission, passes)
-    line = ProcessingChain(mission, stream, stations=station_names(mission, passes, merge=merge))
+    chain = ProcessingChain(mission, stream, stations=station_names(mission, passes, merge=merge))
     origin, inputs = origin_of(passes, mission, stream), [*passes, *mission.files]
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
         joins = _joins(mission) if traverse else []
-        for name, outcome in named_outcomes(line, passes, progress):
+        for name, outcome in named_outcomes(chain, passes, progress):
             files.add(outcome.products, name)
             for one in joins:
                 one.add_products(outcome.products)
         for one in joins:
             files.add(one.finish(), ", ".join(map(printable_name, passes)))
-        files.received(line.report()["frames"])
-    return line.report() | {"files": [path.name for path in files.entries]}
+        files.received(chain.report()["frames"])
+    return chain.report() | {"files": [path.name for path in files.entries]}
 
 
-def _needs_dictionary(mission: Mission) -> None:
-    if mission.plan is None and not mission.cfdp:
-        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+def _check_products(mission: Mission) -> None:
+    """ConfigError if the mission has neither a dictionary nor files (CFDP)."""
+    if not mission.cfdp:
+        mission.check_dictionary()
 
 
 def plot(
@@ -195,10 +200,9 @@ def plot(
     overwrite: bool = False,
     notify: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report.
+    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML). Returns their paths and the pass report.
 
-    `notify` is called with the same notes as the page has: that the mission file sets no clock, and what to write
-    there.
+    `notify` is called with the notes on the page, such as that the mission file has no clock.
     """
     from ..pictures.generic import clock_note  # noqa: PLC0415 - as above
     from ..pictures.series import Gathering  # noqa: PLC0415 - as above
@@ -214,17 +218,18 @@ def plot(
     paths = summary_paths(out, stream)
     is_own = content and is_summary_of(paths, title, content)
     check_replace(paths, inputs, overwrite=overwrite, is_own=lambda _: bool(is_own))
-    line = ProcessingChain(mission, stream, stations=station_names(mission, passes, merge=merge))
+    chain = ProcessingChain(mission, stream, stations=station_names(mission, passes, merge=merge))
     found = Gathering()
     events: list[Event] = []
     received: list[int] = []
-    for outcome in outcomes(line, passes, progress):
+    for outcome in outcomes(chain, passes, progress):
         found.add(outcome.products)
         events += outcome.events[: MAX_EVENTS - len(events)]
         received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
         received = received[:1] + received[-1:]
     span = " to ".join(str(iso_utc(ns, "s")) for ns in received if ns)
-    received_words = f"received {span}{insert_zone_note(line.report())}" if span else ""
+    report = chain.report()
+    received_words = f"received {span}{insert_zone_note(report)}" if span else ""
     series = found.series()
     notes = [note for note in [clock_note(series)] if note and not mission.time_terms]
     if mission.plan is None:
@@ -233,28 +238,25 @@ def plot(
         )
     for note in notes:
         notify(note)
-    summary = PassSummary(title, received_words, line.report(), events, series, content, notes, mission.kinds)
-    return write_summary(summary, out, stream), dict(summary.report)
+    summary = PassSummary(title, received_words, report, events, series, content, notes, mission.kinds)
+    return write_summary(summary, out, stream), dict(report)
 
 
 def describe_topics(
     passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Give the AsyncAPI document of a mission's topics; recordings of it show what its instruments make.
-
-    With it the pass report of these recordings, None where there are none.
-    """
+    """The AsyncAPI document of a mission's topics, with types from recordings; and their pass report, None without."""
     from . import asyncapi  # noqa: PLC0415 - as above
     from .catalogue import catalogue  # noqa: PLC0415
 
-    line = ProcessingChain(mission, stations=station_names(mission, passes, merge=merge)) if passes else None
-    found = outcomes(line, passes, progress) if line else ()
+    chain = ProcessingChain(mission, stations=station_names(mission, passes, merge=merge)) if passes else None
+    found = outcomes(chain, passes, progress) if chain else ()
     forms = catalogue(mission, (one for outcome in found for one in outcome.products))
-    return asyncapi.document(mission, forms), line.report() if line else None
+    return asyncapi.document(mission, forms), chain.report() if chain else None
 
 
 def describe(mission: Mission, displays: Sequence[Display] = ()) -> dict[str, list[str]]:
-    """What a mission is, for `downlink check`: lines of words for each part of it, with its displays."""
+    """Description of a mission for `downlink check`: lines for each part of it, with its displays."""
     from .catalogue import latest_clashes  # noqa: PLC0415 - as above
 
     channels = [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels]
@@ -264,20 +266,20 @@ def describe(mission: Mission, displays: Sequence[Display] = ()) -> dict[str, li
         "packages": [one.words for one in mission.packages],
         "profile": [mission.profile] if mission.profile else [],
         "profiles": [", ".join(mission.profiles) or "none"],
-        "link": [_link_in_words(mission.link)],
+        "link": [_link_text(mission.link)],
         "channels": channels or ["all packets" if mission.link.framing == "packets" else "none"],
         "dictionary": [
-            _dictionary_in_words(mission),
+            _dictionary_text(mission),
             *(f"warning: {notice}" for notice in (mission.plan.notices if mission.plan else ())),
         ],
-        "clock": [_clock_in_words(mission)],
+        "clock": [_clock_text(mission)],
         "instruments": [", ".join(mission.instruments) or "none"],
         "displays": [f"{one.title} ({one.name}.toml)" for one in displays],
         "clashes": latest_clashes(mission),
     }
 
 
-def _link_in_words(link: LinkSettings) -> str:
+def _link_text(link: LinkSettings) -> str:
     container = {"kiss": ", in KISS frames", "pcap": ", in captured UDP packets"}.get(link.container, "")
     symbols = {"packed": "", "unpacked": ", one bit a byte"}.get(link.symbols, f", soft symbols of {link.symbols}")
     if link.framing == "packets":
@@ -287,14 +289,14 @@ def _link_in_words(link: LinkSettings) -> str:
     return f"{link.frame_type.upper()} frames of {link.frame_length_bytes} bytes, {where}{container}{symbols}"
 
 
-def _dictionary_in_words(mission: Mission) -> str:
+def _dictionary_text(mission: Mission) -> str:
     if mission.plan is None:
         return "none: packets are not decoded"
     n_containers = sum(not node.abstract for node in mission.plan.walk())
     return f"{n_containers} container{'s' if n_containers != 1 else ''}"
 
 
-def _clock_in_words(mission: Mission) -> str:
+def _clock_text(mission: Mission) -> str:
     if not mission.time_terms:
         return "none: packets have no onboard time"
     terms = ", ".join(term.parameter for term in mission.time_terms)

@@ -1,12 +1,11 @@
-"""The pass report as a person reads it: tables for the terminal, made from the report's dictionary.
+"""Print the pass report on a terminal.
 
-Names come from mission files, dictionaries and file systems. They are printed as `Text`, whose characters rich takes
-as they are: a name such as "sensor [x]" is no markup.
+Names from mission files, dictionaries and file systems are printed as `Text`, so that "sensor [x]" is no markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from rich.text import Text
 
 from ..link.verdict import problems, undescribed
 
-N_LISTED = 12  # APIDs, events, channels on a line or in a list; --json has all
+N_LISTED = 12  # most APIDs, events, channels in a list; --json has all
 BAR_WIDTH = 50
 FRAME_COUNTS = ("clean", "corrected", "uncorrectable", "failed_check", "other_channel")
 CHANNEL_COLUMNS = {
@@ -32,7 +31,7 @@ CHANNEL_COLUMNS = {
 
 
 def print_report(console: Console, report: Mapping[str, Any], title: str) -> None:
-    """Print the books of a pass: bytes and frames, channels, packets, products, and where something is missing."""
+    """Print a pass report: bytes and frames, channels, packets, products, events."""
     _line(console, f"\n{title}", "bold")
     _bytes(console, report)
     if report.get("passes"):
@@ -51,7 +50,7 @@ def print_report(console: Console, report: Mapping[str, Any], title: str) -> Non
         _line(console, f"quarantined batches  {report['quarantined_batches']}", "red")
     if report.get("stations"):
         console.print(_stations(report["stations"]))
-    events = [event for event in report.get("events", []) if event["kind"] != "settings"]  # told by `warnings`
+    events = [event for event in report.get("events", []) if event["kind"] != "settings"]  # printed by `warnings`
     for event in events[:N_LISTED]:
         _line(console, f"{(event['time'] or 'time unknown')[:23]:24}{event['text']}")
     if len(events) > N_LISTED:
@@ -74,7 +73,7 @@ def _bytes(console: Console, report: Mapping[str, Any]) -> None:
 
 
 def insert_zone_note(report: Mapping[str, Any]) -> str:
-    """What to say of receive times that are the time stamps of insert zones; empty where none is."""
+    """Note on receive times that come from insert zones; empty if none does."""
     return " by the insert zones" if any(one.get("insert_zone_times") for one in report["channels"]) else ""
 
 
@@ -91,12 +90,18 @@ def _frames(console: Console, frames: Mapping[str, Any]) -> None:
             _line(console, f"  {symbols:2}  {'▇' * max(1, round(BAR_WIDTH * count / most))} {count:,}")
 
 
-def _stations(stations: list[Mapping[str, Any]]) -> Table:
-    """What each station gave, and what only it gave."""
+def _table(name: str, counts: Iterable[str]) -> Table:
+    """A table with a column of names and columns of counts."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("station", no_wrap=True)
-    for label in ("frames", "used", "only here", "not used", "uncorrectable"):
+    table.add_column(name, no_wrap=True)
+    for label in counts:
         table.add_column(label, justify="right")
+    return table
+
+
+def _stations(stations: list[Mapping[str, Any]]) -> Table:
+    """Frames of each station: all, those used, those that no other station has."""
+    table = _table("station", ("frames", "used", "only here", "not used", "uncorrectable"))
     for one in stations:
         counts = one["frames"]["read"], one["used_frames"], one["only_frames"], one["copies_frames"]
         table.add_row(Text(one["name"]), *(f"{count:,}" for count in (*counts, one["frames"]["uncorrectable"])))
@@ -108,7 +113,7 @@ def _more(items: Sequence[Any]) -> str:
 
 
 def warnings(report: Mapping[str, Any], mission: str) -> list[str]:
-    """Say what is odd about a pass as a whole, a line each: damaged files, and signs of wrong settings."""
+    """Warnings of a pass report, a line each: damaged files, and signs of wrong settings."""
     damaged = list(report.get("damaged", ()))
     if not report["bytes"]["read"]:
         return damaged or problems(report)
@@ -120,10 +125,7 @@ def warnings(report: Mapping[str, Any], mission: str) -> list[str]:
 
 
 def _channels(channels: list[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("channel", no_wrap=True)
-    for label in CHANNEL_COLUMNS.values():
-        table.add_column(label, justify="right")
+    table = _table("channel", CHANNEL_COLUMNS.values())
     for channel in channels:
         name = Text(f"{channel['scid']}/{channel['vcid']} {channel['name']}")
         table.add_row(name, *(f"{channel[key]:,}" for key in CHANNEL_COLUMNS))

@@ -1,10 +1,10 @@
-"""`downlink reprocess`: the product files of an archive of passes, each pass a task of its own.
+"""`downlink reprocess`: make the product files of an archive of passes, each pass in a task.
 
 recordings -> tasks -> local processes, or a Dask cluster -> a folder for each pass, and one index of all
 
-A pass whose files were made of the same bytes, with the same software, dictionary, calibration and clock correlation,
-is left alone; so a run that was stopped goes on where it was. A pass's folder is there whole or as it was before.
-What runs here twice at once makes the same files, so it does no harm.
+A pass whose files were made from the same bytes, with the same software, dictionary, calibration and clock correlation,
+is skipped, so a run that was stopped can be resumed. The folder of a pass is replaced atomically. Two concurrent runs
+make the same files.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -26,7 +26,7 @@ from ..archive.product_index import NAME as INDEX
 from ..archive.product_index import merge_index
 from ..link.verdict import nothing_right
 from ..mission.loading import Mission, load_mission
-from ..model.errors import ConfigError, DownlinkError, RunError
+from ..model.errors import DownlinkError, RunError
 from ..model.printable import printable
 from ..system.files import clear_stale, whole_folder
 from ..system.interrupt import ignore_ctrl_c
@@ -38,12 +38,12 @@ from .report import warnings
 State = Literal["made", "left alone", "failed"]
 CONNECT_S = 10
 _ONE_AT_A_TIME = Lock()
-"""Of the threads of a Dask worker: HDF5, under NetCDF, is not made for several."""
+"""For the threads of a Dask worker: HDF5, which NetCDF uses, is not thread-safe."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One pass: its recording, its name (the path below the archive), and where its folder of files is to be."""
+    """One pass: its recording, its name (the path below the archive), and the folder of its files."""
 
     recording: Path
     name: str
@@ -58,7 +58,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a pass; `text` says what went wrong."""
+    """The result of a task; `text`: the error, if it failed."""
 
     name: str
     state: State
@@ -68,7 +68,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked: `scheduler` a Dask address, or None for `workers` local processes."""
+    """The request. `scheduler`: a Dask address; None: `workers` local processes."""
 
     folder: Path
     mission: str
@@ -80,42 +80,30 @@ class Wanted:
     workers: int = 1
     again: bool = False
     history: str | None = None
-    """Where the rows of the products go too."""
+    """History for the rows of the products."""
 
 
 def tasks_of(wanted: Wanted) -> list[Task]:
-    """A task for each pass. ConfigError where mission or folder cannot be used."""
+    """A task for each pass. ConfigError if mission or folder cannot be used."""
     mission = load_mission(wanted.mission)
-    if mission.plan is None:
-        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+    mission.check_dictionary()
     made_with = fingerprint(mission, wanted.file_format, wanted.stream)
     out = wanted.out.resolve()
     passes = [path for path in find_passes(wanted.folder, wanted.pattern) if out not in path.resolve().parents]
-    return [
-        Task(
-            path.resolve(),
-            name,
-            out / name,
-            str(mission.folder.resolve()) + (f":{mission.profile}" if mission.profile else ""),
-            made_with,
-            wanted.file_format,
-            wanted.stream,
-            wanted.again,
-            wanted.history,
-        )
-        for path in passes
-        for name in [_archive_name(path.relative_to(wanted.folder))]
-    ]
+    place = str(mission.folder.resolve()) + (f":{mission.profile}" if mission.profile else "")
+    same = place, made_with, wanted.file_format, wanted.stream, wanted.again, wanted.history
+    names = [_archive_name(path.relative_to(wanted.folder)) for path in passes]
+    return [Task(path.resolve(), name, out / name, *same) for path, name in zip(passes, names, strict=True)]
 
 
 def _archive_name(recording: Path) -> str:
-    """The path of a recording as one that libraries of file formats take: in UTF-8, without control characters."""
+    """The path of a recording in UTF-8 without control characters, as libraries of file formats need it."""
     name = recording.as_posix()
     return name if printable(name) == name else printable(name).replace("\\", "~")
 
 
 def fingerprint(mission: Mission, file_format: str, stream: str | None) -> str:
-    """The hash of all that makes products of a recording: software, mission, dictionary, calibrations, correlation."""
+    """SHA-256 of all inputs besides the recording: software, mission, dictionary, calibrations, correlation."""
     made_from = {
         "software": software(),
         "mission_sha256": hashlib.sha256((mission.folder / "mission.toml").read_bytes()).hexdigest(),
@@ -129,7 +117,7 @@ def fingerprint(mission: Mission, file_format: str, stream: str | None) -> str:
 
 
 def make(task: Task) -> Done:
-    """Make the files of one pass, unless they are there; runs in a worker."""
+    """Make the files of one pass, unless they are up to date; runs in a worker."""
     try:
         made_from = {"recording_sha256": recording_sha256(task.recording), "made_with": task.made_with}
         if not task.again and is_made(task.out, made_from):
@@ -153,7 +141,7 @@ def make(task: Task) -> Done:
 
 
 def _keep_history(task: Task) -> bool:
-    """Put the rows of a pass into the history; whether they were there."""
+    """Put the rows of a pass into the history; returns whether they were there."""
     from .history import import_passes  # noqa: PLC0415 - an optional extra
 
     assert task.history is not None
@@ -165,9 +153,9 @@ def _keep_history(task: Task) -> bool:
 
 
 def reprocess(wanted: Wanted, tasks: list[Task], notify: Callable[[Done], None]) -> dict[State, int]:
-    """Run the tasks, tell of each when it is done, and count what became of them.
+    """Run the tasks, call `notify` with each result, and count the states.
 
-    KeyboardInterrupt stops the workers; passes that were done stay done. RunError where the scheduler does not answer.
+    KeyboardInterrupt stops the workers; finished passes are kept. RunError if the scheduler does not answer.
     """
     counts: dict[State, int] = {"made": 0, "left alone": 0, "failed": 0}
     check_folder(wanted.out)
@@ -180,9 +168,9 @@ def reprocess(wanted: Wanted, tasks: list[Task], notify: Callable[[Done], None])
 
 
 def _made(wanted: Wanted, tasks: list[Task]) -> Iterator[Done]:
-    """What became of each pass. A process that dies takes all others of its pool along: those are made alone then."""
+    """Yield the result of each task. If a process dies and breaks its pool, tasks of the pool are run one by one."""
     broken: list[Task] = []
-    with _workers(wanted) as executor:
+    with _cluster(wanted.scheduler) if wanted.scheduler else _processes(wanted.workers, wanted.out) as executor:
         futures: dict[Future[Done], Task] = {}
         for task in tasks:
             try:
@@ -201,13 +189,13 @@ def _made(wanted: Wanted, tasks: list[Task]) -> Iterator[Done]:
 
 
 def _result(future: Future[Done], task: Task) -> Done:
-    """What a worker says, or what befell it."""
+    """The result of a worker, or its error."""
     error = future.exception()
     return future.result() if error is None else Done(task.name, "failed", text=f"the worker failed: {error}")
 
 
 def _indexed(out: Path, done: Done) -> Done:
-    """Put the files of a pass into the index of all."""
+    """Add the files of a pass to the index of all."""
     try:
         if done.state != "failed" and (out / done.name / INDEX).is_file():
             merge_index(out, done.name)
@@ -216,23 +204,16 @@ def _indexed(out: Path, done: Done) -> Done:
     return done
 
 
-def _workers(wanted: Wanted) -> AbstractContextManager[Executor]:
-    """Who does the work."""
-    return _cluster(wanted.scheduler) if wanted.scheduler else _processes(wanted.workers, wanted.out)
-
-
 @contextmanager
 def _processes(n: int, out: Path) -> Iterator[Executor]:
-    """Processes here; where the block is left early they are ended, and what they had half made is removed."""
+    """A pool of local processes; on an exception they are ended, and their partial files removed."""
     executor = ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), ignore_ctrl_c)
     try:
         yield executor
     except BaseException:
         for process in multiprocessing.active_children():
             process.terminate()
-        executor.shutdown(
-            cancel_futures=True
-        )  # waits: what it still does with closed pipes would be told as an error
+        executor.shutdown(cancel_futures=True)  # waits: its thread would report closed pipes as errors
         for folder in {left.parent for left in out.rglob(".*.part*")}:
             clear_stale(folder)
         raise

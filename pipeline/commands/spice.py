@@ -15,11 +15,14 @@ from ..model.batches import Product
 from ..model.errors import ConfigError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes, station_names, with_origin
-from ..system.outputs import check_folder, check_replace
+from ..system.outputs import begins_with, check_folder, check_replace
 
 
 class Kernels(Protocol):
-    """What a mission package brings as `kernels`. `endings`: of its files, the meta-kernel last."""
+    """The writer of SPICE kernels of a mission package. `endings`: of its files, the meta-kernel last.
+
+    `instruments`: whose products it needs.
+    """
 
     instruments: tuple[str, ...]
     endings: tuple[str, ...]
@@ -40,12 +43,10 @@ def write_kernels(
     merge: bool = False,
     overwrite: bool = False,
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Write the kernels of passes into a folder; give the report of the passes and the files, the meta-kernel last.
+    """Write the kernels of passes into a folder. Returns the pass report and the files, the meta-kernel last.
 
-    `spacecraft`: NAIF's id, as `spacecraft_of` takes it.
-
-    Raises ConfigError where the mission's package writes none or lacks what it needs, RunError where the passes tell no
-    place and attitude.
+    `spacecraft`: NAIF id, as in `spacecraft_of`. ConfigError if the mission has no package that writes kernels, or
+    lacks what it needs; RunError if the passes have no position and attitude.
     """
     kernels = _kernels_of(mission)
     mission = with_origin(mission, passes)
@@ -54,20 +55,20 @@ def write_kernels(
     stem = "_".join([mission.name, passes[0].name.split(".")[0]])
     paths = {ending: out / f"{stem}.{ending}" for ending in kernels.endings}
     check_folder(out, passes)
-    check_replace(list(paths.values()), passes, overwrite=overwrite, is_own=_is_kernel)
-    telling = {name: mission.instruments[name] for name in kernels.instruments}
-    line = ProcessingChain(
-        replace(mission, instruments=telling), stations=station_names(mission, passes, merge=merge)
+    check_replace(list(paths.values()), passes, overwrite=overwrite, is_own=begins_with(b"KPL/", b"DAF/"))
+    used = {name: mission.instruments[name] for name in kernels.instruments}
+    chain = ProcessingChain(
+        replace(mission, instruments=used), stations=station_names(mission, passes, merge=merge)
     )
-    products = (product for outcome in outcomes(line, passes, progress) for product in outcome.products)
+    products = (product for outcome in outcomes(chain, passes, progress) for product in outcome.products)
     kernels.write(paths, mission, products, number)
-    return line.report(), list(paths.values())
+    return chain.report(), list(paths.values())
 
 
 def spacecraft_of(mission: Mission, named: int | None) -> int:
-    """NAIF's id of the spacecraft: as named, else the negative of the spacecraft id of the mission's first channel.
+    """The NAIF id of the spacecraft: `named`, else the negative spacecraft id of the mission's first channel.
 
-    Such are NAIF's ids of most spacecraft (NAIF Integer ID codes). ConfigError where the mission names no channel.
+    This is the rule for most spacecraft (NAIF Integer ID codes). ConfigError if the mission has no channel.
     """
     if named is not None:
         return named
@@ -82,8 +83,3 @@ def _kernels_of(mission: Mission) -> Kernels:
             found: Kernels = package.load(package.package.kernels)()
             return found
     raise ConfigError(f"mission {mission.name} has no package that writes SPICE kernels")
-
-
-def _is_kernel(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in {b"KPL/", b"DAF/"}

@@ -1,4 +1,4 @@
-"""What the live page has of missions: the tabs that installed packages bring, dictionaries, a history."""
+"""Content of the live page: tabs of installed packages, dictionaries and alarms of missions, a history."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _log = structlog.get_logger("dashboard")
 
 
 def page_content(named: Sequence[Mission], history: str | None = None) -> PageContent:
-    """All that the page needs of missions: those `named` and those of packages. `history`: its folder or URL;
-    ConfigError where there is none.
+    """The content of the page, for the missions `named` and those of packages. `history`: its folder or URL;
+    ConfigError if there is none.
     """
     missions = all_missions(named)
     return PageContent(
@@ -37,7 +37,7 @@ def _history(url: str, missions: Sequence[Mission]) -> HistorySource:
 
 
 def package_tabs() -> list[Tab]:
-    """Tabs of all packages that can be used; a line in the log for each other package."""
+    """Tabs of all usable packages; a log line for each package that cannot be used."""
     packages, problems = usable_packages()
     for problem in problems:
         _log.warning("a mission package is left out", why=problem)
@@ -49,14 +49,14 @@ def package_tabs() -> list[Tab]:
 
 
 def known_missions(missions: Sequence[Mission]) -> list[KnownMission]:
-    """Missions with what the page uses of them."""
+    """The parts of missions that the page uses."""
     from .packets import field_reader  # noqa: PLC0415 - a replay writes no files, and `packets` does
 
     return [KnownMission(one.name, one.folder, field_reader(one), mission_alarms(one.plan)) for one in missions]
 
 
 def all_missions(named: Sequence[Mission]) -> list[Mission]:
-    """Missions that the page knows: those `named`, and those of packages that can be used."""
+    """The missions `named`, and those of usable packages."""
     found = {one.name: one for one in named}
     for package in usable_packages()[0]:
         if package.name not in found:

@@ -1,27 +1,20 @@
-"""An AsyncAPI document of a mission as a Markdown page: every topic with its arrays and units, for who reads."""
+"""Render an AsyncAPI document of a mission as a Markdown page: every topic with its arrays and units."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+from ..system.outputs import begins_with
+
 Map = dict[str, Any]
+is_topics = begins_with(b'{\n  "asyncapi"', b"# Topics of ")
+"""Whether a file is a description of topics, as a document or as a page."""
 
 
 def page(document: Map) -> str:
     """Markdown of a document that `asyncapi.document` made."""
     return "\n".join(_lines(document)) + "\n"
-
-
-def is_topics(path: Path) -> bool:
-    """Whether a file is a description of topics, as a document or as a page."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(64).lstrip()
-    except OSError:
-        return False
-    return head.startswith((b'{\n  "asyncapi"', b"# Topics of "))
 
 
 def _lines(document: Map) -> Iterator[str]:

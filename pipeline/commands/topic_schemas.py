@@ -1,4 +1,4 @@
-"""JSON Schemas of the payloads: what holds for every product, quantity, counter, event, report and status."""
+"""JSON Schemas of the payloads of all missions: products, quantities, counters, events, reports and status."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _INTEGERS: dict[str, Any] = {"type": "array", "items": {"type": "integer"}}
 _PAIR: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 2}
 _TIME: dict[str, Any] = {"type": ["string", "null"], "description": "UTC, ISO 8601; null where it is not known"}
+_COUNTERS = "scid vcid frames duplicates gaps lost_frames packets"
 _FRAMES = "read clean corrected uncorrectable failed_check other_channel"
 _BITS = "; ".join(f"{bit.value} {bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality)
 
 
 def _map(required: str, about: str = "", /, **properties: Any) -> dict[str, Any]:
-    """An object with these keys at least, separated by spaces."""
+    """The schema of an object. `required`: keys, separated by spaces."""
     description = {"description": about} if about else {}
     return {"type": "object", **description, "required": required.split(), "properties": properties}
 
@@ -80,23 +81,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         },
     ),
     "Counters": _map(
-        "scid vcid frames duplicates gaps lost_frames packets",
+        _COUNTERS,
         name=_TEXT,
-        **dict.fromkeys(
-            (
-                "scid",
-                "vcid",
-                "frames",
-                "duplicates",
-                "gaps",
-                "lost_frames",
-                "packets",
-                "idle_packets",
-                "truncated_packets",
-                "bad_headers",
-            ),
-            _COUNT,
-        ),
+        **dict.fromkeys(f"{_COUNTERS} idle_packets truncated_packets bad_headers".split(), _COUNT),
     ),
     "Packets": _map(
         "read by_apid set_aside",

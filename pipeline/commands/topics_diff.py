@@ -1,7 +1,7 @@
-"""What a new dictionary, calibration or package changes for those who subscribed to a mission's topics.
+"""Changes for subscribers of a mission's topics after a new dictionary, calibration or package.
 
-In: two AsyncAPI documents of `downlink topics`. Out: `Change`s: topics and arrays that are new or gone, and those whose
-type, unit or axes are others.
+In: two AsyncAPI documents of `downlink topics`. Out: added and removed topics and arrays, and those whose type, unit or
+axes differ.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Facts = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`what`: added, removed or changed. `topic`: with `{stream}` in place of the stream; `array`: empty for the topic.
+    """`what`: added, removed or changed. `topic`: with `{stream}` for the stream; `array`: empty for the topic itself.
 
-    `fact`: type, unit, axes or level, with what it was and is.
+    `fact`: type, unit, axes or level, with its values before and after.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Change:
 
 
 def read_document(path: Path) -> Map:
-    """An AsyncAPI document that `downlink topics` wrote. ConfigError where the file is none."""
+    """Read an AsyncAPI document written by `downlink topics`. ConfigError if the file is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -53,7 +53,7 @@ def read_document(path: Path) -> Map:
 
 
 def changes(before: Map, after: Map) -> Iterator[Change]:
-    """Changes from one document to the other, by topic; what holds for every mission is the same in both."""
+    """Changes from one document to the other, sorted by topic."""
     old, new = _topics(before), _topics(after)
     for topic in sorted(old.keys() | new.keys()):
         if topic not in old:
@@ -78,12 +78,12 @@ def _changed(topic: str, old: dict[str, Facts], new: dict[str, Facts]) -> Iterat
 
 
 def _is_unknown(fact: str, one: str, other: str) -> bool:
-    """A type that one of the documents could not know is no change."""
+    """Whether one of the documents does not know the type, which is no change."""
     return fact == "type" and not (one and other)
 
 
 def _topics(document: Map) -> dict[str, dict[str, Facts]]:
-    """Arrays of each topic; those of the product itself, or of a newest value, under the empty name."""
+    """Facts of the arrays of each topic; of the product itself, or of a newest value, under the empty name."""
     return {channel["address"]: dict(_arrays(channel)) for channel in document["channels"].values()}
 
 
@@ -97,11 +97,5 @@ def _arrays(channel: Map) -> Iterator[tuple[str, Facts]]:
     for name, array in own.get("arrays", {}).get("properties", {}).items():
         form = array["allOf"][1]["properties"]
         dtype = form.get("dtype", {})
-        yield (
-            name,
-            {
-                "type": "text" if "pattern" in dtype else dtype.get("const", ""),
-                "unit": form["unit"]["const"],
-                "axes": " ".join(form["dims"]["const"]),
-            },
-        )
+        kind, axes = "text" if "pattern" in dtype else dtype.get("const", ""), " ".join(form["dims"]["const"])
+        yield name, {"type": kind, "unit": form["unit"]["const"], "axes": axes}

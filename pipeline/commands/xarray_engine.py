@@ -20,7 +20,7 @@ from ..model.errors import ConfigError
 class DownlinkBackend(BackendEntrypoint):
     """Opens the packets of one container. `mission` and `container` are as in `open_pass` and `to_xarray`.
 
-    A recording is never recognised without `engine="downlink"`: its bytes mean nothing without their mission.
+    Only with `engine="downlink"`: a recording is not recognised without its mission.
     """
 
     description = "Packets of recorded telemetry passes, decoded by a mission's dictionary"
@@ -45,13 +45,13 @@ class DownlinkBackend(BackendEntrypoint):
         merge: bool = False,
         memory_bytes: int | None = None,
     ) -> xarray.Dataset:
-        """Open a recording as `RecordedPass.open_xarray`; `container` may be left out where it has only one.
+        """Open a recording as `RecordedPass.open_xarray`; `container` is optional if the recording has only one.
 
-        Variables are decoded where they are looked at; with `chunks=` of `open_dataset` chunk by chunk. Packets beyond
-        `memory_bytes` (half of the memory that is available) are kept in a temporary file.
+        Variables are decoded when they are accessed; with `chunks=` of `open_dataset` chunk by chunk. Packets beyond
+        `memory_bytes` (by default half of the available memory) are kept in a temporary file.
 
-        Raises ConfigError where the mission is missing or wrong, and
-        where the pass has no such packets, or several kinds and no `container`.
+        Raises ConfigError if the mission is missing or wrong, and if the pass has no such packets, or several
+        containers and none is named.
         """
         if mission is None:
             raise ConfigError(

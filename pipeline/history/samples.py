@@ -68,8 +68,7 @@ def samples(
 
 
 def bounds(reader: RowReader, folder: str, parts: Sequence[Part], span: Span) -> tuple[int, int]:
-    """Begin and end of a span; open ends are those of the files, or of the summaries of pruned rows. (0, 0): no rows.
-    """
+    """Begin and end of a span; open ends are those of the files, or of summaries of pruned rows. (0, 0): no rows."""
     spans = [(one.first, one.last + 1) for one in parts if one.first > FIRST_NS]
     if span.start is None or span.end is None:
         dates = {one.date for one in parts}

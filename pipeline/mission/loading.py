@@ -113,6 +113,11 @@ class Mission:
         apart = self.plan.apids_by_length if self.plan and self.segments == "auto" else ()
         return RecordJoiner(segment_header_bytes=self.segment_header_bytes, apart=apart)
 
+    def check_dictionary(self) -> None:
+        """ConfigError if the mission has no dictionary."""
+        if self.plan is None:
+            raise ConfigError(f"mission {self.name} has no dictionary: name one in [dictionary] xtce = ...")
+
     def described(self, container: str) -> Mapping[str, str]:
         """What the parameters of a container are, in words, by name."""
         return self.descriptions[container].of if container in self.descriptions else {}

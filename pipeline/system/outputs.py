@@ -1,7 +1,7 @@
-"""Where a command may write: no output is an input, and only files of the same command are replaced.
+"""Checks of output files: no output is an input, and only files of the same command are replaced.
 
-All checks raise a ConfigError of one line. They are made before the work where the names are known, and again for each
-name before it is written.
+Each check raises a ConfigError of one line. They run before the work if the names are known, and again before each file
+is written.
 """
 
 from __future__ import annotations
@@ -14,28 +14,38 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..model.errors import ConfigError, RunError
+from .files import PACKED
 
 SIDE_ENDINGS = (".times", ".truth.json", ".truth.npz")
-"""Of files that belong to a recording: `<recording>.times` and so on."""
-_PACKED = frozenset({".gz", ".bz2", ".zst"})
+"""Suffixes of files that belong to a recording: `<recording>.times` and so on."""
 _STANDARD = "-"
 IsOwn = Callable[[Path], bool]
-"""Whether an existing file was made by the same command from the same input, so that it may be replaced."""
+"""Tests whether an existing file was made by the same command from the same input, so that it may be replaced."""
 
 
 def base_name(recording: Path) -> str:
-    """The name of a recording without the ending of its compression: what the names of files beside it begin with."""
-    return recording.stem if recording.suffix in _PACKED else recording.name
+    """The name of a recording without the suffix of its compression: the prefix of the names of its side files."""
+    return recording.stem if recording.suffix in PACKED else recording.name
 
 
 def is_simulated(recording: Path) -> bool:
-    """Whether the truth of a simulated pass stands beside a recording."""
+    """Whether a recording has a file with the truth of a simulated pass beside it."""
     return recording.with_name(f"{base_name(recording)}.truth.json").is_file()
 
 
 def never_own(_path: Path) -> bool:
-    """For kinds of files that have no mark of their origin."""
+    """For files without a mark of their origin."""
     return False
+
+
+def begins_with(*heads: bytes) -> IsOwn:
+    """For files whose first bytes identify them: the test whether a file begins with one of these."""
+
+    def is_own(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(max(map(len, heads))).startswith(heads)
+
+    return is_own
 
 
 def check_file(
@@ -69,9 +79,9 @@ def check_folder(folder: Path, inputs: Sequence[Path] = (), *, option: str = "--
 def check_replace(
     paths: Sequence[Path], inputs: Sequence[Path] = (), *, overwrite: bool = False, is_own: IsOwn = never_own
 ) -> None:
-    """Check that files may be written: none is an input, and what is there was made by the same command.
+    """Check that files may be written: none is an input, and existing ones were made by the same command.
 
-    With `overwrite`, other files are replaced too, inputs not. Empty files, devices and pipes hold nothing to lose.
+    With `overwrite`, other files may be replaced, too, but not inputs. Empty files, devices and pipes always may.
     """
     for path in paths:
         if found := next((one for one in inputs if _is_of(path, one)), None):
@@ -83,7 +93,7 @@ def check_replace(
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder, made where it is missing, while the block runs. ConfigError where another process has it."""
+    """Create a folder, and lock it while the block runs. ConfigError if another process has the lock."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -103,7 +113,7 @@ def _is_of(path: Path, recording: Path) -> bool:
     """Whether a file to write is a recording, belongs to it, lies in it, or is a folder that it lies in."""
     if str(recording) == _STANDARD:
         return _is_standard_input(path)
-    names = [recording, recording.with_suffix("")] if recording.suffix in _PACKED else [recording]
+    names = [recording, recording.with_suffix("")] if recording.suffix in PACKED else [recording]
     own = [recording, *(name.with_name(name.name + ending) for name in names for ending in SIDE_ENDINGS)]
     if any(_is_same(path, one) for one in own):
         return True
@@ -111,7 +121,7 @@ def _is_of(path: Path, recording: Path) -> bool:
 
 
 def _is_standard_input(path: Path) -> bool:
-    """Whether the file is what the shell gave as standard input: `< FILE`."""
+    """Whether the file is the standard input of this process: `< FILE` in a shell."""
     try:
         state = os.fstat(0)
         return stat.S_ISREG(state.st_mode) and os.path.samestat(state, path.stat())
@@ -120,7 +130,7 @@ def _is_standard_input(path: Path) -> bool:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """The same file by any name: symbolic and hard links too."""
+    """Whether two paths are the same file, also by symbolic and hard links."""
     try:
         return one.samefile(other)
     except OSError:

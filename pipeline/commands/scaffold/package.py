@@ -1,7 +1,7 @@
-"""Write a new mission package: one instrument with its calibration, kind, look and test, over XTCE files or an example.
+"""Write a new mission package: one instrument with calibration, kind, look and test, for XTCE files or an example.
 
-In: a name, and XTCE files. Out: a folder that pip installs, and a few packets to try it with. Of XTCE files the
-instrument reads the first container that has a number.
+In: a name, and XTCE files. Out: a folder that pip installs, and a few packets to test it with. The instrument reads the
+first container of the XTCE files that has a number.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from struct import pack
 
 import numpy as np
 
@@ -28,12 +29,12 @@ from . import texts
 N_PACKETS = 60
 _APID = 100
 _MODULES = frozenset({"kinds"})
-"""Of an instrument's folder, beside its own."""
+"""Names of other modules in an instrument's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the instrument reads, and packets of it."""
+    """Container, parameter and unit that the instrument reads, and packets of it."""
 
     container: str
     parameter: str
@@ -42,7 +43,7 @@ class Source:
 
 
 def new_package(name: str, folder: Path, xtce: Sequence[Path]) -> list[Path]:
-    """Write the package into a folder that is not there yet; give its files. ConfigError where it cannot be."""
+    """Write the package into a new folder; returns its files. ConfigError for an invalid name, folder or dictionary."""
     if not re.fullmatch(TOPIC_LEVEL, name):
         raise ConfigError(
             f"'{name}' is no name of a mission: lower-case letters, digits, '_', '-' and '.', a letter or digit first"
@@ -74,7 +75,10 @@ def new_package(name: str, folder: Path, xtce: Sequence[Path]) -> list[Path]:
     }
     files |= {f"{module}/{path.name}": path.read_bytes() for path in xtce}
     files |= {f"{module}/{instrument}/__init__.py": b"", "first.packets": source.packets}
-    return [_write(folder / path, content) for path, content in files.items()]
+    for path, content in files.items():
+        with whole_file(folder / path) as file:
+            file.write(content)
+    return [folder / path for path in files]
 
 
 def _texts(module: str, instrument: str, has_xtce: bool) -> dict[str, str]:
@@ -91,29 +95,17 @@ def _texts(module: str, instrument: str, has_xtce: bool) -> dict[str, str]:
     return found if has_xtce else found | {f"{module}/telemetry.xml": texts.TELEMETRY}
 
 
-def _write(path: Path, content: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
-        file.write(content)
-    return path
-
-
 def _example() -> Source:
-    """A packet a second, of counts that rise and fall."""
+    """The example: a packet each second, with a sine of counts."""
     counts = np.rint(100 + 50 * np.sin(np.arange(N_PACKETS) / 5)).astype(int).tolist()
     packets = b"".join(
-        (0x0800 | _APID).to_bytes(2, "big")
-        + (0xC000 | second).to_bytes(2, "big")
-        + (5).to_bytes(2, "big")
-        + second.to_bytes(4, "big")
-        + count.to_bytes(2, "big")
-        for second, count in enumerate(counts)
+        pack(">HHHIH", 0x0800 | _APID, 0xC000 | second, 5, second, count) for second, count in enumerate(counts)
     )
     return Source("DETECTOR", "COUNTS", "V", packets)
 
 
 def _of_xtce(paths: Sequence[Path]) -> Source:
-    """The first container with a number that is no field of the primary header, and packets of all containers."""
+    """The first container with a number outside of the primary header, and packets of all containers."""
     for path in paths:
         if not path.is_file():
             raise ConfigError(f"{path}: there is no such file")
@@ -135,25 +127,25 @@ def _of_xtce(paths: Sequence[Path]) -> Source:
 
 
 def _shared_columns(plan: Plan) -> frozenset[str]:
-    """Columns that every container has, such as the fields of the primary header; none where there is one container."""
+    """Columns that all containers have, such as the primary header; none if there is one container."""
     columns = [frozenset(rows.columns) for _, rows in example_rows(plan) if rows is not None]
     return frozenset.intersection(*columns) if len(columns) > 1 else frozenset()
 
 
 def _identifier(container: str) -> str:
-    """The name of the instrument's folder and module."""
+    """The name of the folder and module of an instrument, from that of its container."""
     word = re.sub(r"[^a-z0-9]+", "_", container.lower()).strip("_")
     is_usable = word.isidentifier() and not keyword.iskeyword(word) and word not in _MODULES
     return word if is_usable else f"instrument_{word}".strip("_")
 
 
 def _class_name(instrument: str) -> str:
-    """Of the instrument; no name that its module has already, such as `Quality`."""
+    """The name of the class of an instrument; not one that its module imports, such as `Quality`."""
     name = "".join(part.capitalize() for part in instrument.split("_"))
     taken = {*re.findall(r"[A-Z]\w+", texts.INSTRUMENT), *keyword.kwlist}
     return f"{name}Instrument" if name in taken else name
 
 
 def _quoted(text: str) -> str:
-    """As it stands between double quotes in Python and in TOML."""
+    """Text for double quotes in Python and TOML."""
     return json.dumps(text, ensure_ascii=False)[1:-1]
