@@ -15,7 +15,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -170,7 +170,7 @@ def reprocess(wanted: Wanted, tasks: list[Task], notify: Callable[[Done], None])
 def _made(wanted: Wanted, tasks: list[Task]) -> Iterator[Done]:
     """Yield the result of each task. If a process dies and breaks its pool, tasks of the pool are run one by one."""
     broken: list[Task] = []
-    with _cluster(wanted.scheduler) if wanted.scheduler else _processes(wanted.workers, wanted.out) as executor:
+    with _workers(wanted) as executor:
         futures: dict[Future[Done], Task] = {}
         for task in tasks:
             try:
@@ -202,6 +202,10 @@ def _indexed(out: Path, done: Done) -> Done:
     except RunError as error:
         return Done(done.name, "failed", done.n_files, str(error))
     return done
+
+
+def _workers(wanted: Wanted) -> AbstractContextManager[Executor]:
+    return _cluster(wanted.scheduler) if wanted.scheduler else _processes(wanted.workers, wanted.out)
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""Telemetry dictionaries of AIT (tlm.yaml) into the neutral definition.
+"""Read telemetry dictionaries of AIT (tlm.yaml).
 
-In: files of `!Packet` with `!Field`, and what they include from beside or below them. Out: a container for each packet,
-its fields at their bytes; packets with a `ccsds` APID are chosen by it. Fields whose mask is one run of bits are bit
-fields. An equation of one field (dntoeu), also by functions of the packet, is its calibration. What computes from
-several fields is lost. Source: tlm.py and dtype.py of ait-core 3.1.
+In: files of `!Packet` with `!Field`, and files in or below their folder that they include. Out: a container for each
+packet, with fields at their bytes; packets with a `ccsds` APID are selected by it. A mask of adjacent bits makes a bit
+field. An equation of one field (dntoeu), also with functions of the packet, is its calibration; equations of several
+fields are not carried. Source: tlm.py and dtype.py of ait-core 3.1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ TEXT = re.compile(r"S(\d+)")
 FORMS = {"U": "unsigned", "I": "twosComplement", "F": "IEEE754", "D": "IEEE754"}
 CODES = {"CMD16": "the command", "EVR16": "the event"}
 GPS_EPOCH_NS = 315_964_800 * 10**9
-"""1980-01-06, seen from 1970-01-01."""
+"""1980-01-06 in ns since 1970-01-01."""
 NANOSECONDS = NumberEncoding(32)
 """The second half of a TIME64."""
 TIMES = {"TIME32": (32, Fraction(10**9)), "TIME40": (40, Fraction(10**9, 256))}
@@ -55,7 +55,7 @@ MAX_INCLUDED = 20
 
 @dataclass(slots=True)
 class _Field:
-    """One field, with the bytes that it has."""
+    """One field with its position and size."""
 
     spec: Mapping
     name: str
@@ -67,7 +67,7 @@ class _Field:
 
 
 def read_ait(sources: Sequence[Source]) -> Converted:
-    """The definition. Raises ConfigError where a file holds no packets."""
+    """Read a definition. Raises ConfigError if a file has no packets."""
     packets: list[tuple[Mapping, Losses]] = []
     losses: list[Losses] = []
     problems: list[Problem] = []
@@ -91,7 +91,7 @@ def read_ait(sources: Sequence[Source]) -> Converted:
 
 
 def _entries(listed: List, losses: Losses, every: list[Losses], depth: int = 0) -> Iterator[tuple[Any, Losses]]:
-    """The entries of a list, and those of files that it includes, with the losses of their file."""
+    """The entries of a list, also of included files, each with the losses of its file; `every` takes new ones."""
     for each in listed:
         if isinstance(each, List):
             yield from _entries(each, losses, every, depth)
@@ -108,7 +108,7 @@ def _entries(listed: List, losses: Losses, every: list[Losses], depth: int = 0) 
 
 
 def _included(reference: str, file: str, depth: int) -> tuple[Any, str]:
-    """The content of a file that another one includes; or why there is none."""
+    """The content of an included file; or None and the reason."""
     path = Path(file).parent / reference
     if depth >= MAX_INCLUDED or Path(reference).is_absolute() or ".." in Path(reference).parts:
         return None, "is not read: it does not stand beside or below the file, or includes itself"
@@ -140,7 +140,7 @@ class _Maker:
             if word not in PACKET_WORDS:
                 losses.add(str(word), name, "is not carried", spec.lines[word])
         fields = list(_Fields(name, losses, self.losses).read(spec["fields"]))
-        names = Equations({each.name: _known(each) for each in fields}, spec, losses)
+        names = Equations({each.name: Known.of(each.key, each.kind) for each in fields}, spec, losses)
         entries = []
         for each in fields:
             self._parameter(each, names)
@@ -187,10 +187,10 @@ class _Maker:
 
 
 class _Fields:
-    """The fields of one packet, with their bytes."""
+    """Reads the fields of one packet with their positions."""
 
     def __init__(self, packet: str, losses: Losses, every: list[Losses]) -> None:
-        """`losses`: of the file at hand; `every`: of all files."""
+        """`losses`: of the file of the packet; `every`: of all files."""
         self.packet = packet
         self.losses = losses
         self.every = every
@@ -224,7 +224,7 @@ class _Fields:
         return _Field(spec, name, key, kind, start, n_bytes, self.losses)
 
     def _seconds_and_nanoseconds(self, spec: Mapping, name: str, start: int) -> Iterator[_Field]:
-        """A TIME64: its seconds, and the time itself, which counts nanoseconds on from them."""
+        """The fields of a TIME64: seconds, and the time, which adds nanoseconds to them."""
         seconds = TimeType("", NumberEncoding(32), TIMES["TIME32"][1], Fraction(GPS_EPOCH_NS), absolute=True)
         coarse = self._field(spec, f"{name}_seconds", seconds, start, 4)
         yield coarse
@@ -272,7 +272,7 @@ class _Fields:
         return BinaryType("", BinaryEncoding(n * 8)) if n else None
 
     def _masked(self, spec: Mapping, kind: NumberType, where: str) -> ParameterType | None:
-        """A bit field: the run of bits of the mask. It is never negative."""
+        """The unsigned bit field of a mask."""
         mask, size = int(spec["mask"]), kind.encoding.size_bits
         shift = (mask & -mask).bit_length() - 1
         run = mask >> max(shift, 0)
@@ -296,7 +296,7 @@ def _first(given: Any) -> int:
 
 
 def _n_bytes(word: str) -> int:
-    """Bytes of a type; 0 where it has none of its own."""
+    """Size of a type in bytes; 0 if it has no fixed size."""
     array = ARRAY.fullmatch(word)
     if array is not None:
         return _n_bytes(array[1]) * int(array[2])
@@ -309,7 +309,7 @@ def _n_bytes(word: str) -> int:
 
 
 def _first_bit(field: _Field) -> int:
-    """Where it begins in the packet; a bit field of little-endian bytes counted from their least significant bit."""
+    """First bit in the packet; of little-endian bit fields counted from the least significant bit."""
     start = field.start * 8
     mask = field.spec.get("mask")
     if mask is None or not isinstance(field.kind, NumberType):
@@ -325,17 +325,8 @@ def _first_bit(field: _Field) -> int:
     return start + size - shift - encoding.size_bits
 
 
-def _known(field: _Field) -> Known:
-    kind = field.kind
-    if isinstance(kind, NumberType) and not kind.encoding.is_float:
-        half = 1 << (kind.encoding.size_bits - 1)
-        signed = kind.encoding.form != "unsigned"
-        return Known(field.key, -half if signed else 0, half - 1 if signed else 2 * half - 1)
-    return Known(field.key)
-
-
 def _calibrated(field: _Field, kind: NumberType, names: Equations) -> NumberType:
-    """dntoeu: a formula of the field itself."""
+    """The type with the calibration of dntoeu, a formula of the field itself."""
     spec = field.spec["dntoeu"]
     equation = str(spec.get("equation", "")) if isinstance(spec, Mapping) else ""
     parsed, reader = names.parsed(equation), names.reader()

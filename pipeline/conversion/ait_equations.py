@@ -15,9 +15,7 @@ SIGNATURE = re.compile(r"\s*(\w+)\s*\(([^)]*)\)\s*")
 
 
 class Equations:
-    """What names mean in the equations of a packet: its fields (also as raw.NAME and packet.NAME), functions and
-    constants.
-    """
+    """Resolves names in the equations of a packet: fields (also raw.NAME and packet.NAME), functions, constants."""
 
     def __init__(self, known: dict[str, Known], spec: Mapping, losses: Losses) -> None:
         self.known = known
@@ -41,7 +39,7 @@ class Equations:
                 self.functions[found[1]] = arguments, parsed
 
     def parsed(self, text: Any) -> ast.expr | None:
-        """The expression, calls of functions expanded; None where it is none."""
+        """The expression of a text, with function calls expanded; None if it cannot be parsed."""
         found = expressions.parse(str(text), lambda _: None)
         try:
             return expressions.expanded(found, self.functions) if found is not None else None

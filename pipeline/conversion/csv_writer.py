@@ -1,7 +1,7 @@
-"""The neutral definition as a table of fields, as ccsdspy has them: one row a field, an APID for each packet.
+"""Write a dictionary as a table of fields in the format of ccsdspy: a row for each field, an APID for each packet.
 
-In: a Dictionary. Out: the table, and what of the dictionary it does not say. A table knows numbers, texts and arrays
-behind the CCSDS primary header; it has no units, labels, calibrations or alarms.
+In: a Dictionary. Out: the table, and the losses. A table has numbers, texts and arrays after the CCSDS primary header,
+but no units, labels, calibrations or alarms.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .places import (
     placed_in,
 )
 
-COLUMNS = (
+COLUMNS = [
     "apid",
     "container",
     "name",
@@ -41,14 +41,14 @@ COLUMNS = (
     "array_shape",
     "byte_order",
     "description",
-)
+]
 FORMS = {"unsigned": "uint", "twosComplement": "int", "IEEE754": "float"}
 APID_MASK = 0x7FF
 Row = dict[str, str]
 
 
 def write_csv(dictionary: Dictionary, losses: Losses) -> bytes:
-    """The table. What it cannot say is added to `losses`."""
+    """The table. Elements that it cannot express are added to `losses`."""
     concrete = [each for each in dictionary.containers.values() if not each.abstract]
     bases = {child.base for child in concrete}
     leaves = [each for each in concrete if each.key not in bases]
@@ -71,7 +71,7 @@ def write_csv(dictionary: Dictionary, losses: Losses) -> bytes:
 
 
 class _Table:
-    """The rows of one container."""
+    """Makes the rows of one container."""
 
     def __init__(self, dictionary: Dictionary, container: Container, losses: Losses) -> None:
         self.dictionary = dictionary
@@ -110,7 +110,7 @@ class _Table:
         return found
 
     def _apid(self) -> int | None:
-        """The APID by which the criteria choose the packets."""
+        """The APID that the criteria require; None if there is none."""
         for condition in criteria_of(self.dictionary, self.container):
             for comparison in equalities(condition):
                 for each in self.placed:
@@ -186,7 +186,7 @@ class _Table:
         return None
 
     def _beside(self, each: Placed, kind: ParameterType) -> None:
-        """What the value means beside its bits."""
+        """Note losses of calibration, labels, unit and limits."""
         encoding = getattr(kind, "encoding", None)
         if isinstance(encoding, NumberEncoding) and (encoding.calibrator is not None or encoding.contexts):
             self._lost(each, "its calibration is not written: a table has counts")

@@ -1,7 +1,7 @@
-"""How two dictionaries differ, by what a subscriber would notice: containers, parameters, and what the values mean.
+"""Differences between two dictionaries that subscribers notice: containers, parameters, meaning of values.
 
-In: two dictionaries with their plans. Out: differences. Descriptions, aliases, names of types, lines and the order of
-the file do not count, nor does what packets of no container have.
+In: two dictionaries with their plans. Out: differences. Descriptions, aliases, names of types, lines, the order of the
+file, and parameters of no container are ignored.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .places import Placed, criteria_of, placed_in
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`kind`: what differs; `container` and `parameter`: of which, the latter "" where it is the container itself."""
+    """`kind`: what differs, in `container` and `parameter` (empty: the container), with values before and after."""
 
     kind: str
     container: str
@@ -43,8 +43,8 @@ class Difference:
 
 
 class Compared:
-    """One of the two. `containers`: what packets can be, and `columns`: names of columns by parameter key, both by the
-    name that topics have.
+    """One of the two dictionaries. `containers`: the concrete ones; `columns`: column names by parameter key; both by
+    the container's name in topics.
     """
 
     def __init__(self, dictionary: Dictionary, plan: Plan) -> None:
@@ -55,7 +55,7 @@ class Compared:
 
 
 def differences(before: Compared, after: Compared) -> Iterator[Difference]:
-    """Container by container, in the order of the first dictionary."""
+    """Yield the differences by container, in the order of the first dictionary."""
     old, new = before.containers, after.containers
     for name in old:
         if name not in new:
@@ -85,7 +85,7 @@ def _of_container(name: str, before: Compared, after: Compared) -> Iterator[Diff
 
 
 def _criteria(side: Compared, container: Container) -> str:
-    """The comparisons that must hold, in one order."""
+    """The criteria of a container as text, sorted."""
     places = {each.key: each for each in placed_in(side.dictionary, container)}
 
     def text_of(condition: Any) -> str:
@@ -115,7 +115,7 @@ def _literal(text: str) -> str:
 
 
 def _parameters(side: Compared, name: str) -> dict[str, list[Placed]]:
-    """Where the parameters stand, by column name; one may stand more than once."""
+    """The positions of the parameters by column name; a parameter may have several."""
     columns = side.columns[name]
     found: dict[str, list[Placed]] = {}
     for each in placed_in(side.dictionary, side.dictionary.containers[name]):
@@ -135,7 +135,7 @@ def _of_parameter(container: str, name: str, before: Side, after: Side) -> Itera
 
 
 def _view(side: Compared, placed: list[Placed]) -> dict[str, Any]:
-    """What a subscriber sees of a parameter, and what its values depend on."""
+    """The properties of a parameter that are compared, as text."""
     first = placed[0]
     parameter = side.dictionary.parameters[first.key]
     leaves = list(_leaves(first.type, ""))
@@ -213,7 +213,7 @@ def _calibration(dictionary: Dictionary, kind: Any) -> str:
 
 
 def _short(calibrator: Any) -> Any:
-    """A polynomial without its highest terms that are 0."""
+    """A polynomial without highest terms that are 0."""
     if not isinstance(calibrator, Polynomial):
         return calibrator
     kept = list(map(float, calibrator.coefficients))
@@ -256,7 +256,7 @@ def _limits(dictionary: Dictionary, kind: Any) -> str:
 
 
 def _text(dictionary: Dictionary, value: Any) -> str:
-    """A value of the dictionary as text, without lines, with names of parameters in place of keys."""
+    """An element of the dictionary as text, without lines, and with names of parameters instead of keys."""
     if value is None:
         return ""
     if isinstance(value, Reference):

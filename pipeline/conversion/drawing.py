@@ -1,6 +1,6 @@
-"""Raw values for packets that are made: edges of each encoding and random ones, within what a dictionary asks for.
+"""Draw raw values for made packets: limits of each encoding, and random values.
 
-In: a type and a generator of random numbers. Out: a raw value that its encoding holds.
+In: a type and a generator of random numbers. Out: a raw value that fits into its encoding.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from ..dictionary.model.parameter_types import BooleanType, EnumeratedType, Spel
 
 ZEROS, ONES, LEAST, MOST, SIGNS, NOT_NUMBERS, RANDOM = "zeros", "ones", "least", "most", "signs", "nan", "random"
 STYLES = (ZEROS, ONES, LEAST, MOST, SIGNS, NOT_NUMBERS)
-"""What the first packets of each container hold; those behind are random."""
+"""Values of the first packets of each container; others are random."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 MAX_TEXT = 12
 LARGEST: dict[int, float] = {16: 65504.0, 32: 3.4028234663852886e38, 64: 1.7976931348623157e308}
 LEAST_NORMAL: dict[int, float] = {16: 6.103515625e-05, 32: 1.1754943508222875e-38, 64: 2.2250738585072014e-308}
 EDGE, LABEL = 0.3, 0.8
-"""How often a random value is an edge, and that of an enumeration one with a label."""
+"""Probability that a random value is a limit, and that one of an enumeration has a label."""
 
 
 def bounds(encoding: NumberEncoding) -> tuple[int, int]:
-    """The least and the greatest integer that the encoding holds."""
+    """The smallest and largest integer of an encoding."""
     half = 1 << (encoding.size_bits - 1)
     if encoding.form == "BCD":
         return 0, 10 ** (encoding.size_bits // 4) - 1
@@ -34,7 +34,7 @@ def bounds(encoding: NumberEncoding) -> tuple[int, int]:
 
 
 def number(encoding: NumberEncoding, style: str, dice: random.Random) -> Any:
-    """A number of a style."""
+    """A number in one of STYLES, or RANDOM."""
     return _real(encoding, style, dice) if encoding.is_float else _integer(encoding, style, dice)
 
 
@@ -70,7 +70,7 @@ def _real(encoding: NumberEncoding, style: str, dice: random.Random) -> float:
 
 
 def coded(kind: EnumeratedType | BooleanType, style: str, dice: random.Random) -> Any:
-    """The count of a label or truth value; now and then one without a label."""
+    """The raw value of a label or boolean; sometimes one without a label."""
     low, high = bounds(kind.encoding)
     if isinstance(kind, BooleanType):
         return dice.choice((0, 1)) if style == RANDOM else _integer(kind.encoding, style, dice)
@@ -81,7 +81,7 @@ def coded(kind: EnumeratedType | BooleanType, style: str, dice: random.Random) -
 
 
 def text(encoding: StringEncoding, n_bytes: int | None, style: str, dice: random.Random) -> str:
-    """Letters and digits that fit. `n_bytes`: of the buffer; None: the text ends itself."""
+    """A text of letters and digits that fits. `n_bytes`: of the buffer; None: the text has its own end."""
     width = len("A".encode(encoding.charset))
     room = n_bytes
     if isinstance(encoding.size, Terminated | Tagged):
@@ -98,7 +98,7 @@ def text(encoding: StringEncoding, n_bytes: int | None, style: str, dice: random
 
 
 def spelled(kind: SpelledType, n_bytes: int | None, dice: random.Random) -> Any:
-    """A number, label or truth value as text of one digit at least."""
+    """The text of a number, label or boolean, of at least one digit."""
     value = kind.value
     if isinstance(value, BooleanType):
         return dice.choice((0, 1))

@@ -1,6 +1,6 @@
-"""Expressions of Kaitai and AIT over values of a packet: read, and turned into conditions, sizes and formulas.
+"""Parse expressions of Kaitai and AIT, and convert them to conditions, sizes and formulas of a dictionary.
 
-In: text. Out: what a dictionary can say of it, or None. Expressions are parsed by Python's own parser and never run.
+In: text. Out: the element of a dictionary, or None. Expressions are parsed by Python's parser and never executed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from ..dictionary.model.calibrators import THIS
 from ..dictionary.model.conditions import AllOf, AnyOf, Comparison, Condition, NoneOf, Reference
-from ..dictionary.model.encodings import Formula
+from ..dictionary.model.encodings import Formula, NumberEncoding
+from ..dictionary.model.parameter_types import ParameterType
+from ..dictionary.run.criteria import OPERATORS
+from .drawing import bounds
 
 MAX_TEXT = 2000
 MAX_VALUES_BITS = 12
@@ -42,25 +46,25 @@ ARITHMETIC: dict[type, tuple[str, Callable[..., float]]] = {
     ast.LShift: ("<<", operator.lshift),
     ast.Pow: ("^", operator.pow),
 }
-COMPARE: dict[str, Callable[..., bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 ENUM = re.compile(r"(\w+(?:::\w+)+)")
 TRUTHS = re.compile(r"\b(?:true|false)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A parameter that an expression refers to. `low`, `high`: of its raw values, where it is a whole number."""
+    """A parameter that an expression refers to. `low`, `high`: bounds of its raw values, if it is an integer."""
 
     key: str
     low: int = 0
     high: int = -1
+
+    @staticmethod
+    def of(key: str, kind: ParameterType) -> Known:
+        """The parameter with the bounds of its type."""
+        encoding = getattr(kind, "encoding", None)
+        if isinstance(encoding, NumberEncoding) and not encoding.is_float:
+            return Known(key, *bounds(encoding))
+        return Known(key)
 
     @property
     def is_small(self) -> bool:
@@ -68,11 +72,11 @@ class Known:
 
 
 Resolve = Callable[[tuple[str, ...]], "Known | ast.expr | None"]
-"""A path of names: a parameter, another expression (its names already absolute), or nothing."""
+"""Resolves a path of names to a parameter, to another expression with absolute names, or to None."""
 
 
 def parse(text: str, enums: Callable[[str], int | None]) -> ast.expr | None:
-    """The expression; None where it is none of ours. `enums`: the number of a word such as mode::on."""
+    """Parse a text; None if it is no expression. `enums`: the number of a label such as mode::on."""
     if len(text) > MAX_TEXT:
         return None
 
@@ -88,7 +92,7 @@ def parse(text: str, enums: Callable[[str], int | None]) -> ast.expr | None:
 
 
 def path_of(node: ast.expr) -> tuple[str, ...] | None:
-    """The names of a.b.c."""
+    """The names of an expression a.b.c; None for others."""
     if isinstance(node, ast.Name):
         return (node.id,)
     if isinstance(node, ast.Attribute):
@@ -98,7 +102,7 @@ def path_of(node: ast.expr) -> tuple[str, ...] | None:
 
 
 def renamed(node: ast.expr, rename: Callable[[tuple[str, ...]], tuple[str, ...]]) -> ast.expr:
-    """The expression with other paths in the place of its names."""
+    """The expression with its paths of names replaced by `rename`."""
 
     class Renaming(ast.NodeTransformer):
         def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -114,7 +118,7 @@ Functions = Mapping[str, tuple[tuple[str, ...], ast.expr]]
 
 
 def expanded(node: ast.expr, functions: Functions, depth: int = 0) -> ast.expr:
-    """The expression with the bodies of functions in the place of their calls. Raises RecursionError for a circle."""
+    """The expression with calls replaced by the bodies of functions. Raises RecursionError for a circle."""
     if depth > MAX_CALLS:
         raise RecursionError
 
@@ -147,14 +151,14 @@ def _named(path: tuple[str, ...]) -> ast.expr:
 
 
 class Reader:
-    """Reads expressions in one place. `floors`: a whole number divided by a whole one is rounded down."""
+    """Converts expressions. `resolve`: looks up names; `floors`: a quotient of integers is rounded down."""
 
     def __init__(self, resolve: Resolve, *, floors: bool = True) -> None:
         self.resolve = resolve
         self.floors = floors
 
     def condition(self, node: ast.expr) -> Condition | None:
-        """A truth value of the packet as a condition on raw values."""
+        """The condition on raw values of a boolean expression; None if there is none."""
         if isinstance(node, ast.BoolOp):
             parts = [self.condition(each) for each in node.values]
             known = [part for part in parts if part is not None]
@@ -191,7 +195,7 @@ class Reader:
         return None
 
     def _enumerated(self, node: ast.expr) -> Condition | None:
-        """By trying all values of the only parameter, where they are few."""
+        """The condition found by evaluating all values of the only parameter, if they are few; else None."""
         known = self.only(node)
         if known is None or not known.is_small:
             return None
@@ -206,13 +210,13 @@ class Reader:
         return AnyOf(tuple(_between(own, low, high) for low, high in spans))
 
     def parameter(self, node: ast.expr) -> Known | None:
-        """The parameter that a name stands for."""
+        """The parameter that a name refers to; None for other expressions."""
         path = path_of(node)
         found = self.resolve(path) if path is not None else None
         return found if isinstance(found, Known) else self.parameter(found) if found is not None else None
 
     def parameters(self, node: ast.expr) -> Iterator[Known | None]:
-        """All that it refers to; None for what is no parameter."""
+        """The parameters of an expression; None for each name that is no parameter."""
         path = path_of(node)
         if path is not None:
             found = self.resolve(path)
@@ -226,12 +230,12 @@ class Reader:
                 yield from self.parameters(child)
 
     def only(self, node: ast.expr) -> Known | None:
-        """The one parameter that it refers to, once or more."""
+        """The only parameter of an expression; None if it has several or none."""
         found = set(self.parameters(node))
         return found.pop() if len(found) == 1 else None
 
     def value(self, node: ast.expr, this: int) -> float:  # noqa: PLR0911 - a case for each kind of node
-        """Its value where the only parameter is `this`. Raises TypeError for what is not known."""
+        """The value of an expression if its only parameter is `this`. Raises TypeError for unsupported nodes."""
         path = path_of(node)
         if path is not None:
             found = self.resolve(path)
@@ -248,7 +252,7 @@ class Reader:
             return ARITHMETIC[type(node.op)][1](left, right)
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
             word = COMPARISONS[type(node.ops[0])]
-            return COMPARE[word](self.value(node.left, this), self.value(node.comparators[0], this))
+            return bool(OPERATORS[word](self.value(node.left, this), self.value(node.comparators[0], this)))
         if isinstance(node, ast.BoolOp):
             parts = [bool(self.value(each, this)) for each in node.values]
             return all(parts) if isinstance(node.op, ast.And) else any(parts)
@@ -258,7 +262,7 @@ class Reader:
         raise TypeError(node)
 
     def linear(self, node: ast.expr) -> tuple[Known | None, float, float] | None:
-        """(parameter, slope, intercept) of an expression that is a straight line."""
+        """(parameter, slope, intercept) of a linear expression; None for others."""
         literal = constant(node)
         if literal is not None:
             return None, 0.0, float(literal)
@@ -274,7 +278,7 @@ class Reader:
         return _combined(node.op, left, right) if left is not None and right is not None else None
 
     def formula(self, node: ast.expr) -> Formula | None:
-        """A calibration of the only parameter, in postfix notation."""
+        """The formula of the only parameter, in postfix notation; None if it cannot be carried."""
         try:
             tokens = list(self._tokens(node))
         except TypeError:
@@ -310,7 +314,7 @@ class Reader:
             raise TypeError(node)
 
     def _is_whole(self, node: ast.expr) -> bool:
-        """Whether nothing in it is a real number."""
+        """Whether all numbers and parameters of an expression are integers."""
         for each in ast.walk(node):
             if isinstance(each, ast.Constant) and isinstance(each.value, float):
                 return False
@@ -318,7 +322,7 @@ class Reader:
 
 
 def constant(node: ast.expr) -> int | float | None:
-    """A number that stands there."""
+    """The value of a numeric literal; None for others."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return int(node.value) if isinstance(node.value, bool) else node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -350,17 +354,10 @@ def _combined(how: ast.operator, left: Line, right: Line) -> Line | None:
 
 
 def _spans(values: list[int]) -> Iterator[tuple[int, int]]:
-    """Whole numbers in order, as (first, last) of those that follow each other."""
-    start: int | None = None
-    last = 0
-    for value in values:
-        if start is not None and value != last + 1:
-            yield start, last
-            start = None
-        start = value if start is None else start
-        last = value
-    if start is not None:
-        yield start, last
+    """Sorted integers as (first, last) of runs of consecutive ones."""
+    for _, run in groupby(enumerate(values), key=lambda pair: pair[1] - pair[0]):
+        found = [value for _, value in run]
+        yield found[0], found[-1]
 
 
 def _between(own: Reference, low: int, high: int) -> Condition:

@@ -1,9 +1,10 @@
-"""The formats that definitions come in: how each is known, and who reads it."""
+"""Formats of definitions: detection, readers and writers."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,14 @@ WRITERS: Mapping[str, Callable[[Dictionary, Losses], bytes]] = {"xtce": write_xt
 OURS = ("xtce", "csv")
 HEAD_BYTES = 1 << 16
 TABLES = frozenset({".dat", ".tab", ".asc", ".txt"})
-"""What the names of SCOS-2000 tables end with."""
+"""Suffixes of the names of SCOS-2000 tables."""
 COSMOS = re.compile(rb"^\s*(?:SELECT_)?(?:TELEMETRY|COMMAND)\s", re.MULTILINE)
 AIT = re.compile(rb"^\s*-\s*!Packet\b", re.MULTILINE)
 KAITAI = re.compile(rb"^meta:\s*$[\s\S]*^seq:", re.MULTILINE)
 
 
 def detect(path: Path) -> str:
-    """The format of a file, by its content first, then by its name. Raises ConfigError where it is none of them."""
+    """The format of a file or folder, by content and name. Raises ConfigError if it is unknown."""
     if path.is_dir():
         return _detect_folder(path)
     known = _format_of(path, read_limited(path, MAX_FILE_BYTES)[:HEAD_BYTES])
@@ -70,17 +71,17 @@ def _detect_folder(path: Path) -> str:
         return "csv"
     if any(path.rglob("*.xml")):
         return "xtce"
-    files = [each for each in sorted(path.rglob("*")) if each.is_file()]
-    for each in files:
-        try:
+    for each in _files(path):
+        with suppress(ConfigError):
             return detect(each)
-        except ConfigError:
-            continue
     raise ConfigError([Problem("no file in it is of a format that is known", str(path))])
 
 
 def read_definition(paths: Sequence[Path], source_format: str = "", options: Any = None) -> Converted:
-    """Files of one format as the neutral definition. Raises ConfigError."""
+    """Read files of one format. Raises ConfigError with all problems of the files.
+
+    `source_format`: by default detected; `options`: of XTCE (`ReaderOptions`).
+    """
     kinds = {source_format} if source_format else {detect(path) for path in paths}
     if len(kinds) > 1:
         raise ConfigError(f"the files are of several formats ({', '.join(sorted(kinds))}): convert each by itself")
@@ -104,14 +105,14 @@ def _load(paths: Sequence[Path], kind: str, options: ReaderOptions) -> Dictionar
 
 
 def write_definition(converted: Converted, target_format: str, file: str) -> tuple[bytes, tuple[Any, ...]]:
-    """The document, and all that is lost on the way."""
+    """The document in the target format, and all losses."""
     losses = Losses(file)
     document = WRITERS[target_format](converted.dictionary, losses)
     return document, (*converted.losses, *losses)
 
 
 def check_document(document: bytes, target_format: str) -> None:
-    """Raise RunError where our own loader would refuse what has been made."""
+    """Raise RunError if our loader would refuse the document."""
     if target_format == "csv" and document.count(b"\n") < 2:
         raise RunError("nothing of it can be described by a table")
     try:

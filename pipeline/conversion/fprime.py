@@ -1,7 +1,7 @@
-"""F Prime dictionaries (JSON, as fpp-to-dict writes them) into the neutral definition.
+"""Read dictionaries of F Prime (JSON, as fpp-to-dict writes them).
 
 In: one dictionary of a deployment. Out: a container for each telemetry channel, telemetry packet and event, in space
-packets with the APIDs that F Prime has for them by default. What is of the uplink, and formats of text, are lost.
+packets with the default APIDs of F Prime. Commands, parameters and text formats are not carried.
 Source: the F Prime dictionary specification, Svc/ComCfg, Svc/TlmPacketizer and Fw/Time of F Prime 4.
 """
 
@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..dictionary.model.conditions import AllOf, Comparison, Reference
+from ..dictionary.model.conditions import AllOf
 from ..dictionary.model.definitions import Container, Dictionary, Location, Parameter, ParameterEntry, Placement
 from ..dictionary.model.encodings import NumberEncoding, StringEncoding, Tagged
 from ..dictionary.model.parameter_types import (
@@ -31,11 +31,10 @@ from ..dictionary.model.parameter_types import (
 from ..model.errors import ConfigError, Problem
 from .losses import Converted, Losses, Source
 from .names import clean
-from .places import fixed_bits
+from .places import HEADER_BITS, PRIMARY_HEADER, equal, fixed_bits
 
 INTEGER = re.compile(r"([UI])(8|16|32|64)")
 FLOAT = re.compile(r"F(32|64)")
-HEADER = {"VERSION": 3, "TYPE": 1, "SECONDARY_HEADER": 1, "APID": 11, "FLAGS": 2, "SEQUENCE": 14, "LENGTH": 16}
 TIME = {"TIME_CONTEXT": 8, "TIME_SECONDS": 32, "TIME_MICROSECONDS": 32}
 DEFAULT_BITS = {
     "FwPacketDescriptorType": 16,
@@ -51,9 +50,8 @@ KINDS = {
     "FPrimeEvent": (2, "FwEventIdType", "EVENT_ID"),
     "FPrimeTelemetryPacket": (4, "FwTlmPacketizeIdType", "PACKET_ID"),
 }
-"""By container: the APID, the type of the number behind the descriptor, and what that is called."""
+"""By container: APID, type of the number behind the descriptor, and name of that number."""
 LEVELS = {"yellow": 2, "orange": 3, "red": 4}
-BOOLEAN_TRUE = 0xFF
 LOST = {
     "commands": "commands are not converted",
     "parameters": "parameters are set by commands, and not converted",
@@ -64,7 +62,7 @@ MAX_DEPTH = 30
 
 
 def read_fprime(sources: Sequence[Source]) -> Converted:
-    """The definition. Raises ConfigError where a file is no dictionary of F Prime."""
+    """Read a definition. Raises ConfigError if the file is no dictionary of F Prime."""
     if len(sources) != 1:
         raise ConfigError("convert one F Prime dictionary at a time")
     (source,) = sources
@@ -83,7 +81,7 @@ def read_fprime(sources: Sequence[Source]) -> Converted:
 
 
 def _lines(document: bytes) -> dict[str, int]:
-    """The first line where each text in quotes stands: JSON itself tells no lines."""
+    """The first line of each quoted text, since the JSON parser gives no lines."""
     found: dict[str, int] = {}
     for number, line in enumerate(document.decode("utf-8", "replace").splitlines(), 1):
         for text in re.findall(r'"((?:[^"\\]|\\.)*)"', line):
@@ -128,19 +126,19 @@ class _Reader:
         kind = self.type_of({"name": name}, name)
         return kind.encoding.size_bits if isinstance(kind, NumberType) else default
 
-    # what is before all values
+    # headers
 
     def _bases(self) -> None:
-        for name, bits in HEADER.items():
+        for name, bits in PRIMARY_HEADER.items():
             self._number(name, bits)
         descriptor = self._number("DESCRIPTOR", self.bits["FwPacketDescriptorType"])
         times = [self._number("TIME_BASE", self.bits["FwTimeBaseStoreType"])]
         times += [self._number(name, bits) for name, bits in TIME.items()]
-        self.containers[ROOT] = Container(ROOT, tuple(map(ParameterEntry, HEADER)), abstract=True)
+        self.containers[ROOT] = Container(ROOT, tuple(map(ParameterEntry, PRIMARY_HEADER)), abstract=True)
         for name, (apid, kind, word) in KINDS.items():
             number = self._number(word, self.bits[kind])
             entries = tuple(map(ParameterEntry, (descriptor, number, *times)))
-            criteria = AllOf((_equal("VERSION", 0), _equal("APID", apid)))
+            criteria = AllOf((equal("VERSION", 0), equal("APID", apid)))
             self.containers[name] = Container(name, entries, abstract=True, base=ROOT, criteria=criteria)
 
     def _number(self, name: str, bits: int) -> str:
@@ -149,13 +147,13 @@ class _Reader:
 
     def _header_bits(self, base: str) -> int:
         number = self.bits[KINDS[base][1]]
-        before = sum(HEADER.values()) + self.bits["FwPacketDescriptorType"]
+        before = HEADER_BITS + self.bits["FwPacketDescriptorType"]
         return before + number + self.bits["FwTimeBaseStoreType"] + sum(TIME.values())
 
-    # what is sent
+    # channels, packets and events
 
     def _key(self, name: str) -> str:
-        """The last part of a qualified name where no other has it."""
+        """The last part of a qualified name if it is unique, else the whole name."""
         end = name.rpartition(".")[2]
         return end if self.ends[end] == 1 and end not in self.parameters else name
 
@@ -182,7 +180,7 @@ class _Reader:
 
     def _container(self, name: str, base: str, number: int, entries: Sequence[ParameterEntry]) -> None:
         key = self._key_of_container(name)
-        criteria = _equal(KINDS[base][2], number)
+        criteria = equal(KINDS[base][2], number)
         path = f"/FPrime/{key.replace('.', '/')}"
         line = self.lines.get(name, 0)
         self.containers[key] = Container(key, tuple(entries), base=base, criteria=criteria, line=line, path=path)
@@ -196,7 +194,7 @@ class _Reader:
             yield from each.get("members", [])
 
     def _packet(self, packet: Mapping[str, Any], keys: Mapping[str, str]) -> None:
-        """Each channel has its largest size, whatever it takes: all places are fixed."""
+        """Add a packet, in which each channel takes its largest size, so that all positions are fixed."""
         at = self._header_bits("FPrimeTelemetryPacket")
         entries: list[ParameterEntry] = []
         behind = at
@@ -227,7 +225,7 @@ class _Reader:
     # types
 
     def type_of(self, spec: Mapping[str, Any], where: str, depth: int = 0) -> ParameterType:
-        """Raises KeyError for a type that the dictionary does not define."""
+        """The type of a specification. Raises KeyError if the dictionary does not define it."""
         name = str(spec["name"])
         integer, real = INTEGER.fullmatch(name), FLOAT.fullmatch(name)
         if integer is not None:
@@ -274,12 +272,8 @@ class _Reader:
         return Limits(alarm=Alarm(tuple(bands))) if bands else None
 
 
-def _equal(key: str, value: int) -> Comparison:
-    return Comparison(Reference(key, calibrated=False), "==", str(value))
-
-
 def _members(key: str, name: str, kind: ParameterType, line: int) -> Iterator[Parameter]:
-    """Parameters for the members of an aggregate, as the reader of XTCE has them."""
+    """Parameters of the members of an aggregate, as the XTCE reader makes them."""
     while isinstance(kind, ArrayType):
         kind = kind.element
     if isinstance(kind, AggregateType):
@@ -289,7 +283,7 @@ def _members(key: str, name: str, kind: ParameterType, line: int) -> Iterator[Pa
 
 
 def _most_bits(kind: ParameterType) -> int:
-    """The largest size of a value: of text its size, and the longest text."""
+    """The largest size of a value in bits; of text that of the size field and the longest text."""
     if isinstance(kind, ArrayType):
         sizes = [size for size in kind.dimensions or () if isinstance(size, int)]
         return sizes[0] * _most_bits(kind.element)

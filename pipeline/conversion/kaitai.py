@@ -1,9 +1,9 @@
-"""Kaitai Struct definitions (.ksy), as SatNOGS has them, into the neutral definition.
+"""Read Kaitai Struct definitions (.ksy), such as those of SatNOGS.
 
-In: one .ksy file. Out: a container for what stands in every packet, and one below it for each case of a switch that
-comes last. A field is called by its path (a_b_c), or by the name that SatNOGS' `:field name: a.b.c` gives it; its path
-is an alias. What no dictionary can say (processing, repetition until something, positions, values of several fields)
-is lost. Source: the user guide of Kaitai Struct 0.10.
+In: one .ksy file. Out: a container for the fields of every packet, and a container that extends it for each case of a
+switch at its end. The name of a field is its path (a_b_c), or that of `:field name: a.b.c` (SatNOGS); its path is an
+alias. Elements without an equivalent (processing, repetition until a condition, positions, values of several fields)
+are not carried. Source: the user guide of Kaitai Struct 0.10.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MAX_UNROLLED = 64
 MAX_DEPTH = 40
 MAX_ENTRIES = 20_000
 UNKNOWN = -1
-"""Of a stream: where it began."""
+"""Begin of a stream that is unknown."""
 KNOWN = frozenset(
     {
         "id", "type", "size", "size-eos", "repeat", "repeat-expr", "repeat-until", "if", "contents", "enum", "encoding",
@@ -45,7 +45,7 @@ KNOWN = frozenset(
 
 
 def read_kaitai(sources: Sequence[Source]) -> Converted:
-    """The definition. Raises ConfigError where a file is no .ksy."""
+    """Read a definition. Raises ConfigError if the file is no .ksy."""
     if len(sources) != 1:
         raise ConfigError("convert one .ksy file at a time")
     (source,) = sources
@@ -61,7 +61,7 @@ def read_kaitai(sources: Sequence[Source]) -> Converted:
 
 
 class _Maker(FieldMaker):
-    """Containers of the file: nested types, switches, and what stands last."""
+    """Makes the containers of a file: nested types and switches."""
 
     def dictionary(self, file: str) -> Dictionary:
         meta = self.spec.get("meta") or Mapping()
@@ -78,10 +78,10 @@ class _Maker(FieldMaker):
     def container(
         self, name: str, base: str | None, criteria: Condition | None, scope: Scope, cursor: Cursor
     ) -> None:
-        """A container of a type that stands last, and those of its cases below it."""
+        """Make a container of a type at the end of packets, and containers of its cases that extend it."""
         cursor.name = name
         self.containers[name] = Container(name, (), base=base, criteria=criteria, line=scope.spec.line)
-        with suppress(StopError):  # what is behind has been listed
+        with suppress(StopError):  # the fields after it have been listed
             self.sequence(scope, cursor, last=True)
         own = self.containers[name]
         self.containers[name] = replace(own, entries=tuple(cursor.entries))
@@ -120,7 +120,7 @@ class _Maker(FieldMaker):
             self.plain(spec, scope, cursor, condition)
 
     def _inside(self, spec: Mapping, name: str, scope: Scope) -> Scope | None:
-        """The use of a type; `name`: with its arguments."""
+        """The scope of a use of a type; None if it is not defined. `name`: with its arguments."""
         kind = scope.type_named(_type_name(name))
         if kind is None:
             return None
@@ -133,7 +133,7 @@ class _Maker(FieldMaker):
     def _nested(
         self, spec: Mapping, name: str, scope: Scope, cursor: Cursor, condition: Condition | None, *, last: bool
     ) -> None:
-        """The fields of another type: in place, or in a container of their own where a condition or size says so."""
+        """Add the fields of another type, in place, or as a container if they have a condition or size."""
         size = self.size_of(spec, scope, cursor)
         inside = self._inside(spec, name, scope)
         assert inside is not None
@@ -159,7 +159,7 @@ class _Maker(FieldMaker):
         self, own: Cursor, cursor: Cursor, inside: Scope, condition: Condition | None, size: Size | None,
         repetition: Repetition | None = None,
     ) -> Iterator[None]:  # fmt: skip
-        """Fields put into `own` stand at `cursor`: directly where their size is fixed, else as a container."""
+        """Add the fields put into `own` at `cursor`: directly if their size is fixed, else as a container."""
         stopped = None
         try:
             yield
@@ -185,7 +185,7 @@ class _Maker(FieldMaker):
             raise stopped
 
     def _many(self, spec: Mapping, inside: Scope, scope: Scope, cursor: Cursor, size: Size | None) -> None:
-        """A structure that is repeated: few times have fields of their own, many times a column for each field."""
+        """Add a repeated structure: few repetitions with fields of their own, many as arrays of each field."""
         count = self.number_of(spec.get("repeat-expr"), scope) if spec["repeat"] == "expr" else None
         if count is None or (isinstance(count, int) and count < 0):
             text = f"a structure repeated {spec['repeat']} {spec.get('repeat-expr', '')} is not carried"
@@ -202,7 +202,7 @@ class _Maker(FieldMaker):
         self.forget(inside.path)
 
     def _time(self, inside: Scope, cursor: Cursor, size: Size | None) -> None:
-        """One time of a structure that is repeated."""
+        """Add one repetition of a structure."""
         if size is None:
             self.sequence(inside, cursor, last=False)
             return
@@ -236,7 +236,7 @@ class _Maker(FieldMaker):
             self._inline(spec, kind, scope, own)
 
     def _below(self, spec: Mapping, kind: Mapping, scope: Scope, cursor: Cursor, size: Size | None) -> None:
-        """A switch that stands last: each case is a container that extends what is before it."""
+        """Add a switch at the end: each case is a container that extends the present one."""
         base = cursor.name
         stream = _stream(size, cursor) or _part(cursor, self.rest(cursor))
         if stream is not None:
@@ -253,7 +253,7 @@ class _Maker(FieldMaker):
             self.names, self.system = around
 
     def _inline(self, spec: Mapping, kind: Mapping, scope: Scope, cursor: Cursor) -> None:
-        """A switch with fields behind it: each case is there under its condition."""
+        """Add a switch with fields after it: each case is a container with a condition."""
         cursor.align()
         stream = _part(cursor, self.rest(cursor))
         others: list[Condition] = []
@@ -269,7 +269,7 @@ class _Maker(FieldMaker):
             cursor.entries.append(ContainerEntry(key, Placement(None, None, where, line)))
 
     def _cases(self, kind: Mapping, scope: Scope, name: str) -> Iterator[tuple[Condition | None, str, int]]:
-        """(condition, type, line) of each type of the cases; the default last, without a condition."""
+        """Yield (condition, type, line) of each case; the default last, without a condition."""
         cases: Mapping = kind["cases"]
         on = self.parsed(kind.get("switch-on"), scope)
         default: list[tuple[Condition | None, str, int]] = []
@@ -299,7 +299,7 @@ def _type_name(word: str) -> str:
 
 
 def _only(spec: Mapping, case: str, scope: Scope, line: int) -> Scope:
-    """A case that is no type of the file: the field with that case as its type."""
+    """The scope of a case that is no type of the file: the field with that built-in type."""
     field = Mapping()
     field.update({word: value for word, value in spec.items() if word != "if"})
     field["type"], field.line, field.lines = case, spec.line, dict(spec.lines)
@@ -309,14 +309,14 @@ def _only(spec: Mapping, case: str, scope: Scope, line: int) -> Scope:
 
 
 def _stream(size: Size | None, cursor: Cursor) -> Stream | None:
-    """The stream that begins here; None: that around goes on."""
+    """The stream that begins at the cursor; None: the present one continues."""
     if size is None or isinstance(size, Remainder):
         return None
     return Stream(size, len(cursor.entries), cursor.gap)
 
 
 def _part(cursor: Cursor, size: Size | None) -> Stream | None:
-    """The stream of fields that are put into a cursor of their own."""
+    """The stream of fields with a cursor of their own."""
     if size is not None and not isinstance(size, Remainder):
         return Stream(size, 0, 0)
     return Stream(0, UNKNOWN, 0) if cursor.stream is not None and size is None else None
@@ -327,7 +327,7 @@ def _own_size(size: Size | None) -> Size | None:
 
 
 def _append(own: Cursor, cursor: Cursor) -> None:
-    """Put the entries of one cursor behind those of another."""
+    """Append the entries of one cursor to those of another."""
     if own.entries:
         first = own.entries[0]
         location = first.place.location

@@ -1,7 +1,7 @@
-"""The plain fields of a Kaitai Struct definition as parameters and entries: sizes, conditions, repetition, values.
+"""Convert the plain fields of a Kaitai Struct definition to parameters and entries.
 
-What refers to other fields (`size`, `if`, `repeat-expr`, `instances`) becomes references to the parameters that they
-became, where one linear expression of one field says it; all else is lost, and listed.
+Expressions of other fields (`size`, `if`, `repeat-expr`, `instances`) become references to their parameters if they are
+linear in one field; others are not carried, and listed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from ..dictionary.model.definitions import (
     Placement,
     Repetition,
 )
-from ..dictionary.model.encodings import NumberEncoding
 from ..dictionary.model.parameter_types import ArrayType, BinaryType, EnumeratedType, NumberType, ParameterType
 from . import expressions
 from .expressions import Known
@@ -41,7 +40,7 @@ Path = tuple[str, ...]
 
 
 class FieldMaker:
-    """Parameters and containers as they are made; `by_path`: what became of the field of each path."""
+    """Makes parameters and containers; `by_path`: the parameter of the field of each path."""
 
     def __init__(self, spec: Mapping, losses: Losses) -> None:
         self.spec = spec
@@ -51,10 +50,10 @@ class FieldMaker:
         self.containers: dict[str, Container] = {}
         self.by_path: dict[Path, Known] = {}
         self.instances: dict[Path, ast.expr] = {}
-        """Values of expressions, whose names are paths from the root."""
+        """Expressions of instances, with names as paths from the root."""
         self.names = Names()
         self.system = ""
-        """Before the keys of parameters of one case only: another case may have the same names."""
+        """Prefix of the keys of parameters of one case: other cases may have the same names."""
         self.container_names = Names()
         self.n_entries = 0
         fields = NAMED.findall(str(spec.get("doc", "")))
@@ -90,17 +89,7 @@ class FieldMaker:
         self.put(ParameterEntry(key), cursor, fixed_bits(whole), condition, bits_of(kind))
         if isinstance(whole, ArrayType | BinaryType):
             return
-        self._know(spec, scope, key, kind)
-
-    def _know(self, spec: Mapping, scope: Scope, key: str, kind: ParameterType) -> None:
-        encoding = getattr(kind, "encoding", None)
-        path = (*scope.path, str(spec.get("id", "")))
-        if isinstance(encoding, NumberEncoding) and not encoding.is_float:
-            half = 1 << (encoding.size_bits - 1)
-            signed = encoding.form != "unsigned"
-            self.by_path[path] = Known(key, -half if signed else 0, half - 1 if signed else 2 * half - 1)
-        else:
-            self.by_path[path] = Known(key)
+        self.by_path[*scope.path, str(spec.get("id", ""))] = Known.of(key, kind)
 
     def parameter(self, spec: Mapping, scope: Scope, kind: ParameterType) -> str:
         path = (*scope.path, str(spec.get("id", f"unnamed_{self.n_entries}")))
@@ -115,7 +104,7 @@ class FieldMaker:
         self, entry: ParameterEntry | FixedEntry | ContainerEntry, cursor: Cursor, size: int | None,
         condition: Condition | None, bits: int, repetition: Repetition | None = None,
     ) -> None:  # fmt: skip
-        """The entry behind the last one; a field of whole bytes begins with a byte."""
+        """Append an entry; a field of whole bytes is aligned. `bits`: size of a bit field, else 0."""
         if not bits:
             cursor.align()
         location = Location(cursor.gap) if cursor.gap else None
@@ -126,7 +115,7 @@ class FieldMaker:
         cursor.bits = (cursor.bits + (size or 0)) % 8 if bits else 0
 
     def _repeated(self, spec: Mapping, scope: Scope, kind: ParameterType, cursor: Cursor) -> ParameterType | None:
-        """The type, or an array of it."""
+        """The type, or an array of it if it is repeated; None, and a loss, if that is not carried."""
         how = spec.get("repeat")
         if how is None:
             return kind
@@ -143,7 +132,7 @@ class FieldMaker:
         return ArrayType("", kind, (count,))
 
     def rest(self, cursor: Cursor) -> Size | None:
-        """Bits to the end of the stream that the fields stand in; None where that is not known."""
+        """Bits to the end of the stream of the fields; None if unknown."""
         stream = cursor.stream
         if stream is None:
             return Remainder()
@@ -153,7 +142,7 @@ class FieldMaker:
         return _less(stream.size, taken + cursor.gap + -cursor.bits % 8)
 
     def extent(self, entries: Sequence[Entry], gap: int) -> int | None:
-        """Bits from the first entry's start to the last one's end, where all is fixed."""
+        """Bits from the start of the first entry to the end of the last one; None if they vary."""
         total = -gap
         for entry in entries:
             if isinstance(entry, ParameterEntry):
@@ -167,7 +156,7 @@ class FieldMaker:
         return total
 
     def size_of(self, spec: Mapping, scope: Scope, cursor: Cursor) -> Size | None:
-        """Bits of `size`, or all the rest; None where the field does not say."""
+        """Size of a field in bits by `size` or `size-eos`; None without. Raises StopError if it is not carried."""
         if spec.get("size-eos"):
             rest = self.rest(cursor)
             if rest is None:
@@ -211,7 +200,7 @@ class FieldMaker:
         return expressions.Reader(lambda path: self._resolve(path, scope))
 
     def _from_root(self, path: Path, scope: Scope) -> Path:
-        """The path from the root of what is written in `scope`."""
+        """The absolute path of a path in `scope`."""
         here, rest = scope, list(path)
         while rest and rest[0] in {"_root", "_parent"}:
             if rest.pop(0) == "_parent":
@@ -228,7 +217,7 @@ class FieldMaker:
         return self.by_path.get(whole) or self.instances.get(whole)
 
     def instances_of(self, scope: Scope) -> None:
-        """Values that others refer to."""
+        """Note the instances of a type, to which expressions refer."""
         for name, spec in (scope.spec.get("instances") or {}).items():
             if isinstance(spec, Mapping) and "value" in spec:
                 parsed = self.parsed(spec["value"], scope)
@@ -238,7 +227,7 @@ class FieldMaker:
                     )
 
     def pass_in(self, inside: Scope, word: str) -> None:
-        """The arguments of a type as values of its parameters."""
+        """Note the arguments of a type as the values of its parameters."""
         parsed = self.parsed(word.replace("::", "_"), inside) if "(" in word else None
         parameters = inside.spec.get("params") or []
         if isinstance(parsed, ast.Call) and inside.parent is not None and len(parsed.args) == len(parameters):
@@ -249,13 +238,13 @@ class FieldMaker:
                 )
 
     def forget(self, path: Path) -> None:
-        """Nothing outside of a structure that is repeated can refer to one of its fields."""
+        """Forget the fields of a repeated structure, to which fields outside cannot refer."""
         for known in (self.by_path, self.instances):
             for each in [each for each in known if each[: len(path)] == path]:
                 del known[each]
 
     def values(self, scope: Scope, cursor: Cursor) -> None:
-        """Instances that are a calibration of one field stand over it once more; all others are lost."""
+        """Add instances that are a calibration of one field as parameters over it; others are not carried."""
         instances = scope.spec.get("instances")
         for name, spec in (instances or {}).items():
             where = ".".join((*scope.path, str(name)))
@@ -264,11 +253,8 @@ class FieldMaker:
             known = self.reader(scope).only(parsed) if parsed is not None else None
             formula = self.reader(scope).formula(parsed) if parsed is not None else None
             text = str(spec.get("value", "")) if isinstance(spec, Mapping) else ""
-            own = [
-                entry
-                for entry in cursor.entries
-                if getattr(entry, "parameter", None) == (known.key if known else "")
-            ]
+            key = known.key if known else ""
+            own = [entry for entry in cursor.entries if getattr(entry, "parameter", None) == key]
             if known is None or formula is None or not own or "enum" in spec or "if" in spec:
                 why = (
                     f'"{text}" is no value of one field' if text else "a field at a place of its own is not carried"
@@ -305,7 +291,7 @@ def _less(size: Size, taken: int) -> Size | None:
 
 
 def _divided(size: Size | None, by: int | None) -> Size | None:
-    """How many elements of `by` bits there are in so many bits."""
+    """The number of elements of `by` bits in a size; None if unknown."""
     if isinstance(size, Remainder):
         return size
     if isinstance(size, int) and by:

@@ -1,4 +1,4 @@
-"""Where the fields of a Kaitai Struct definition stand: uses of types, and the place of the next field."""
+"""Scopes of a Kaitai Struct definition: uses of types, and the position of the next field."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .yaml_lines import Mapping
 
 
 class StopError(Exception):
-    """Nothing behind this field has a known place."""
+    """The positions of the fields after this one are unknown."""
 
 
 @dataclass(slots=True)
 class Scope:
-    """One use of a type: where its fields stand among all, and the type's own definitions."""
+    """One use of a type: the path of its fields, and the definition of the type."""
 
     path: tuple[str, ...]
     spec: Mapping
@@ -25,33 +25,28 @@ class Scope:
     order: Order
 
     def type_named(self, name: str) -> Mapping | None:
-        """A type of the file: of this type, of those around it, or of the root."""
-        here: Scope | None = self
-        while here is not None:
-            found: Any = here.spec
-            for part in name.split("::"):
-                found = (found.get("types") or {}).get(part) if isinstance(found, Mapping) else None
-            if isinstance(found, Mapping):
-                return found
-            here = here.parent
-        return None
+        """A type defined in this type, in one around it, or in the root; None if there is none."""
+        return self._named(name.split("::"))
 
     def enum_named(self, name: str) -> Mapping | None:
-        """An enumeration of the file, looked for as a type is."""
+        """An enumeration, searched as a type is; None if there is none."""
         *types, last = name.split("::")
+        return self._named(types, last)
+
+    def _named(self, types: list[str], enum: str = "") -> Mapping | None:
         here: Scope | None = self
+        steps = [("types", part) for part in types] + ([("enums", enum)] if enum else [])
         while here is not None:
-            holder: Any = here.spec
-            for part in types:
-                holder = (holder.get("types") or {}).get(part) if isinstance(holder, Mapping) else None
-            found = (holder.get("enums") or {}).get(last) if isinstance(holder, Mapping) else None
+            found: Any = here.spec
+            for section, part in steps:
+                found = (found.get(section) or {}).get(part) if isinstance(found, Mapping) else None
             if isinstance(found, Mapping):
                 return found
             here = here.parent
         return None
 
     def enum_value(self, word: str) -> int | None:
-        """The number of `enumeration::label`."""
+        """The value of `enumeration::label`; None if it is not defined."""
         name, _, label = word.rpartition("::")
         found = self.enum_named(name)
         if found is None:
@@ -59,18 +54,18 @@ class Scope:
         return next((low for low, _, text in labels_of(found) if text == label), None)
 
     def dotted(self, spec: Mapping) -> str:
-        """The path of a field in words."""
+        """The path of a field as text."""
         return ".".join((*self.path, str(spec.get("id", ""))))
 
     @property
     def depth(self) -> int:
-        """How many types are around it."""
+        """The number of types around it."""
         return 0 if self.parent is None else self.parent.depth + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of its own, of `size` bits. `n_before`, `gap`: entries, and bits to leave out, when it began."""
+    """A stream of `size` bits. `n_before`, `gap`: number of entries, and bits to skip, at its begin."""
 
     size: Size
     n_before: int
@@ -79,8 +74,8 @@ class Stream:
 
 @dataclass(slots=True)
 class Cursor:
-    """Where the next field stands. `bits`: of a byte that bit fields have begun; `gap`: to leave out before it;
-    `stream`: what the fields stand in, None for the whole packet; `is_loose`: bits before are not in every packet.
+    """Position of the next field. `bits`: used of a byte by bit fields; `gap`: bits to skip before it; `stream`: of the
+    fields, None: the packet; `is_loose`: bits before it are not in every packet.
     """
 
     entries: list[Entry]
@@ -91,7 +86,7 @@ class Cursor:
     is_loose: bool = False
 
     def align(self) -> None:
-        """The next field begins with a byte. Raises StopError where nobody knows with which."""
+        """Align the next field to a byte. Raises StopError if the position is unknown."""
         if self.is_loose:
             raise StopError
         self.gap += -self.bits % 8

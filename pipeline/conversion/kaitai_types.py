@@ -40,7 +40,7 @@ CHARSETS = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a type's meta says for its fields."""
+    """Byte order, bit order and charset of the fields of a type."""
 
     little: bool = False
     little_bits: bool = False
@@ -48,7 +48,7 @@ class Order:
 
 
 def order_of(spec: Mapping, around: Order) -> Order:
-    """Of a type; what it does not say is that of the type around it."""
+    """The order of a type, by default that of the type around it."""
     meta = spec.get("meta") or {}
     little = {"le": True, "be": False}.get(str(meta.get("endian")), around.little)
     bits = {"le": True, "be": False}.get(str(meta.get("bit-endian")), around.little_bits)
@@ -64,12 +64,12 @@ def labels_of(enum: Mapping) -> tuple[tuple[int, int, str], ...]:
 
 
 def _word(label: Any) -> str:
-    """YAML takes the words on, off, yes and no for truth values."""
+    """A label as text; YAML reads on, off, yes and no as booleans."""
     return {True: "true", False: "false"}[label] if isinstance(label, bool) else str(label)
 
 
 def bits_of(kind: ParameterType) -> int:
-    """Whether it is a field of bits, which need not begin with a byte: its size; else 0."""
+    """The size of a bit field, which needs no alignment; 0 for other types."""
     encoding = getattr(kind, "encoding", None)
     if isinstance(encoding, NumberEncoding) and kind.name == "bits":
         return encoding.size_bits
@@ -77,7 +77,7 @@ def bits_of(kind: ParameterType) -> int:
 
 
 class Kinds:
-    """Built-in types of fields."""
+    """Makes the built-in types of fields."""
 
     def __init__(self, losses: Losses) -> None:
         self.losses = losses
@@ -85,7 +85,7 @@ class Kinds:
     def of(  # noqa: PLR0911 - a case for each kind of field
         self, spec: Mapping, order: Order, size: Size | None, name: str, labels: tuple[tuple[int, int, str], ...]
     ) -> ParameterType | None:
-        """The type; None, and a loss, where there is none. A field of bits is called "bits"."""
+        """The type of a field; None, and a loss, if it is not carried. Types of bit fields are named "bits"."""
         word = spec.get("type")
         if "process" in spec:
             word = None
@@ -151,7 +151,7 @@ class Kinds:
         return StringType("", StringEncoding(size, charset, terminator))
 
     def _limits(self, spec: Mapping, name: str) -> Limits:
-        """`valid` of a number: a range."""
+        """The limits of a number by `valid`."""
         valid = spec.get("valid")
         if valid is None:
             return Limits()

@@ -1,4 +1,4 @@
-"""What a conversion could not carry: one line for each thing, with its file and line, why, and what became of it."""
+"""Losses: elements that a conversion could not carry, each with file, line and reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..dictionary.model.definitions import Dictionary
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One thing of the source that the result does not have. `kind`: as the source format calls it."""
+    """One element of the source that the result lacks. `kind`: its name in the source format."""
 
     kind: str
     name: str
@@ -26,7 +26,7 @@ class Loss:
 
 @dataclass(slots=True)
 class Losses:
-    """Losses of one file, each once, in the order in which they are found."""
+    """The losses of one file, each once, in the order of `add`."""
 
     file: str = ""
     found: dict[Loss, None] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Losses:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file of a definition: its bytes and its name."""
+    """One file of a definition: its content and its name."""
 
     document: bytes
     file: str
@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """The neutral definition, and what it lacks."""
+    """The dictionary made from a definition, and the losses."""
 
     dictionary: Dictionary
     losses: tuple[Loss, ...] = ()

@@ -1,4 +1,4 @@
-"""Names of parameters and containers: what XTCE allows, and where a key stands among the space systems."""
+"""Names of parameters and containers that XTCE allows, and space systems of keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 FORBIDDEN = re.compile(r"[^\w\-+]")
-"""XTCE forbids . / : [ ] and blanks in names; what else is no letter, digit, - or + is taken out with them."""
+"""XTCE forbids . / : [ ] and blanks in names; other characters that are no letter, digit, - or + are replaced, too."""
 
 
 def clean(name: str) -> str:
@@ -15,18 +15,18 @@ def clean(name: str) -> str:
 
 
 def system_of(key: str, name: str) -> tuple[str, ...]:
-    """The space systems around a parameter: what its key has before its name."""
+    """The space systems of a parameter: the prefix of its key before its name."""
     return tuple(key[: -len(name) - 1].split(".")) if key.endswith(f".{name}") and key != name else ()
 
 
 class Names:
-    """Gives each name once: a second one of the same spelling gets a number."""
+    """Makes names unique: a repeated one gets a number."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken: set[str] = set(taken)
 
     def copy(self) -> Names:
-        """The same names taken, and none that one of the two takes later."""
+        """A copy with the same names taken; later ones are independent."""
         return Names(self._taken)
 
     def take(self, name: str) -> str:

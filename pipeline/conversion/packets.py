@@ -1,7 +1,7 @@
-"""Packets made by a dictionary alone: edges first, then random values, each of a container that its criteria allow.
+"""Make packets from a dictionary: limits first, then random values, that match the criteria of their containers.
 
-In: a dictionary, a seed and a number. Out: space packets, container after container in turn, and the containers of
-which none could be made. Each packet is decoded again; one that is taken for another container is thrown away.
+In: a dictionary, a seed and a number. Out: space packets, of all containers in turn, and the containers with too few
+packets. Each packet is decoded again; one that is decoded as another container is dropped.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from .wanted import Wanted, allowed, asked_of, want
 
 IDLE_APID = 0x7FF
 TRIES = 40
-"""How often more packets are made where some came out as another container."""
+"""Most attempts to replace packets that were decoded as another container."""
 HINTED = 0.5
 MAX_REST = 6
 LEAST_BITS = 56
-"""A space packet has one byte at least behind its header (133.0-B-2 4.1.4.1.1)."""
+"""A space packet has at least one byte after its header (133.0-B-2 4.1.4.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Packets in the order of the file, with what each is; and containers of which there are fewer than asked for."""
+    """Packets in file order, with the container of each; and containers with fewer packets than requested."""
 
     packets: tuple[bytes, ...]
     containers: tuple[str, ...]
     missing: tuple[tuple[str, str], ...]
-    """(container, why)."""
+    """(container, reason)."""
 
 
 def make_packets(dictionary: Dictionary, plan: Plan, n: int, seed: int, *, space_packets: bool = True) -> Made:
-    """So many packets in all, of each container that packets can be in turn. `space_packets`: each has a primary
-    header of CCSDS 133.0-B, whose length is right.
+    """Make `n` packets, of each concrete container in turn. `space_packets`: each has a primary header of CCSDS 133.0-B
+    with the right length.
     """
     names = [node.key for node in plan.walk() if not node.abstract]
     shares = [n // len(names) + (i < n % len(names)) for i in range(len(names))] if names else []
@@ -74,12 +74,12 @@ def make_packets(dictionary: Dictionary, plan: Plan, n: int, seed: int, *, space
 
 
 class _Maker:
-    """Packets of one container."""
+    """Makes packets of one container."""
 
     def __init__(
         self, dictionary: Dictionary, plan: Plan, name: str, dice: random.Random, decoder: Decoder | None
     ) -> None:
-        """`decoder`: one for all containers; None where it would remember values of other packets."""
+        """`decoder`: shared by all containers; None if it would keep values of other packets."""
         self.dictionary = dictionary
         self.decoder = decoder
         self.plan = plan
@@ -91,7 +91,7 @@ class _Maker:
         self.why = "its packets are taken for another container, or for none"
 
     def make(self, n: int, *, space_packets: bool) -> tuple[list[bytes], str]:
-        """So many, or fewer and why."""
+        """Make `n` packets; or fewer, and the reason."""
         if space_packets and not self.is_space_packet:
             return [], "it does not begin with a CCSDS primary header: a file of packets cannot hold it"
         found: list[bytes] = []
@@ -119,7 +119,7 @@ class _Maker:
             return None
 
     def _right(self, tried: list[bytes]) -> list[bytes]:
-        """Those that the decoder takes for what they are, and that a reader of packets does not take for idle."""
+        """The packets that are decoded as this container, and are not idle."""
         fitting = [each for each in tried if not self.is_space_packet or _apid(each) != IDLE_APID]
         if not fitting:
             self.why = f"its packets are idle ones (APID {IDLE_APID})" if tried else self.why
@@ -135,7 +135,7 @@ class _Maker:
 
 
 class _Drawing(Writer):
-    """Writes a packet and chooses each value when it comes to it."""
+    """Writes a packet, and draws each value when it is needed."""
 
     def __init__(self, dictionary: Dictionary, wanted: Wanted, style: str, dice: random.Random) -> None:
         super().__init__(dictionary, {})
@@ -215,7 +215,7 @@ def _apid(octets: bytes) -> int:
 
 
 def batch_of(packets: list[bytes]) -> PacketBatch:
-    """Packets as a batch, as they come from a link."""
+    """Packets as a batch of the link layer."""
     heads = np.array([int.from_bytes(each[:4].ljust(4, b"\0"), "big") for each in packets], np.int64)
     length = np.array([len(each) for each in packets], np.int64)
     n = len(packets)

@@ -1,7 +1,7 @@
-"""Where each parameter of a container stands, as far as the dictionary alone says it.
+"""Positions of the parameters of a container in a packet, as far as the dictionary determines them.
 
-In: a dictionary and a container. Out: its parameters in the order of the packet, each with its place: bits from an
-anchor. The anchor "" is the start of the packet, "end" its end; else it is the key of the entry behind which all moves.
+In: a dictionary and a container. Out: its parameters in packet order, each with its position in bits from an anchor: ""
+is the start of the packet, "end" its end; else the key of an entry of variable size, which the parameter follows.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from ..dictionary.model.conditions import AllOf, Comparison, Condition, Size
+from ..dictionary.model.conditions import AllOf, Comparison, Condition, Reference, Size
 from ..dictionary.model.definitions import (
     Container,
     ContainerEntry,
     Dictionary,
     Entry,
     FixedEntry,
+    Location,
     ParameterEntry,
     Placement,
     bases_of,
@@ -26,14 +27,18 @@ from ..dictionary.model.parameter_types import AggregateType, ArrayType, NumberT
 
 START, END = "", "end"
 Place = tuple[str, int]
-HEADER_BITS = 48
+PRIMARY_HEADER = {
+    "VERSION": 3, "TYPE": 1, "SECONDARY_HEADER": 1, "APID": 11, "FLAGS": 2, "SEQUENCE": 14, "LENGTH": 16,
+}  # fmt: skip
+"""Fields of the primary header of a space packet (133.0-B 4.1.3) with their sizes in bits."""
+HEADER_BITS = sum(PRIMARY_HEADER.values())
 APID = (5, 11)
 LENGTH = (32, 16)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One parameter in a packet. `size_bits`: None where the packet tells; `conditions`: of all around."""
+    """One parameter in a packet. `size_bits`: None if it varies; `conditions`: of it and of all entries around it."""
 
     key: str
     name: str
@@ -45,12 +50,12 @@ class Placed:
 
     @property
     def start(self) -> int | None:
-        """Bits from the start of the packet, where that is fixed."""
+        """Bits from the start of the packet; None if that varies."""
         return self.place[1] if self.place[0] == START else None
 
 
 def placed_in(dictionary: Dictionary, container: Container) -> list[Placed]:
-    """The parameters of a packet of this container, its bases' first."""
+    """The parameters of packets of a container, those of its bases first."""
     walk = _Walk(dictionary)
     for each in reversed(list(bases_of(container, dictionary))):
         walk.container(each)
@@ -58,7 +63,7 @@ def placed_in(dictionary: Dictionary, container: Container) -> list[Placed]:
 
 
 def fixed_bits(kind: ParameterType, dimensions: tuple[Size, ...] | None = None) -> int | None:
-    """Bits of a value, where they are always the same."""
+    """The size of a value in bits; None if it varies."""
     if isinstance(kind, ArrayType):
         sizes = dimensions if dimensions is not None else kind.dimensions or ()
         one = fixed_bits(kind.element)
@@ -77,13 +82,13 @@ def fixed_bits(kind: ParameterType, dimensions: tuple[Size, ...] | None = None) 
 
 
 def criteria_of(dictionary: Dictionary, container: Container) -> list[Condition]:
-    """What a packet of the container must say, its bases' criteria first."""
+    """The criteria of packets of a container, those of its bases first."""
     chain = reversed(list(bases_of(container, dictionary)))
     return [each.criteria for each in chain if each.criteria is not None]
 
 
 def equalities(condition: Condition) -> Iterator[Comparison]:
-    """Comparisons with == that must all hold."""
+    """The comparisons with == that must all hold for a condition to hold."""
     if isinstance(condition, AllOf):
         for part in condition.parts:
             yield from equalities(part)
@@ -92,7 +97,7 @@ def equalities(condition: Condition) -> Iterator[Comparison]:
 
 
 def standing_at(placed: list[Placed], where: tuple[int, int]) -> Placed | None:
-    """The unsigned number that stands at (first bit, bits) of every packet."""
+    """The unsigned integer at (first bit, bits) of every packet; None if there is none."""
     for each in placed:
         plain = isinstance(each.type, NumberType) and each.type.encoding == NumberEncoding(where[1])
         if (each.start, each.size_bits) == where and plain and not each.conditions:
@@ -101,15 +106,23 @@ def standing_at(placed: list[Placed], where: tuple[int, int]) -> Placed | None:
 
 
 def is_space_packet(placed: list[Placed]) -> bool:
-    """Whether a packet begins with a primary header of CCSDS 133.0-B: no field crosses the borders of its six bytes,
-    and its length stands in a number of its own.
+    """Whether a packet begins with a primary header of CCSDS 133.0-B: no field crosses its end, and its length is a
+    parameter.
     """
-    crossing = [
-        each
-        for each in placed
-        if each.start is not None and each.start < HEADER_BITS < each.start + (each.size_bits or 0)
-    ]
-    return standing_at(placed, LENGTH) is not None and not crossing
+    crossing = (
+        each.start < HEADER_BITS < each.start + (each.size_bits or 0) for each in placed if each.start is not None
+    )
+    return standing_at(placed, LENGTH) is not None and not any(crossing)
+
+
+def equal(key: str, value: int | str) -> Comparison:
+    """The condition that the raw value of a parameter is `value`."""
+    return Comparison(Reference(key, calibrated=False), "==", str(value))
+
+
+def at_bit(key: str, bits: int) -> ParameterEntry:
+    """The entry of a parameter at `bits` from the start of the packet."""
+    return ParameterEntry(key, Placement(Location(bits, from_start=True)))
 
 
 class _Walk:
@@ -120,7 +133,7 @@ class _Walk:
         self.n = 0
 
     def container(self, container: Container) -> None:
-        """One of a chain of bases: places from its start are places from the start of the packet."""
+        """Add a container of the chain of bases, whose start is that of the packet."""
         for entry in container.entries:
             self.entry(entry, (START, 0), ())
 
@@ -156,7 +169,7 @@ class _Walk:
             self.at = (self.at[0], self.at[1] + location.bits)
 
     def pass_by(self, entry: Entry, size: int | None, behind: Place) -> None:
-        """To the end of an entry: where that is not fixed, to an anchor of its own."""
+        """Move to the end of an entry; if that varies, to a new anchor."""
         repetition = entry.place.repetition
         if entry.place.location is not None and entry.place.location.from_end:
             self.at = behind

@@ -1,9 +1,9 @@
-"""Telemetry tables of a SCOS-2000 database (MIB) into the neutral definition.
+"""Read the telemetry tables of a SCOS-2000 database (MIB).
 
-In: tables as files of lines with tabs, known by their names (pid.dat, pcf.dat, plf.dat ...). Out: a container for each
-packet, chosen by APID, service type, subtype and the additional identifiers; parameters at the places of plf. Lost are
-packets of variable structure (vpd), synthetic parameters and commands. Source: SCOS-2000 Database Import ICD,
-EGOS-MCS-S2K-ICD-0001 7.0.
+In: tables of lines with tabs, identified by file names (pid.dat, pcf.dat, plf.dat ...). Out: a container for each
+packet, selected by APID, service type, subtype and the additional identifiers; parameters at the positions of plf.
+Packets of variable structure (vpd), synthetic parameters and commands are not carried. Source: SCOS-2000 Database
+Import ICD, EGOS-MCS-S2K-ICD-0001 7.0.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from ..dictionary.model.conditions import AllOf, Comparison, Condition, Reference
+from ..dictionary.model.conditions import AllOf, Condition
 from ..dictionary.model.definitions import (
     Container,
     Dictionary,
@@ -27,7 +27,7 @@ from ..dictionary.model.parameter_types import NumberType
 from ..model.errors import ConfigError, Problem
 from .losses import Converted, Losses, Source
 from .names import Names, clean
-from .places import fixed_bits
+from .places import PRIMARY_HEADER, at_bit, equal, fixed_bits
 from .scos_meaning import Meanings
 from .scos_types import type_of
 
@@ -51,9 +51,8 @@ COLUMNS = {
 }
 """Fields of each table, in order."""
 NEEDED = ("pid", "pcf", "plf")
-HEADER = {"VERSION": 3, "TYPE": 1, "SECONDARY_HEADER": 1, "APID": 11, "FLAGS": 2, "SEQUENCE": 14, "LENGTH": 16}
 PUS = {"SERVICE_TYPE": 56, "SERVICE_SUBTYPE": 64}
-"""Where service type and subtype stand in the data field header of PUS, in bits from the start of the packet."""
+"""Positions of service type and subtype in the PUS data field header, in bits from the start of the packet."""
 ROOT, SERVICES = "CCSDS_PACKET", "PUS_PACKET"
 
 
@@ -69,7 +68,7 @@ class Row:
         return self.cells.get(name, "")
 
     def integer(self, name: str, default: int) -> int:
-        """Raises ValueError where the cell is no whole number."""
+        """The integer in a cell; `default` if it is empty. Raises ValueError if it is no integer."""
         return int(self[name]) if self[name] else default
 
     def lost(self, kind: str, name: str, why: str) -> None:
@@ -80,7 +79,7 @@ Tables = dict[str, list[Row]]
 
 
 def read_scos(sources: Sequence[Source]) -> Converted:
-    """The definition. Raises ConfigError where tables are missing or cells are no numbers."""
+    """Read a definition. Raises ConfigError if tables are missing or cells are no numbers."""
     losses: list[Losses] = []
     tables: Tables = {}
     for source in sources:
@@ -142,16 +141,16 @@ class _Reader:
     # headers
 
     def _bases(self) -> None:
-        for name, bits in HEADER.items():
+        for name, bits in PRIMARY_HEADER.items():
             self._number(name, name, bits)
         for name in PUS:
             self._number(name, name, 8)
         self.names.take(ROOT)
         self.names.take(SERVICES)
-        self.containers[ROOT] = Container(ROOT, tuple(map(ParameterEntry, HEADER)), abstract=True)
-        entries = tuple(_at(name, bits) for name, bits in PUS.items())
+        self.containers[ROOT] = Container(ROOT, tuple(map(ParameterEntry, PRIMARY_HEADER)), abstract=True)
+        entries = tuple(at_bit(name, bits) for name, bits in PUS.items())
         self.containers[SERVICES] = Container(
-            SERVICES, entries, abstract=True, base=ROOT, criteria=_equal("SECONDARY_HEADER", 1)
+            SERVICES, entries, abstract=True, base=ROOT, criteria=equal("SECONDARY_HEADER", 1)
         )
 
     def _number(self, key: str, name: str, bits: int) -> str:
@@ -159,21 +158,18 @@ class _Reader:
         return key
 
     def _group(self, row: Row) -> dict[tuple[str, str, str], str]:
-        """A container of the packets of one type and subtype, that holds their additional identifiers."""
+        """Add a container with the additional identifiers of packets of one type and subtype, by these."""
         where = row["type"], row["stype"], row["apid"]
         entries = []
         name = self.names.take("_".join(("SERVICE", *filter(None, where))))
         for word in ("pi1", "pi2"):
             offset, width = row.integer(f"{word}_off", -1), row.integer(f"{word}_wid", 0)
             if offset >= 0 and width > 0:
-                entries.append(_at(self._number(f"{name}.{word.upper()}", word.upper(), width), offset * 8))
+                entries.append(at_bit(self._number(f"{name}.{word.upper()}", word.upper(), width), offset * 8))
         if not entries:
             return {}
-        criteria: list[Condition] = [
-            _equal("SERVICE_TYPE", int(where[0])),
-            _equal("SERVICE_SUBTYPE", int(where[1])),
-        ]
-        criteria += [_equal("APID", int(where[2]))] if where[2] else []
+        criteria: list[Condition] = [equal(key, int(value)) for key, value in zip(PUS, where[:2], strict=True)]
+        criteria += [equal("APID", int(where[2]))] if where[2] else []
         self.containers[name] = Container(
             name, tuple(entries), abstract=True, base=SERVICES, criteria=AllOf(tuple(criteria)), line=row.line
         )
@@ -193,7 +189,7 @@ class _Reader:
         validity = None
         if row["valid"]:
             if row["valid"] in self.keys:
-                validity = _equal(self.keys[row["valid"]], row.integer("valpar", 1))
+                validity = equal(self.keys[row["valid"]], row.integer("valpar", 1))
             else:
                 row.lost("pcf", name, f"its validity by {row['valid']}, which is not there, is not carried")
         key = self.keys[name]
@@ -213,19 +209,19 @@ class _Reader:
         self.containers[name] = Container(name, tuple(entries), base=base, criteria=AllOf(criteria), line=row.line)
 
     def _identified(self, row: Row, groups: dict[tuple[str, str, str], str]) -> tuple[str, tuple[Condition, ...]]:
-        apid = _equal("APID", row.integer("apid", 0))
+        apid = equal("APID", row.integer("apid", 0))
         if not row.integer("dfhsize", 0):
             return ROOT, (apid,)
         service = row["type"], row["stype"]
         group = groups.get((*service, row["apid"])) or groups.get((*service, ""))
         if group is None:
             types = zip(PUS, service, strict=True)
-            return SERVICES, (apid, *(_equal(name, int(value or 0)) for name, value in types))
+            return SERVICES, (apid, *(equal(name, int(value or 0)) for name, value in types))
         identifiers = [(f"{group}.{word.upper()}", row.integer(word, 0)) for word in ("pi1", "pi2")]
-        return group, (apid, *(_equal(key, value) for key, value in identifiers if key in self.parameters))
+        return group, (apid, *(equal(key, value) for key, value in identifiers if key in self.parameters))
 
     def _placed(self, spid: str) -> list[Row]:
-        """Places in the order of the packet."""
+        """Lines of plf of a packet, in packet order."""
         found = [row for row in self.tables["plf"] if row["spid"] == spid]
         return sorted(found, key=lambda row: (row.integer("offby", 0), row.integer("offbi", 0)))
 
@@ -247,11 +243,3 @@ class _Reader:
         if row.integer("tdocc", 0):
             row.lost("plf", row["name"], "the time between occurrences is not carried")
         yield ParameterEntry(key, Placement(location, repetition, line=row.line))
-
-
-def _equal(key: str, value: int) -> Comparison:
-    return Comparison(Reference(key, calibrated=False), "==", str(value))
-
-
-def _at(key: str, bits: int) -> ParameterEntry:
-    return ParameterEntry(key, Placement(Location(bits, from_start=True)))

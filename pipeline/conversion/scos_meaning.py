@@ -1,4 +1,4 @@
-"""What SCOS-2000 parameters mean: calibrations, texts and limits.
+"""Calibrations, texts and limits of SCOS-2000 parameters.
 
 Curves are in caf and cap, polynomials in mcf, logarithms in lgf, texts in txf and txp, limits in ocf and ocp.
 Source: SCOS-2000 Database Import ICD, EGOS-MCS-S2K-ICD-0001 7.0.
@@ -12,7 +12,7 @@ from math import inf
 from typing import Any
 
 from ..dictionary.model.calibrators import THIS
-from ..dictionary.model.conditions import Comparison, Condition, Reference
+from ..dictionary.model.conditions import Condition
 from ..dictionary.model.encodings import Calibrator, Formula, Polynomial, Spline
 from ..dictionary.model.parameter_types import (
     Alarm,
@@ -23,6 +23,7 @@ from ..dictionary.model.parameter_types import (
     ParameterType,
     Range,
 )
+from .places import equal
 
 SOFT, HARD = 2, 4
 LEVELS = {"S": SOFT, "H": HARD}
@@ -41,7 +42,7 @@ class Meanings:
         return [row for row in self.tables.get(table, ()) if row[column] == value]
 
     def applied(self, row: Any, kind: ParameterType) -> ParameterType:
-        """The type with what the line of pcf and the tables say of it."""
+        """The type with the calibration, texts and limits of a parameter. `row`: its line of pcf."""
         if row["categ"] == "S" and isinstance(kind, NumberType | BooleanType):
             kind = self._labelled(row, kind)
         elif isinstance(kind, NumberType):
@@ -69,14 +70,14 @@ class Meanings:
         for each in sorted(self._of("cur", "pname", row["name"]), key=lambda each: each.integer("pos", 0)):
             found = self._calibrator(each, each["select"])
             if found is not None and each["rlchk"] in self.keys:
-                contexts.append((_equal(self.keys[each["rlchk"]], each["valpar"]), found))
+                contexts.append((equal(self.keys[each["rlchk"]], each["valpar"]), found))
         if default is None and not contexts:
             return kind
         encoding = replace(kind.encoding, calibrator=default or Polynomial((0.0, 1.0)), contexts=tuple(contexts))
         return replace(kind, encoding=encoding, real=True)
 
     def _calibrator(self, row: Any, number: str) -> Calibrator | None:
-        """The calibration of this number: in mcf, lgf or caf."""
+        """The calibration with a number, from mcf, lgf or caf; None, and a loss, if there is none."""
         for each in self._of("mcf", "ident", number):
             return Polynomial(tuple(float(each[name] or 0) for name in POLYNOMIAL))
         for each in self._of("lgf", "ident", number):
@@ -125,12 +126,12 @@ class Meanings:
             right = tuple((label, 0) for label in some)
             alarms[where] = Alarm(labels=right, default=HARD, violations=violations)
         default = alarms.pop(("", ""), None)
-        contexts = tuple((_equal(self.keys[of], value or "1"), alarm) for (of, value), alarm in alarms.items())
+        contexts = tuple((equal(self.keys[of], value or "1"), alarm) for (of, value), alarm in alarms.items())
         return replace(kind, limits=Limits(alarm=default, contexts=contexts))
 
 
 def _range(row: Any) -> Range:
-    """From low to high, both still right."""
+    """The range of a check; both limits are inside."""
     return Range(float(row["lvalu"]) if row["lvalu"] else -inf, float(row["hvalu"]) if row["hvalu"] else inf)
 
 
@@ -145,7 +146,3 @@ def _logarithmic(coefficients: Sequence[float]) -> Iterator[float | str]:
     for coefficient in reversed(coefficients[:-1]):
         yield from (THIS, "ln", "*", coefficient, "+")
     yield "/"
-
-
-def _equal(key: str, value: str) -> Comparison:
-    return Comparison(Reference(key, calibrated=False), "==", value)

@@ -19,7 +19,7 @@ from ..dictionary.model.timecodes import CCSDS_EPOCH_NS
 WIDE_BITS = {13: 24, 14: 32, 15: 48, 16: 64}
 FLOATS = {1: (32, "IEEE754"), 2: (64, "IEEE754"), 3: (32, "MILSTD_1750A"), 4: (48, "MILSTD_1750A")}
 CDS = {1: 0, 2: 2}
-"""By PFC: octets behind those of milliseconds."""
+"""By PFC: octets of sub-milliseconds."""
 
 
 class Cells(Protocol):
@@ -33,7 +33,7 @@ class Cells(Protocol):
 
 
 def type_of(row: Cells, name: str) -> ParameterType | None:
-    """The type; None, and a loss, where it is not carried."""
+    """The type of a parameter by PTC and PFC; None, and a loss, if it is not carried."""
     ptc, pfc = row.integer("ptc", 0), row.integer("pfc", 0)
     little = row["endian"] == "L"
     number = _number(ptc, pfc)

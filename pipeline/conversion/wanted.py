@@ -1,7 +1,7 @@
-"""What the raw values of a packet must be, so that it is of a container and its sizes can be.
+"""Raw values that a packet needs to match the criteria of a container and to have valid sizes.
 
-In: a dictionary and a container. Out: for each parameter a value, or limits on it. Nothing is solved beyond comparisons
-with literals; who makes packets looks at what they became.
+In: a dictionary and a container. Out: for each parameter a value, or limits. Only comparisons with literals are solved;
+the maker of packets checks the result.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ from ..dictionary.model.parameter_types import (
     ParameterType,
     UnencodedType,
 )
+from ..dictionary.run.criteria import OPERATORS
 from .places import Placed, criteria_of, placed_in
 from .xtce_elements import positive
 
 SPAN = 12
-"""A size that a packet tells is so many counts above the least that can be, at most."""
+"""Largest difference of a size field from its least possible value."""
 MAX_SIZE_BITS = 4096
 
 
 @dataclass(slots=True)
 class Wanted:
-    """`fixed`: raw values that must be; `rules`: comparisons that must hold; `ranges`: of values that tell sizes;
-    `hints`: values that conditions anywhere compare with.
+    """`fixed`: required raw values; `rules`: comparisons that must hold; `ranges`: of size fields; `hints`: values in
+    conditions.
     """
 
     fixed: dict[str, int | float] = field(default_factory=dict)
@@ -54,7 +55,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What stays the same for all packets of a container."""
+    """The requirements that all packets of a container share."""
 
     criteria: tuple[Condition, ...]
     ranges: dict[str, tuple[int, int]]
@@ -64,7 +65,7 @@ class Asked:
 
 
 def asked_of(dictionary: Dictionary, container: Container) -> Asked:
-    """What the packets of a container have in common."""
+    """The requirements of the packets of a container."""
     placed = placed_in(dictionary, container)
     ranges: dict[str, tuple[int, int]] = {}
     hints: dict[str, list[int]] = {}
@@ -85,7 +86,7 @@ def asked_of(dictionary: Dictionary, container: Container) -> Asked:
 
 
 def want(asked: Asked, dictionary: Dictionary, dice: random.Random, *, header: int | None) -> Wanted:
-    """What one packet wants. `header`: the first four bytes of a space packet; None: it is none."""
+    """The requirements of one packet. `header`: the first four bytes of a space packet; None: it is none."""
     wanted = Wanted(ranges=asked.ranges, hints=asked.hints)
     for condition in asked.criteria:
         _require(positive(condition), dictionary, wanted, dice)
@@ -100,7 +101,7 @@ def _is_plain(each: Placed) -> bool:
 
 
 def _fill_header(fields: Sequence[Placed], wanted: Wanted, word: int) -> None:
-    """The fields of the header by its word, in which what the criteria ask for goes first."""
+    """Set the fields of the header from a word, except those that the criteria require."""
     spans = {each.key: (32 - (each.start or 0) - (each.size_bits or 0), each.size_bits or 0) for each in fields}
     for key, (shift, bits) in spans.items():
         if key in wanted.fixed:
@@ -113,15 +114,7 @@ def _fill_header(fields: Sequence[Placed], wanted: Wanted, word: int) -> None:
 
 def allowed(value: float, rules: Iterable[tuple[str, float]]) -> bool:
     """Whether a value meets all comparisons."""
-    tests = {
-        "==": lambda a, b: a == b,
-        "!=": lambda a, b: a != b,
-        "<": lambda a, b: a < b,
-        "<=": lambda a, b: a <= b,
-        ">": lambda a, b: a > b,
-        ">=": lambda a, b: a >= b,
-    }
-    return all(tests[operator](value, literal) for operator, literal in rules)
+    return all(OPERATORS[operator](value, literal) for operator, literal in rules)
 
 
 def _require(condition: Condition, dictionary: Dictionary, wanted: Wanted, dice: random.Random) -> None:
@@ -141,7 +134,7 @@ def _require(condition: Condition, dictionary: Dictionary, wanted: Wanted, dice:
 
 
 def literal_of(dictionary: Dictionary, reference: Reference, literal: str) -> int | float | None:
-    """The raw value that a literal of a comparison means; None where that is not known."""
+    """The raw value of a literal in a comparison; None if it is unknown."""
     kind = dictionary.parameters[reference.parameter].type
     if isinstance(kind, EnumeratedType) and reference.calibrated:
         return next((low for low, _, label in kind.labels if label == literal), None)
@@ -158,7 +151,7 @@ def literal_of(dictionary: Dictionary, reference: Reference, literal: str) -> in
 
 
 def _within(size: Dynamic, known: tuple[int, int] | None) -> tuple[int, int]:
-    """Values that give no size below 0 nor one that is very large, and those of other sizes too."""
+    """The range of a size field that gives no negative or very large size, within the range `known` before."""
     edges = sorted((bits - size.intercept) / size.slope for bits in (0, MAX_SIZE_BITS))
     low, high = ceil(edges[0]), floor(edges[1])
     if size.slope > 0:

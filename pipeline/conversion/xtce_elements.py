@@ -1,4 +1,4 @@
-"""Pieces of XTCE that several elements are made of: references, conditions, sizes, calibrators, alarms."""
+"""Write parts of XTCE that several elements share: references, conditions, sizes, calibrators, alarms."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ FALSE = "false"
 
 
 def number_text(value: float) -> str:
-    """A number as short as it can be read back."""
+    """The shortest text of a number that reads back as the same."""
     return str(int(value)) if not isinf(value) and value == int(value) and abs(value) < 1 << 53 else repr(value)
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """Writes the pieces. `paths`: the absolute reference of each parameter, by key."""
+    """Writes parts of elements. `paths`: the absolute reference of each parameter, by key."""
 
     paths: Mapping[str, str]
     lost: Callable[[str], None]
-    """Told what a piece has that XTCE cannot say."""
+    """Called with a text for each loss."""
 
     def refer(self, node: Element, reference: Reference) -> None:
         if reference.parameter not in self.paths:
@@ -55,7 +55,7 @@ class Pieces:
     # conditions
 
     def criteria(self, parent: Element, condition: Condition) -> None:
-        """What MatchCriteriaType holds: the one child of `parent`."""
+        """Add the child of a MatchCriteriaType: Comparison, ComparisonList or BooleanExpression."""
         condition = positive(condition)
         if isinstance(condition, AllOf) and len(condition.parts) == 1:
             condition = condition.parts[0]
@@ -93,7 +93,7 @@ class Pieces:
     # sizes
 
     def size(self, parent: Element, size: Size, *, by: int = 0) -> None:
-        """IntegerValueType: FixedValue, DynamicValue or DiscreteLookupList, `by` added."""
+        """Add the child of an IntegerValueType: FixedValue, DynamicValue or DiscreteLookupList, with `by` added."""
         if isinstance(size, int):
             SubElement(parent, "FixedValue").text = str(size + by)
         elif isinstance(size, Remainder):
@@ -146,7 +146,7 @@ class Pieces:
     # limits
 
     def limits(self, parent: Element, limits: Limits) -> None:
-        """ValidRange, DefaultAlarm and ContextAlarmList."""
+        """Add ValidRange, DefaultAlarm and ContextAlarmList."""
         if limits.valid is not None:
             node = SubElement(parent, "ValidRange")
             _bounds(node, limits.valid)
@@ -198,7 +198,7 @@ def _is_simple(condition: Condition) -> bool:
 
 
 def positive(condition: Condition) -> Condition:
-    """The condition without NoneOf, for which XTCE has no word: every part the other way round."""
+    """The condition without NoneOf, which XTCE does not have: its parts are negated."""
     if isinstance(condition, NoneOf):
         return AllOf(tuple(_opposite(part) for part in condition.parts))
     if isinstance(condition, AllOf | AnyOf):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement
 
-from ..dictionary.model.conditions import Reference, Remainder, Size, Span
+from ..dictionary.model.conditions import Size, Span
 from ..dictionary.model.definitions import MAX_CONTAINER_BITS
 from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
 from ..dictionary.model.parameter_types import (
@@ -27,19 +26,16 @@ from ..dictionary.model.parameter_types import (
 )
 from ..dictionary.xtce.encodings import CHARSETS
 from .names import Names
-from .xtce_elements import FALSE, Pieces, number_text
+from .xtce_elements import Pieces, number_text
 
 CHARSET_NAMES = {"utf-16-be": "UTF-16BE", "utf-32-be": "UTF-32BE"} | {
     codec: name for name, codec in CHARSETS.items() if not name.endswith(("16", "32", "BE"))
 }
-IGNORED = "_yamcs_ignore"
 UNIX = "UNIX"
-Resized = Callable[[Remainder], Size]
-"""What a size to the packet's end is by another parameter; or itself."""
 
 
 class TypeWriter:
-    """Writes types into one ParameterTypeSet. `rest`: gives what `Remainder` is in the packet at hand."""
+    """Writes parameter types into one ParameterTypeSet."""
 
     def __init__(self, parent: Element, pieces: Pieces) -> None:
         self.parent = parent
@@ -48,7 +44,7 @@ class TypeWriter:
         self._written: dict[ParameterType, str] = {}
 
     def name_of(self, kind: ParameterType, name: str) -> str:
-        """The name of the type; it is written where that has not been done."""
+        """The name of a type, which is written at the first call. `name`: of the parameter."""
         if kind not in self._written:
             self._written[kind] = own = self._names.take(f"{name}_Type")
             self._write(kind, own, name)
@@ -119,7 +115,7 @@ class TypeWriter:
                 SubElement(reference, "Epoch").text = UNIX
 
     def _coded_time(self, kind: CodedTimeType, own: str) -> None:
-        """A CCSDS code, as our reader has it: an algorithm of its name, with the implicit P-field as text."""
+        """Write a CCSDS time code as an algorithm of its name, with the implicit P-field as text."""
         absolute = kind.absolute or kind.offset_from is not None
         node = self._node("AbsoluteTimeParameterType" if absolute else "RelativeTimeParameterType", own)
         found = SubElement(SubElement(node, "Encoding"), "BinaryDataEncoding")
@@ -220,9 +216,6 @@ def p_field_of(code: TimeCode) -> bytes:
 
 
 def _fraction(value: Fraction) -> str:
-    """A decimal where it is exact, else a fraction."""
+    """A fraction as text: a decimal number if that is exact, else p/q."""
     real = float(value)
     return number_text(real) if Fraction(real) == value and len(repr(real)) < 40 else str(value)
-
-
-__all__ = ["FALSE", "Reference", "TypeWriter"]

@@ -1,7 +1,7 @@
-"""The neutral definition as an XTCE 1.2 file (CCSDS 660.0-B-2).
+"""Write a dictionary as an XTCE 1.2 file (CCSDS 660.0-B-2).
 
-In: a Dictionary. Out: the document, and what of the dictionary it does not say. Parameters stand in a space system of
-their own where their keys do, so that two packets may each have a TEMPERATURE; references are absolute paths.
+In: a Dictionary. Out: the document, and the losses. Parameters whose keys have a prefix are in a space system of that
+name, so that two packets may each have a TEMPERATURE; references are absolute paths.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ System = tuple[str, ...]
 
 
 def write_xtce(dictionary: Dictionary, losses: Losses) -> bytes:
-    """The document. What it cannot say is added to `losses`."""
+    """The XTCE document. Elements that XTCE cannot express are added to `losses`."""
     return _Writer(dictionary, losses).document()
 
 
 @dataclass(slots=True)
 class _Sets:
-    """Where the definitions of one space system go."""
+    """The elements of one space system that take definitions."""
 
     telemetry: Element
     types: TypeWriter
@@ -129,9 +129,7 @@ class _Writer:
 
     def _container_system(self, container: Container) -> System:
         parts = tuple(part for part in container.path.split("/") if part)
-        return (
-            parts[1:-1] if self.dictionary.name else parts[:-1]
-        )  # files of several systems have no name around them
+        return parts[1:-1] if self.dictionary.name else parts[:-1]  # files of several systems have no common root
 
     def _container_path(self, key: str) -> str:
         container = self.dictionary.containers[key]
@@ -200,7 +198,7 @@ def _own_name(container: Container) -> str:
 
 
 def _members(dictionary: Dictionary) -> set[str]:
-    """Keys of members of aggregates, which are written with their types."""
+    """Keys of members of aggregates, which are part of their types."""
     found: set[str] = set()
     for key, parameter in dictionary.parameters.items():
         kind = parameter.type
@@ -215,7 +213,7 @@ def _members(dictionary: Dictionary) -> set[str]:
 
 
 def _resized(dictionary: Dictionary, losses: Losses) -> dict[str, ParameterType]:
-    """The type of each parameter; one that goes on to the packet's end by the packet's length, where it has one."""
+    """The type of each parameter; sizes up to the end of the packet are expressed by the packet length if possible."""
     types = {key: each.type for key, each in dictionary.parameters.items()}
     open_ended = {key for key, kind in types.items() if _is_open(kind)}
     for container in dictionary.containers.values() if open_ended else ():
@@ -246,11 +244,8 @@ def _closed(each: Placed, length: Placed | None, parameter: Parameter, losses: L
 
         if isinstance(kind, ArrayType):
             unit = _element_bits(kind)
-            return (
-                replace(kind, dimensions=tuple(closed_size(size, unit) for size in kind.dimensions or ()))
-                if unit
-                else kind
-            )
+            sizes = tuple(closed_size(size, unit) for size in kind.dimensions or ()) if unit else kind.dimensions
+            return replace(kind, dimensions=sizes)
         if isinstance(kind, BinaryType) and not isinstance(kind.encoding.size, int):
             return replace(kind, encoding=replace(kind.encoding, size=closed_size(kind.encoding.size, 1)))  # type: ignore[arg-type]
         if isinstance(kind, StringType):

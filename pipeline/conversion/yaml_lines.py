@@ -1,4 +1,4 @@
-"""YAML with the line of each mapping and the tags of its own that a format has."""
+"""Read YAML with the line of each mapping and key, and with custom tags."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class List(list[Any]):
 
 
 class Word(str):  # noqa: SLOT000 - has a tag
-    """A text with a tag of the format's own."""
+    """A text with a custom tag."""
 
     tag = ""
 
 
 def read_yaml(source: Source) -> Any:
-    """The content of the only document. Raises ConfigError where it is no YAML."""
+    """The content of a single document. Raises ConfigError if it is no YAML."""
     try:
         loader = yaml.SafeLoader(source.document)
         node = loader.get_single_node()
