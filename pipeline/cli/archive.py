@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from ..model.errors import ConfigError, RunError
 from .options import (
@@ -38,11 +39,11 @@ def clock(
     mission: MissionName,
     out_file: OutFile,
     kernel: Annotated[
-        Path | None, typer.Option(metavar="FILE.tsc", help="Write a SPICE clock kernel (type 1) too.")
+        Path | None, Option(metavar="FILE.tsc", help="Write a SPICE clock kernel (type 1) too.")
     ] = None,
     spacecraft: Annotated[
         int | None,
-        typer.Option(
+        Option(
             metavar="ID", max=-1, help="NAIF id of the clock in the kernel; by default that of the first channel."
         ),
     ] = None,
@@ -83,7 +84,7 @@ def spice(
     out_folder: OutFolder,
     spacecraft: Annotated[
         int | None,
-        typer.Option(
+        Option(
             metavar="ID",
             min=-9999,
             max=-1,
@@ -113,34 +114,30 @@ def spice(
 
 @commands.command()
 def reprocess(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Recorded passes, here and in folders below.")],
+    folder: Annotated[Path, Argument(metavar="FOLDER", help="Recorded passes, here and in folders below.")],
     mission: MissionName,
     out_folder: OutFolder,
     file_format: FileFormat = "archive",
     pattern: Annotated[
-        str | None,
-        typer.Option(metavar="GLOB", help="Names of recordings; by default *.cadu, *.frames and the like."),
+        str | None, Option(metavar="GLOB", help="Names of recordings; by default *.cadu, *.frames and the like.")
     ] = None,
     stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="In ids and lineage; 'live' for recordings of ingest.")
+        str | None, Option(metavar="NAME", help="In ids and lineage; 'live' for recordings of ingest.")
     ] = None,
     scheduler: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Of a Dask cluster, tcp://host:8786; by default local processes."),
+        Option(metavar="ADDRESS", help="Of a Dask cluster, tcp://host:8786; by default local processes."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=256, help="Local processes; by default one for each core.")
+        int | None, Option(metavar="N", min=1, max=256, help="Local processes; by default one for each core.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Make files that are up to date, too.")] = False,
+    again: Annotated[bool, Option("--again", help="Make files that are up to date, too.")] = False,
     history: Annotated[
         str | None,
-        typer.Option(
-            metavar="DIR", envvar="DOWNLINK_HISTORY", help="Put the rows of all products into a history, too."
-        ),
+        Option(metavar="DIR", envvar="DOWNLINK_HISTORY", help="Put the rows of all products into a history, too."),
     ] = None,
     every: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", min=1, help="Look for new passes at this interval, until Ctrl-C."),
+        float | None, Option(metavar="SECONDS", min=1, help="Look for new passes at this interval, until Ctrl-C.")
     ] = None,
 ) -> None:
     """Make the product files of an archive of passes, a folder for each, and one index of all.

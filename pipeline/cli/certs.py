@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from ..model.printable import printable
 from .start import extra, loading
@@ -15,24 +16,24 @@ commands = typer.Typer()
 
 @commands.command()
 def certs(
-    out: Annotated[Path, typer.Option(metavar="DIR", show_default=False, help="The folder to fill.")],
+    out: Annotated[Path, Option(metavar="DIR", show_default=False, help="The folder to fill.")],
     host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Of the broker; may be repeated. By default localhost.")
+        list[str] | None, Option(metavar="NAME", help="Of the broker; may be repeated. By default localhost.")
     ] = None,
     station_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Of ingest, for stations; may be repeated. By default the broker's."),
+        Option(metavar="NAME", help="Of ingest, for stations; may be repeated. By default the broker's."),
     ] = None,
-    mission: Annotated[str, typer.Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
-    days: Annotated[float, typer.Option(min=0.0, help="Validity.")] = 365.0,
+    mission: Annotated[str, Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
+    days: Annotated[float, Option(min=0.0, help="Validity.")] = 365.0,
     each: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="NAME",
             help="Make a folder for each of these, as in docker-compose.yml; certificates valid for 30 days are kept.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing ones.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace existing ones.")] = False,
 ) -> None:
     """Make certificates, an access list and a broker's configuration for a lab.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from .options import Overwrite, print_err, readable
 from .start import loading
@@ -16,11 +17,10 @@ commands = typer.Typer()
 @commands.command()
 def detect(
     recording: Annotated[
-        Path, typer.Argument(metavar="FILE", show_default=False, help="A recording; - is standard input.")
+        Path, Argument(metavar="FILE", show_default=False, help="A recording; - is standard input.")
     ],
     out_file: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", show_default=False, help="Also write the mission.toml here."),
+        Path | None, Option("--out", metavar="FILE", show_default=False, help="Also write the mission.toml here.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

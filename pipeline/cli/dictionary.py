@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
 from ..model.errors import RunError
 from .options import OutFile, check_exist, print_err, print_out
@@ -25,21 +26,21 @@ commands = typer.Typer()
 commands.add_typer(dictionary, name="dictionary")
 
 Files = Annotated[
-    list[Path], typer.Argument(metavar="FILE", show_default=False, help="Files of one definition, or a folder.")
+    list[Path], Argument(metavar="FILE", show_default=False, help="Files of one definition, or a folder.")
 ]
 Format = Literal["cosmos", "fprime", "ait", "kaitai", "scos", "xtce", "csv"]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")]
+Overwrite = Annotated[bool, Option("--overwrite", help="Replace an existing file.")]
 
 
 @dictionary.command()
 def convert(
     files: Files,
-    to: Annotated[Literal["xtce", "csv"], typer.Option("--to", help="What to write.", show_default=False)],
+    to: Annotated[Literal["xtce", "csv"], Option("--to", help="What to write.", show_default=False)],
     out_file: OutFile,
     source_format: Annotated[
-        Format | None, typer.Option("--from", help="Format of the files; by default detected from their content.")
+        Format | None, Option("--from", help="Format of the files; by default detected from their content.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 if anything cannot be carried.")] = False,
+    strict: Annotated[bool, Option("--strict", help="Exit status 1 if anything cannot be carried.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert a definition from COSMOS, F Prime, AIT, Kaitai (SatNOGS) or SCOS-2000 to XTCE or CSV.
@@ -69,11 +70,9 @@ def convert(
 
 @dictionary.command()
 def diff(
-    before: Annotated[
-        Path, typer.Argument(metavar="A", show_default=False, help="A dictionary: a file or folder.")
-    ],
-    after: Annotated[Path, typer.Argument(metavar="B", show_default=False, help="Another one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
+    before: Annotated[Path, Argument(metavar="A", show_default=False, help="A dictionary: a file or folder.")],
+    after: Annotated[Path, Argument(metavar="B", show_default=False, help="Another one.")],
+    as_json: Annotated[bool, Option("--json", help="The differences as JSON.")] = False,
 ) -> None:
     """List the differences between two dictionaries that subscribers notice. Exit status 0 if there are none, else 1.
 
@@ -104,10 +103,10 @@ def diff(
 def make_packets(
     files: Files,
     out_file: OutFile,
-    seed: Annotated[int, typer.Option(help="Of the random values: the same seed gives the same packets.")] = 0,
-    count: Annotated[int, typer.Option("--count", min=1, max=1_000_000, help="Number of packets.")] = 1000,
+    seed: Annotated[int, Option(help="Of the random values: the same seed gives the same packets.")] = 0,
+    count: Annotated[int, Option("--count", min=1, max=1_000_000, help="Number of packets.")] = 1000,
     root: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Root container of packets; may be repeated.")
+        list[str] | None, Option(metavar="NAME", help="Root container of packets; may be repeated.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from ..model.errors import ConfigError
 from ..system import signals
@@ -20,17 +21,16 @@ commands = typer.Typer()
 
 @commands.command()
 def feed(
-    recording: Annotated[Path, typer.Argument(metavar="PASS", help="The recording to send.", show_default=False)],
+    recording: Annotated[Path, Argument(metavar="PASS", help="The recording to send.", show_default=False)],
     to: Annotated[
-        str,
-        typer.Option(metavar="feed://HOST:PORT", envvar="DOWNLINK_FEED", show_default=False, help="A feed source."),
+        str, Option(metavar="feed://HOST:PORT", envvar="DOWNLINK_FEED", show_default=False, help="A feed source.")
     ],
     name: Annotated[
-        str, typer.Option(help="Of the pass; %Y%m%dT%H%M%SZ and the like are the time. By default the file's name.")
+        str, Option(help="Of the pass; %Y%m%dT%H%M%SZ and the like are the time. By default the file's name.")
     ] = "",
     speed: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="1|10|max",
             envvar="DOWNLINK_SPEED",
             help="Multiple of the real rate, by receive times; by default max.",
@@ -39,9 +39,7 @@ def feed(
     rate: Rate = None,
     again: Annotated[
         bool,
-        typer.Option(
-            "--again", envvar="DOWNLINK_AGAIN", help="Send it as a new pass even if it is recorded already."
-        ),
+        Option("--again", envvar="DOWNLINK_AGAIN", help="Send it as a new pass even if it is recorded already."),
     ] = False,
 ) -> None:
     """Send a recording to a running ingest, and end when all of it is recorded there.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
 from ..model.errors import ConfigError
 from ..system import signals
@@ -31,7 +32,7 @@ commands.add_typer(history, name="history")
 
 Where = Annotated[
     str,
-    typer.Option(
+    Option(
         "--history",
         metavar="DIR",
         envvar="DOWNLINK_HISTORY",
@@ -40,17 +41,16 @@ Where = Annotated[
     ),
 ]
 Format = Annotated[
-    Literal["table", "csv", "parquet", "plot"], typer.Option("--format", help="By default by the ending of --out.")
+    Literal["table", "csv", "parquet", "plot"], Option("--format", help="By default by the ending of --out.")
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")]
+Out = Annotated[Path | None, Option("--out", metavar="FILE", show_default=False, help="The file to write.")]
 Start = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", show_default=False, help="Begin: ISO 8601, UTC without an offset."),
+    str | None, Option(metavar="TIME", show_default=False, help="Begin: ISO 8601, UTC without an offset.")
 ]
 End = Annotated[
-    str | None, typer.Option(metavar="TIME", show_default=False, help="End, excluded; a date includes that day.")
+    str | None, Option(metavar="TIME", show_default=False, help="End, excluded; a date includes that day.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+AsJson = Annotated[bool, Option("--json", help="As JSON.")]
 
 
 @history.command("import")
@@ -59,10 +59,10 @@ def import_(
     mission: MissionName,
     where: Where,
     stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The stream of the rows; by default the file's name.")
+        str | None, Option(metavar="NAME", help="The stream of the rows; by default the file's name.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Keep the raw values of packets, too.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Import passes that are up to date, too.")] = False,
+    raw: Annotated[bool, Option("--raw", help="Keep the raw values of packets, too.")] = False,
+    again: Annotated[bool, Option("--again", help="Import passes that are up to date, too.")] = False,
     merge: Merge = False,
 ) -> None:
     """Put the products of recordings into a history.
@@ -87,10 +87,8 @@ def import_(
 @history.command()
 def find(
     where: Where,
-    pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="*TEMP*, or a word in names and descriptions.")
-    ] = "*",
-    raw: Annotated[bool, typer.Option("--raw", help="Of raw values.")] = False,
+    pattern: Annotated[str, Argument(metavar="PATTERN", help="*TEMP*, or a word in names and descriptions.")] = "*",
+    raw: Annotated[bool, Option("--raw", help="Of raw values.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List parameters: name, unit, type, description, first and last time of their kind.
@@ -112,24 +110,24 @@ def find(
 
 @history.command()
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME", help="KIND.PARAMETER, as find lists them.")],
+    names: Annotated[list[str], Argument(metavar="NAME", help="KIND.PARAMETER, as find lists them.")],
     where: Where,
     start: Start = None,
     end: End = None,
     points: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="At most N samples: mean, min, max, last, count of each.")
+        int | None, Option(metavar="N", min=1, help="At most N samples: mean, min, max, last, count of each.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Raw values.")] = False,
+    raw: Annotated[bool, Option("--raw", help="Raw values.")] = False,
     by: Annotated[
-        Literal["time", "received"], typer.Option("--by", help="Time that --start and --end refer to.")
+        Literal["time", "received"], Option("--by", help="Time that --start and --end refer to.")
     ] = "time",
     stream: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only of this stream; may be repeated.")
+        list[str] | None, Option(metavar="NAME", help="Only of this stream; may be repeated.")
     ] = None,
     version: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Rows of this version, also if it was replaced.")
+        str | None, Option(metavar="VERSION", help="Rows of this version, also if it was replaced.")
     ] = None,
-    column: Annotated[list[str] | None, typer.Option(metavar="NAME", help="More columns: pass, apid, ...")] = None,
+    column: Annotated[list[str] | None, Option(metavar="NAME", help="More columns: pass, apid, ...")] = None,
     file_format: Format = "table",
     out_file: Out = None,
 ) -> None:
@@ -155,7 +153,7 @@ def get(
 @history.command()
 def sql(
     query: Annotated[
-        str, typer.Argument(metavar="SELECT", help="One query in the SQL of DuckDB; show tables lists the tables.")
+        str, Argument(metavar="SELECT", help="One query in the SQL of DuckDB; show tables lists the tables.")
     ],
     where: Where,
     file_format: Format = "table",
@@ -172,7 +170,7 @@ def sql(
 @history.command()
 def info(
     where: Where,
-    date: Annotated[str | None, typer.Option(metavar="DATE", help="Only of this day, YYYY-MM-DD.")] = None,
+    date: Annotated[str | None, Option(metavar="DATE", help="Only of this day, YYYY-MM-DD.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List passes with packets received, decoded and lost by APID, and rows by kind and day.
@@ -213,15 +211,15 @@ def _print_counts(one: dict[str, Any]) -> None:
 @history.command()
 def prune(
     where: Where,
-    days: Annotated[float | None, typer.Option(min=0, help="Remove rows of older dates.")] = None,
+    days: Annotated[float | None, Option(min=0, help="Remove rows of older dates.")] = None,
     max_size: Annotated[
-        str | None, typer.Option("--max-size", metavar="BYTES", help="Remove the oldest dates beyond 500G, 2T, ...")
+        str | None, Option("--max-size", metavar="BYTES", help="Remove the oldest dates beyond 500G, 2T, ...")
     ] = None,
-    replaced: Annotated[bool, typer.Option("--replaced", help="Remove rows that newer versions replaced.")] = False,
+    replaced: Annotated[bool, Option("--replaced", help="Remove rows that newer versions replaced.")] = False,
     summary_days: Annotated[
-        float | None, typer.Option(min=0, help="Remove older summaries, too; by default all stay.")
+        float | None, Option(min=0, help="Remove older summaries, too; by default all stay.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would be removed.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Count what would be removed.")] = False,
 ) -> None:
     """Remove old rows; their summaries of minutes, hours and days stay.
 
@@ -261,16 +259,16 @@ def compact(where: Where) -> None:
 @history.command()
 def serve(
     where: Where,
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen.")] = "127.0.0.1:8765",
+    listen: Annotated[str, Option(metavar="HOST:PORT", help="Where to listen.")] = "127.0.0.1:8765",
     open_: Annotated[
         str,
-        typer.Option(
+        Option(
             "--open", metavar="history", envvar="DOWNLINK_OPEN", help="Listen on a public address without a token."
         ),
     ] = "",
     flight: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="HOST:PORT",
             envvar="DOWNLINK_HISTORY_FLIGHT",
             help="Serve Arrow Flight, too, for large results.",
@@ -278,7 +276,7 @@ def serve(
     ] = "",
     origin: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="URL",
             envvar="DOWNLINK_HISTORY_ORIGINS",
             help="Of a page whose scripts may read; may be repeated.",
@@ -286,7 +284,7 @@ def serve(
     ] = None,
     mission: Annotated[
         str | None,
-        typer.Option("--mission", "-m", metavar="M", help="Add the alarm limits of its dictionary to parameters."),
+        Option("--mission", "-m", metavar="M", help="Add the alarm limits of its dictionary to parameters."),
     ] = None,
 ) -> None:
     """Serve the history over HTTP, read-only: values, samples, events, passes, Grafana; see /openapi.json.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
 from ..model.errors import RunError
 from ..system import signals
@@ -41,13 +42,11 @@ commands = typer.Typer()
 
 @commands.command()
 def watch(
-    topics: Annotated[
-        list[str] | None, typer.Argument(metavar="TOPIC", help="Topic filters; by default all.")
-    ] = None,
+    topics: Annotated[list[str] | None, Argument(metavar="TOPIC", help="Topic filters; by default all.")] = None,
     broker: BrokerUrl = "mqtt://localhost",
-    count: Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="End after N messages.")] = None,
+    count: Annotated[int | None, Option("-n", metavar="N", min=1, help="End after N messages.")] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="A JSON object for each message, instead of the table.")
+        bool, Option("--json", help="A JSON object for each message, instead of the table.")
     ] = False,
 ) -> None:
     """Watch topics: the newest value of each, its age, its rate and a sparkline.
@@ -87,17 +86,14 @@ def watch(
 @commands.command()
 def dashboard(
     broker: BrokerUrl = "mqtt://localhost",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: any free one.")] = 5006,
-    address: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
+    port: Annotated[int, Option(min=0, max=65535, help="Of the page; 0: any free one.")] = 5006,
+    address: Annotated[str, Option(metavar="HOST", help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
     open_: Annotated[
-        str,
-        typer.Option(
-            "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="dashboard: anyone may open the page."
-        ),
+        str, Option("--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="dashboard: anyone may open the page.")
     ] = "",
     origin: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             metavar="HOST[:PORT]",
             envvar="DOWNLINK_ORIGINS",
             help="Host of the page in browsers, if not its address or localhost; may be repeated.",
@@ -105,7 +101,7 @@ def dashboard(
     ] = None,
     mission: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--mission",
             "-m",
             metavar="M",
@@ -114,7 +110,7 @@ def dashboard(
     ] = None,
     history: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="URL",
             envvar="DOWNLINK_HISTORY",
             help="History for the past: a folder, s3://, or http:// or grpc:// of `history serve`.",
@@ -175,24 +171,21 @@ def plot(
 def topics(
     mission: Annotated[
         str,
-        typer.Argument(
-            metavar="M", envvar="DOWNLINK_MISSION", help="A mission's folder, or its name under configs/."
-        ),
+        Argument(metavar="M", envvar="DOWNLINK_MISSION", help="A mission's folder, or its name under configs/."),
     ],
     passes: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PASS", help="A pass of it, for the types of its products."),
+        list[Path] | None, Argument(metavar="PASS", help="A pass of it, for the types of its products.")
     ] = None,
     file_format: Annotated[
-        Literal["asyncapi", "markdown"], typer.Option("--format", help="For programs or for people.")
+        Literal["asyncapi", "markdown"], Option("--format", help="For programs or for people.")
     ] = "asyncapi",
-    as_json: Annotated[bool, typer.Option("--json", help="An AsyncAPI document; with --diff the changes.")] = False,
+    as_json: Annotated[bool, Option("--json", help="An AsyncAPI document; with --diff the changes.")] = False,
     before: Annotated[
         Path | None,
-        typer.Option("--diff", metavar="OLD.json", help="List the changes since this description, made by --json."),
+        Option("--diff", metavar="OLD.json", help="List the changes since this description, made by --json."),
     ] = None,
     out_file: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The file to write; by default standard output.")
+        Path | None, Option("--out", metavar="FILE", help="The file to write; by default standard output.")
     ] = None,
     merge: Merge = False,
     overwrite: Overwrite = False,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from ..model.errors import ConfigError, DownlinkError, StoppedError
 from . import archive as cli_archive
@@ -73,7 +74,7 @@ def _show_version(asked: bool) -> None:
 @cli.callback()
 def common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool, Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Options before a command; the help is that of `cli`."""
@@ -83,26 +84,22 @@ def common(
 def check(
     mission: Annotated[
         str | None,
-        typer.Argument(
-            metavar="M", help="A mission's folder, or its name under configs/; by default DOWNLINK_MISSION."
-        ),
+        Argument(metavar="M", help="A mission's folder, or its name under configs/; by default DOWNLINK_MISSION."),
     ] = None,
     dictionary: Annotated[
         list[Path] | None,
-        typer.Option(
+        Option(
             metavar="FILE",
             help="Check only a dictionary, element by element: XTCE files, a folder, an mdb.yaml or CSV.",
         ),
     ] = None,
     root: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="With --dictionary: root container of packets.")
+        list[str] | None, Option(metavar="NAME", help="With --dictionary: root container of packets.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings of the dictionary are errors.")] = False,
+    strict: Annotated[bool, Option("--strict", help="Warnings of the dictionary are errors.")] = False,
     packets: Annotated[
         Path | None,
-        typer.Option(
-            "--against", metavar="FILE", help="Count the packets of a file that find a container, by APID."
-        ),
+        Option("--against", metavar="FILE", help="Count the packets of a file that find a container, by APID."),
     ] = None,
 ) -> None:
     """Validate a mission: list every problem of its files with file, line and key, or describe the mission.

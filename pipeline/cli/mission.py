@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from .options import print_err
 from .start import loading
@@ -23,13 +24,12 @@ commands.add_typer(mission, name="mission")
 
 @mission.command()
 def new(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the mission, the first level of its topics.")],
+    name: Annotated[str, Argument(metavar="NAME", help="Of the mission, the first level of its topics.")],
     xtce: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Its dictionary; may be repeated. By default an example."),
+        list[Path] | None, Option(metavar="FILE", help="Its dictionary; may be repeated. By default an example.")
     ] = None,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="A new folder; by default ./NAME.")
+        Path | None, Option("--out", metavar="DIR", help="A new folder; by default ./NAME.")
     ] = None,
 ) -> None:
     """Write a mission package that installs and runs: an instrument, its calibration, product kind, tab and test.

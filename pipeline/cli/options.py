@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
 from ..commands.report import print_report, warnings
 from ..link.verdict import nothing_right
@@ -36,13 +37,13 @@ def print_err(text: str) -> None:
 
 Passes = Annotated[
     list[Path],
-    typer.Argument(
+    Argument(
         metavar="PASS", help="Recordings (gzip, bzip2 and zstd too); - is standard input.", show_default=False
     ),
 ]
 Merge = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--merge",
         help="The recordings are of several stations that received one pass: merge them frame by frame. "
         "Without it they are read one after the other.",
@@ -50,14 +51,14 @@ Merge = Annotated[
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--overwrite",
         help="Replace files that are there and that this command did not make of the same pass. Inputs stay.",
     ),
 ]
 MissionName = Annotated[
     str,
-    typer.Option(
+    Option(
         "--mission",
         "-m",
         metavar="M",
@@ -67,14 +68,13 @@ MissionName = Annotated[
     ),
 ]
 _URL = "mqtt:// or mqtts://\\[user@]host\\[:port], password in DOWNLINK_BROKER_PASSWORD"
-BrokerUrl = Annotated[str, typer.Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}.")]
+BrokerUrl = Annotated[str, Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}.")]
 BrokerOrOwn = Annotated[
-    str | None,
-    typer.Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}. Without it: an embedded broker."),
+    str | None, Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}. Without it: an embedded broker.")
 ]
 Speed = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="1|10|max",
         envvar="DOWNLINK_SPEED",
         help="Times the real rate: by receive times, else by insert zones or the onboard clock; max without.",
@@ -82,19 +82,19 @@ Speed = Annotated[
 ]
 Rate = Annotated[
     str | None,
-    typer.Option(
+    Option(
         metavar="BITS_PER_S",
         help="The rate of the link, in bits per second (2048k, 2M too), in place of the times of the recording.",
     ),
 ]
 MOST_BITS_PER_S = 1e12
-AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
+AsJson = Annotated[bool, Option("--json", help="The pass report as JSON.")]
 FileFormat = Annotated[
     Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "picture", "quicklook", "zarr", "file"],
-    typer.Option("--format", help="Of each kind of product its own files, or one kind alone."),
+    Option("--format", help="Of each kind of product its own files, or one kind alone."),
 ]
-OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
-OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")]
+OutFolder = Annotated[Path, Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
+OutFile = Annotated[Path, Option("--out", metavar="FILE", show_default=False, help="The file to write.")]
 
 
 def speed_factor(text: str | None, rate_bits_per_s: float | None) -> float | None:

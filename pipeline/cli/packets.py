@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from ..model.errors import ConfigError
 from .options import Merge, MissionName, Overwrite, Passes, conclude, print_err, reading, warn
@@ -21,18 +22,17 @@ def packets(
     mission: MissionName,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE", show_default=False, help="The file to write; - is standard output."),
+        Option("--out", metavar="FILE", show_default=False, help="The file to write; - is standard output."),
     ] = None,
     by_apid: Annotated[
-        bool, typer.Option("--by-apid", help="--out is a folder, which gets a file for each APID: 100.packets.")
+        bool, Option("--by-apid", help="--out is a folder, which gets a file for each APID: 100.packets.")
     ] = False,
     list_: Annotated[
-        bool, typer.Option("--list", help="Print time, APID, count, length, channel and quality of each packet.")
+        bool, Option("--list", help="Print time, APID, count, length, channel and quality of each packet.")
     ] = False,
-    hex_: Annotated[bool, typer.Option("--hex", help="Print them with the bytes of each packet below.")] = False,
+    hex_: Annotated[bool, Option("--hex", help="Print them with the bytes of each packet below.")] = False,
     fields: Annotated[
-        bool,
-        typer.Option("--fields", help="Print them with each field: bits, raw and calibrated value, and the rule."),
+        bool, Option("--fields", help="Print them with each field: bits, raw and calibrated value, and the rule.")
     ] = False,
     merge: Merge = False,
     overwrite: Overwrite = False,

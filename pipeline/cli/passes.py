@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Option
 
 from ..model.errors import ConfigError, DownlinkError
 from ..system import signals
@@ -80,20 +81,17 @@ def replay(
     speed: Speed = None,
     rate: Rate = None,
     stream: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; by default the file's name.")
+        str | None, Option(metavar="NAME", help="Topics are <mission>/NAME/...; by default the file's name.")
     ] = None,
     packets: Annotated[
-        bool, typer.Option("--packets", help="Publish space packets, too, on <mission>/NAME/packet/<apid>.")
+        bool, Option("--packets", help="Publish space packets, too, on <mission>/NAME/packet/<apid>.")
     ] = False,
     hold: Annotated[
-        bool, typer.Option("--hold", help="Wait at the end for a seek on the dashboard, until Ctrl-C.")
+        bool, Option("--hold", help="Wait at the end for a seek on the dashboard, until Ctrl-C.")
     ] = False,
-    archive: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the product files, too, at the end.")
-    ] = None,
+    archive: Annotated[Path | None, Option(metavar="DIR", help="Write the product files, too, at the end.")] = None,
     history: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="Keep the rows of all products in a history, too."),
+        str | None, Option(metavar="DIR", help="Keep the rows of all products in a history, too.")
     ] = None,
     overwrite: Overwrite = False,
     merge: Merge = False,
@@ -173,15 +171,11 @@ def decode(
     passes: Passes,
     mission: MissionName,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
+        Path | None, Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
     ] = None,
-    list_: Annotated[
-        bool, typer.Option("--list", help="Only list the containers and their numbers of packets.")
-    ] = False,
-    file_format: Annotated[
-        Literal["npz", "parquet", "netcdf"], typer.Option("--format", help="Of the files.")
-    ] = "npz",
-    raw: Annotated[bool, typer.Option("--raw", help="Raw counts instead of calibrated values.")] = False,
+    list_: Annotated[bool, Option("--list", help="Only list the containers and their numbers of packets.")] = False,
+    file_format: Annotated[Literal["npz", "parquet", "netcdf"], Option("--format", help="Of the files.")] = "npz",
+    raw: Annotated[bool, Option("--raw", help="Raw counts instead of calibrated values.")] = False,
     merge: Merge = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -222,8 +216,7 @@ def products(
     merge: Merge = False,
     overwrite: Overwrite = False,
     traverse: Annotated[
-        bool,
-        typer.Option("--traverse", help="Also one radargram of all runs, with longitude, latitude and topography."),
+        bool, Option("--traverse", help="Also one radargram of all runs, with longitude, latitude and topography.")
     ] = False,
 ) -> None:
     """Write product files for the archive (NetCDF, CDF, PDS4, SEG-Y, WAV, Zarr, PNG) and products.sqlite, their index.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from ..model.errors import RunError
 from .options import print_err, print_out
@@ -23,7 +24,7 @@ commands.add_typer(recordings, name="recordings")
 
 Folders = Annotated[
     list[Path],
-    typer.Argument(
+    Argument(
         metavar="DIR", envvar="DOWNLINK_STATE", show_default=False, help="Passes, or folders that contain passes."
     ),
 ]
@@ -52,8 +53,7 @@ def verify(folders: Folders) -> None:
 def repair(
     folders: Folders,
     out_folder: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Write here, and leave the originals in place."),
+        Path | None, Option("--out", metavar="DIR", help="Write here, and leave the originals in place.")
     ] = None,
 ) -> None:
     """Rewrite damaged passes without their damaged ranges, which are listed. The originals are kept.

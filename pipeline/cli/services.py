@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from ..model.errors import ConfigError
 from ..system import signals
@@ -27,7 +28,7 @@ commands.add_typer(stage, name="stage")
 
 Broker = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="URL",
         envvar="DOWNLINK_BROKER",
         help="mqtt:// or mqtts://\\[user@]host\\[:port]; password in DOWNLINK_BROKER_PASSWORD or a file named by "
@@ -36,31 +37,27 @@ Broker = Annotated[
 ]
 HealthAt = Annotated[
     str,
-    typer.Option(
-        "--health", metavar="HOST:PORT", envvar="DOWNLINK_HEALTH", help="Of /health and /metrics; empty: none."
-    ),
+    Option("--health", metavar="HOST:PORT", envvar="DOWNLINK_HEALTH", help="Of /health and /metrics; empty: none."),
 ]
 Open = Annotated[
     str,
-    typer.Option(
+    Option(
         "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="Listeners that accept any peer: stations, health."
     ),
 ]
 Folder = Annotated[
     Path,
-    typer.Option(
-        "--state", metavar="DIR", envvar="DOWNLINK_STATE", help="Folder of the state that survives a restart."
-    ),
+    Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="Folder of the state that survives a restart."),
 ]
 Remember = Annotated[
     float,
-    typer.Option(
+    Option(
         min=0, metavar="S", envvar="DOWNLINK_REMEMBER_S", help="Time before a restart that a broker may have lost."
     ),
 ]
 Sources = Annotated[
     list[str],
-    typer.Option(
+    Option(
         "--source",
         metavar="[NAME=]URL",
         envvar="DOWNLINK_SOURCES",
@@ -70,7 +67,7 @@ Sources = Annotated[
 ]
 Fsync = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="always|never|S",
         envvar="DOWNLINK_FSYNC",
         help="Sync the recording after each piece, or every S seconds.",
@@ -78,40 +75,32 @@ Fsync = Annotated[
 ]
 KeepGb = Annotated[
     float,
-    typer.Option(
+    Option(
         min=0, metavar="GB", envvar="DOWNLINK_KEEP_GB", help="Size of committed passes to keep, by station; 0: all."
     ),
 ]
 KeepDays = Annotated[
     float,
-    typer.Option(
-        min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_DAYS", help="Age of committed passes to keep; 0: all."
-    ),
+    Option(min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_DAYS", help="Age of committed passes to keep; 0: all."),
 ]
 ShareGb = Annotated[
     float,
-    typer.Option(
-        min=0, metavar="GB", envvar="DOWNLINK_SHARE_GB", help="Disk quota of each station; 0: equal shares."
-    ),
+    Option(min=0, metavar="GB", envvar="DOWNLINK_SHARE_GB", help="Disk quota of each station; 0: equal shares."),
 ]
 ReserveMb = Annotated[
     float,
-    typer.Option(
+    Option(
         min=-1,
         metavar="MB",
         envvar="DOWNLINK_RESERVE_MB",
         help="Disk space that recordings leave free; -1: 2 % of the disk, at most 1 GiB.",
     ),
 ]
-FileMb = Annotated[
-    int, typer.Option(min=1, metavar="MB", envvar="DOWNLINK_FILE_MB", help="Size of a recorded file.")
-]
-Gap = Annotated[
-    float, typer.Option(min=0.1, metavar="S", envvar="DOWNLINK_PASS_GAP_S", help="Silence that ends a pass.")
-]
+FileMb = Annotated[int, Option(min=1, metavar="MB", envvar="DOWNLINK_FILE_MB", help="Size of a recorded file.")]
+Gap = Annotated[float, Option(min=0.1, metavar="S", envvar="DOWNLINK_PASS_GAP_S", help="Silence that ends a pass.")]
 Silence = Annotated[
     float,
-    typer.Option(
+    Option(
         min=0.1,
         metavar="S",
         envvar="DOWNLINK_SILENCE_S",
@@ -122,7 +111,7 @@ Silence = Annotated[
 
 HistoryAt = Annotated[
     str,
-    typer.Option(
+    Option(
         metavar="DIR",
         envvar="DOWNLINK_HISTORY",
         help="Also keep rows in a history, and commit positions only when it has them. `stage all` writes it there; "
@@ -133,19 +122,17 @@ HistoryAt = Annotated[
 
 HistoryDays = Annotated[
     float,
-    typer.Option(
+    Option(
         min=0, metavar="DAYS", envvar="DOWNLINK_HISTORY_DAYS", help="Age of rows to keep in the history; 0: all."
     ),
 ]
 HistoryGb = Annotated[
     float,
-    typer.Option(
-        min=0, metavar="GB", envvar="DOWNLINK_HISTORY_GB", help="Size of rows to keep in the history; 0: all."
-    ),
+    Option(min=0, metavar="GB", envvar="DOWNLINK_HISTORY_GB", help="Size of rows to keep in the history; 0: all."),
 ]
 HistorySummaryDays = Annotated[
     float,
-    typer.Option(
+    Option(
         min=0,
         metavar="DAYS",
         envvar="DOWNLINK_HISTORY_SUMMARY_DAYS",
@@ -156,7 +143,7 @@ HistorySummaryDays = Annotated[
 
 PublishPackets = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--packets",
         envvar="DOWNLINK_PACKETS",
         help="Publish space packets, too, on <mission>/<stream>/packet/<apid>; as `packets = true` of \\[products].",
@@ -262,13 +249,12 @@ def decode(
     mission: MissionName,
     broker: Broker = "mqtt://localhost",
     state: Annotated[
-        Path, typer.Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="Folder of quarantined batches.")
+        Path, Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="Folder of quarantined batches.")
     ] = Path("decode-state"),
     health: HealthAt = "127.0.0.1:9102",
     open_: Open = "",
     name: Annotated[
-        str,
-        typer.Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; by default the host's name."),
+        str, Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; by default the host's name.")
     ] = "",
     packets: PublishPackets = False,
 ) -> None:
@@ -291,7 +277,7 @@ def publish(
     remember_s: Remember = 60.0,
     readers: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="URL", envvar="DOWNLINK_READERS", help="Broker of the readers; its figures are in /metrics."
         ),
     ] = "",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from ..system import signals
 from .options import MissionName
@@ -31,7 +32,7 @@ def history(
     mission: MissionName,
     where: Annotated[
         str,
-        typer.Option(
+        Option(
             "--history", metavar="DIR", envvar="DOWNLINK_HISTORY", help="Of the history, or s3://BUCKET/PREFIX."
         ),
     ] = "history",

@@ -46,10 +46,7 @@ def examine_dictionary(paths: Sequence[Path], options: ReaderOptions) -> Examine
         return _examine_csv(paths[0], options)
     roots = [options.roots] if isinstance(options.roots, str) else options.roots
     found = examine(
-        xtce_sources(paths),
-        strict=options.strict,
-        roots=roots,
-        leading_size_in_bits=options.leading_size_in_bits,
+        xtce_sources(paths), strict=options.strict, roots=roots, leading_size_in_bits=options.leading_size_in_bits
     )
     lines = [_row_line(row) for row in found.rows]
     lines += [f"warning  {notice}" for notice in found.notices]

@@ -6,11 +6,7 @@ from typing import Any
 
 from ..model.batches import QUALITY_MEANINGS, Quality
 
-SEVERITIES = {
-    "info": "good to know",
-    "warning": "something is missing or out of limits",
-    "error": "needs a person",
-}
+SEVERITIES = {"info": "good to know", "warning": "something is missing or out of limits", "error": "needs a person"}
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}

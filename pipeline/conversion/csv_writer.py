@@ -21,15 +21,7 @@ from ..dictionary.model.parameter_types import (
     StringType,
 )
 from .losses import Losses
-from .places import (
-    APID,
-    HEADER_BITS,
-    Placed,
-    criteria_of,
-    equalities,
-    is_space_packet,
-    placed_in,
-)
+from .places import APID, HEADER_BITS, Placed, criteria_of, equalities, is_space_packet, placed_in
 
 COLUMNS = [
     "apid",

@@ -14,14 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from ..dictionary.model.conditions import AnyOf, Condition, NoneOf, Remainder, Size
-from ..dictionary.model.definitions import (
-    Container,
-    ContainerEntry,
-    Dictionary,
-    Location,
-    Placement,
-    Repetition,
-)
+from ..dictionary.model.definitions import Container, ContainerEntry, Dictionary, Location, Placement, Repetition
 from ..model.errors import ConfigError, Problem
 from .kaitai_fields import FieldMaker
 from .kaitai_scopes import Cursor, Scope, StopError, Stream

@@ -23,13 +23,7 @@ from ..dictionary.model.definitions import (
     Placement,
 )
 from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding
-from ..dictionary.model.parameter_types import (
-    AggregateType,
-    ArrayType,
-    BinaryType,
-    ParameterType,
-    StringType,
-)
+from ..dictionary.model.parameter_types import AggregateType, ArrayType, BinaryType, ParameterType, StringType
 from .losses import Losses
 from .names import clean, system_of
 from .places import LENGTH, Placed, placed_in, standing_at

@@ -16,19 +16,7 @@ from typing import Any, NamedTuple
 
 from ..system.files import whole_file
 from .receive_times import read_valid_times, times_path
-from .records import (
-    END,
-    HEADER_BYTES,
-    MAGIC,
-    NEXT,
-    UNKNOWN,
-    Block,
-    Damage,
-    Parsed,
-    Record,
-    RecordParser,
-    records,
-)
+from .records import END, HEADER_BYTES, MAGIC, NEXT, UNKNOWN, Block, Damage, Parsed, Record, RecordParser, records
 
 DATAGRAMS = "datagrams"
 """A file of this name in a pass folder: the bytes came as datagrams, so frames may be out of order."""

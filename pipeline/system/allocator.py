@@ -18,10 +18,7 @@ KEPT_BYTES = 32 << 20
 """What may lie free at the end of the heap. Pieces of half of it and more go back at once, as ever."""
 RETURNED_BYTES = 64 << 10
 """Arrays of this size and more have a mapping of their own after `return_freed_memory`."""
-CHILD_SETTINGS = {
-    "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
-    "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2),
-}
+CHILD_SETTINGS = {"MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES), "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2)}
 """The same for a child, in its environment."""
 
 
