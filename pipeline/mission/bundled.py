@@ -1,4 +1,4 @@
-"""The recorded pass that comes with the package, and its mission: `bundled.toml` names both."""
+"""The bundled pass of the package and its mission, named in `bundled.toml`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def bundled_pass() -> BundledPass:
 
 
 def bundled_recording(name: str) -> Path:
-    """Find a recording of replay_data/: in the current folder, in the clone, or in the installed package."""
+    """Find a recording of replay_data/ in the current folder, the clone, or the installed package. ConfigError if
+    absent.
+    """
     for root in (Path.cwd(), _PACKAGE.parent, _PACKAGE):
         if (root / "replay_data" / name).is_file():
             return root / "replay_data" / name

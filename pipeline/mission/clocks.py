@@ -1,13 +1,12 @@
-"""The `[clock]` of a mission file: the sums that give onboard time, its epoch, and the correlation with UTC.
+"""Read `[clock]` of a mission file: sums of parameters that give onboard time, epoch, and correlation with UTC.
 
-In: the table, and the plan of the dictionary. Out: what `Decoder` and products take; every problem is reported.
+In: the table, and the plan of the dictionary. Out: time terms of `Decoder`, and the clock; every problem is reported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,7 +17,7 @@ from ..clock.sclk_reader import read_kernel
 from ..dictionary.compile.plan import Plan
 from ..dictionary.decoder import Decoder, TimeTerm
 from ..model.errors import ConfigError, Problem
-from .link_schema import ReportProblem
+from .link_schema import ReportProblem, ns_of
 from .places import UnsetVariableError, place
 from .schema import ClockTable, TimeTermTable
 from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, read_limited, validation_problems
@@ -29,7 +28,7 @@ _ANY = "*"
 def epoch_and_terms(
     clock: ClockTable | None, plan: Plan | None, report: ReportProblem
 ) -> tuple[int, tuple[TimeTerm, ...]]:
-    """Return the epoch of the onboard time (ns since 1970 UTC) and its terms."""
+    """The epoch of onboard time (ns since 1970 UTC) and its terms; (0, ()) without a clock or with a wrong epoch."""
     if clock is None:
         return 0, ()
     for term in clock.terms:
@@ -43,18 +42,15 @@ def epoch_and_terms(
     except ConfigError as error:
         for found in error.problems:
             report("clock.terms", f"{found.key}: {found.text}")
-    try:
-        epoch = datetime.fromisoformat(clock.epoch)
-    except ValueError:
+    epoch_ns = ns_of(clock.epoch)
+    if epoch_ns is None:
         report("clock.epoch", f"'{clock.epoch}' is no ISO 8601 time, such as 2015-12-31T16:00:00Z")
-        return 0, terms
-    aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
-    return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000, terms
+    return epoch_ns or 0, terms
 
 
 def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
-    """The terms of each sum, those of `clock.terms` first. One is left out where the dictionary has none of its
-    parameters, but has another sum's: a mission may bring the dictionaries of some of its instruments alone.
+    """The terms of each sum, those of `clock.terms` first. A sum without parameters in the dictionary is left out if
+    another one has some: a mission may have the dictionaries of only some of its instruments.
     """
     names = {name for node in plan.walk() for _, name in node.columns} if plan else set()
     expanded = [terms for one in clock.alternatives for terms in _expand(one, names)]
@@ -66,28 +62,27 @@ def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
 
 
 def _expand(terms: list[TimeTermTable], names: Collection[str]) -> Iterator[list[TimeTermTable]]:
-    """Expand a sum whose names have a `*`: one sum for each text in its place that gives names of the dictionary."""
+    """Expand a sum with `*` in its names: a sum for each text that gives names of the dictionary."""
     pattern = next((term.parameter for term in terms if _ANY in term.parameter), None)
     if pattern is None:
         yield terms
         return
     before, after = pattern.split(_ANY)
-    fitting = (name for name in names if len(name) >= len(before) + len(after))
-    texts = {name[len(before) : len(name) - len(after)] for name in fitting if _fits(name, before, after)}
+    texts = {
+        name[len(before) : len(name) - len(after)]
+        for name in names
+        if len(name) >= len(before) + len(after) and name.startswith(before) and name.endswith(after)
+    }
     for text in sorted(texts):
         spelled = [term.model_copy(update={"parameter": term.parameter.replace(_ANY, text)}) for term in terms]
         if all(term.parameter in names for term in spelled):
             yield spelled
 
 
-def _fits(name: str, before: str, after: str) -> bool:
-    return name.startswith(before) and name.endswith(after)
-
-
 def correlated(
     settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], report: ReportProblem
 ) -> OnboardClock:
-    """Make the clock with the correlation that [clock] names; all problems of its file are reported."""
+    """The clock with the correlation of [clock]; all problems of its file are reported."""
     plain = OnboardClock(epoch_ns, counts_leap_seconds=bool(settings and settings.counts_leap_seconds))
     if settings is None or settings.correlation is None:
         return plain
@@ -115,7 +110,7 @@ def correlated(
 
 
 def _by_kernel(plain: OnboardClock, path: Path, problems: list[Problem]) -> OnboardClock:
-    """Make the clock with the correlation of a SPICE kernel."""
+    """The clock with the correlation of a SPICE kernel; problems are reported."""
     try:
         return replace(plain, segments=read_kernel(read_limited(path, MAX_FILE_BYTES).decode("utf-8", "replace")))
     except ConfigError as error:

@@ -1,7 +1,7 @@
-"""A mission's dictionary from the disk: XTCE files, folders of them, Yamcs' lists of them (mdb.yaml), CSV tables.
+"""Read a mission's dictionary: XTCE files, folders of them, Yamcs lists of them (mdb.yaml), CSV tables.
 
-In: paths. Out: a `Dictionary` and the SHA-256 of all that was read. Raises ConfigError with every problem, OSError
-where a file cannot be read.
+In: paths. Out: a `Dictionary` and the SHA-256 of its files. Raises ConfigError with every problem, OSError if a file
+cannot be read.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _BASE = re.compile(rb"<(?:\w+:)?BaseContainer\b[^>]*?\bcontainerRef\s*=\s*[\"'](
 
 @dataclass(frozen=True, slots=True)
 class ReaderOptions:
-    """`strict`: what would be passed over is a problem. `leading_size_in_bits`: what a LeadingSize counts. `roots`:
-    where packets enter; nothing: wherever a container has no base.
+    """`strict`: ignored elements are problems. `leading_size_in_bits`: unit of a LeadingSize. `roots`: root containers
+    of packets; empty: all containers without a base.
     """
 
     strict: bool = False
@@ -58,7 +58,7 @@ def dictionary_of(sources: Sequence[Source], options: ReaderOptions) -> Dictiona
 
 
 def digest_of(sources: Sequence[Source]) -> str:
-    """SHA-256 of all documents; of a single one that of its content, as `sha256sum` gives it."""
+    """SHA-256 of all documents; of a single one that of its content, as by `sha256sum`."""
     if len(sources) == 1:
         return hashlib.sha256(sources[0].document).hexdigest()
     whole = b"".join(f"{Path(each.file).name}\0{len(each.document)}\0".encode() + each.document for each in sources)
@@ -66,8 +66,8 @@ def digest_of(sources: Sequence[Source]) -> str:
 
 
 def xtce_sources(paths: Sequence[Path], included: list[Source] | None = None) -> list[Source]:
-    """The documents that paths name: files, folders (every .xml inside), lists in YAML. `included`: takes those that
-    they include when they are read.
+    """The documents of paths: files, folders (all .xml files), lists in YAML. `included`: takes documents that they
+    include, when these are read.
     """
     found: list[Source] = []
     for path in paths:
@@ -87,9 +87,9 @@ def xtce_sources(paths: Sequence[Path], included: list[Source] | None = None) ->
 
 
 def known_extensions(paths: Sequence[Path], extensions: Sequence[Path]) -> tuple[list[Path], list[Notice]]:
-    """Which XTCE files of instruments extend containers that the mission's files have, and a notice for each other one.
+    """The XTCE files of instruments that extend containers of the mission's files, and a notice for each other file.
 
-    A mission may bring the dictionaries of some of its instruments alone, or of another version.
+    A mission may have the dictionaries of only some of its instruments, or other versions.
     """
     if not extensions:
         return [], []

@@ -104,9 +104,7 @@ def shown_display(path: Path) -> Display:
     try:
         return read_display(path)
     except ConfigError as error:
-        named = (
-            replace(one, file=path.name) for one in error.problems
-        )  # without its path, which viewers must not see
+        named = (replace(one, file=path.name) for one in error.problems)  # viewers must not see the path
         return Display(path.stem, path.stem, problems=tuple(map(str, named)))
 
 
@@ -153,11 +151,8 @@ def _misplaced(columns: int, panels: Mapping[int, DisplayPanel]) -> Iterator[tup
             yield i, "row", f"lies over panel {others[0]}"
         taken |= dict.fromkeys(cells, i)
         if len(one.parameters) > MAX_OF_KIND[one.kind]:
-            yield (
-                i,
-                "parameters",
-                f"are {len(one.parameters)}: {_ARTICLE[one.kind]} shows {MAX_OF_KIND[one.kind]} at most",
-            )
+            why = f"are {len(one.parameters)}: {_ARTICLE[one.kind]} shows {MAX_OF_KIND[one.kind]} at most"
+            yield i, "parameters", why
 
 
 def _unknown(panels: Mapping[int, DisplayPanel], known: Collection[str] | None) -> Iterator[tuple[int, str, str]]:

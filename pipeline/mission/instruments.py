@@ -1,7 +1,7 @@
-"""The instruments that a mission file names, found in mission packages.
+"""Find the instruments of a mission file in mission packages.
 
-In: names of `[products] instruments`. Out: their classes, product kinds, folders and packages. A name is looked for in
-the package of the mission first, then in all others; `*` is every other instrument of the mission's package.
+In: names of `[products] instruments`. Out: their classes, product kinds, folders and packages. A name is searched in
+the mission's package first, then in all others; `*` stands for all other instruments of the mission's package.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ _KEY = "products.instruments"
 
 @dataclass(frozen=True, slots=True)
 class MissionInstruments:
-    """`classes`: by name. `families`: the instrument that stands for each calibration file, by the file's name.
-
-    `kinds`: what they make, by `instrument/product`. `dictionary`: XTCE files of their folders.
+    """`classes`: by name. `families`: one instrument for each calibration file, by the file's name. `kinds`: product
+    kinds by `instrument/product`. `dictionary`: XTCE files of their folders.
     """
 
     classes: Mapping[str, type[Instrument]] = field(default_factory=dict)
@@ -33,12 +32,12 @@ class MissionInstruments:
     packages: tuple[InstalledPackage, ...] = ()
     dictionary: tuple[Path, ...] = ()
     joins: tuple[tuple[str, str], ...] = ()
-    """What joins products of several passes: the module of the folder, and the place in it."""
+    """Makers of products of several passes: module of the folder, and place in it."""
     archive_rules: ArchiveRules = field(default_factory=ArchiveRules)
     archives: Mapping[str, InstrumentArchive] = field(default_factory=dict)
-    """What the archive says of each, by topic level."""
+    """Archive declarations by instrument (topic level)."""
     archive_tables: tuple[tuple[str, str], ...] = ()
-    """Planners of PDS4 tables: the module of the folder, and the place in it."""
+    """Planners of PDS4 tables: module of the folder, and place in it."""
 
 
 def resolve_instruments(
@@ -65,10 +64,8 @@ def resolve_instruments(
 
 
 def _archive_rules(own: InstalledPackage | None, packages: Sequence[InstalledPackage]) -> ArchiveRules:
-    """The rules of the mission's own package.
-
-    A mission that is a folder has those of the first package that brings its instruments, but for the names of files
-    and the name of the investigation, which are of that package's mission.
+    """The archive rules of the mission's own package; of a mission in a folder those of the first package with its
+    instruments, without file names and investigation, which belong to that package's mission.
     """
     if own is not None:
         return own.package.archive

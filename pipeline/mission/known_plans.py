@@ -1,7 +1,7 @@
-"""Compiled dictionaries that were used last in this process: one whose files have not changed is not compiled again.
+"""Cache of compiled dictionaries in this process: a dictionary is compiled again only if its files changed.
 
-Reading and compiling 1,000 parameters takes 50 ms, and a notebook opens many recordings of one mission. A plan is never
-changed, so whoever opens the same dictionary may have the same plan. Files are read each time, and compared by SHA-256.
+Compiling 1,000 parameters takes 50 ms, and a notebook opens many recordings of one mission. Plans are immutable, so
+they can be shared. Files are read each time, and compared by SHA-256.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MAX_KEPT = 4
 PlanKey = tuple[Path | str | bool | None, ...]
 """Key of a compiled plan: the paths of a dictionary, and the reader options."""
 Places = tuple[tuple[str, int | None], ...]
-"""Of the documents: the file of each, and which of them it stands below."""
+"""File of each document, and index of the document that it is below."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`included`: what the files named in the mission include; `digest`: of all documents."""
+    """`included`: documents included by the files of the mission; `digest`: of all documents."""
 
     plan: Plan
     places: Places
@@ -39,9 +39,9 @@ class KnownPlans:
     _known: OrderedDict[PlanKey, _Known] = field(default_factory=OrderedDict)
 
     def load(self, paths: Sequence[Path], options: ReaderOptions, files: list[Path]) -> tuple[Plan, str]:
-        """Give the plan of XTCE files and the SHA-256 of their documents. `files` takes the path of each file read.
+        """The plan of XTCE files and the SHA-256 of their documents. `files` takes the path of each file read.
 
-        Raises ConfigError with every problem, OSError where a file cannot be read.
+        Raises ConfigError with every problem, OSError if a file cannot be read.
         """
         included: list[Source] = []
         sources = xtce_sources(paths, included)

@@ -1,4 +1,4 @@
-"""`[link]` and `[[channel]]` of `mission.toml`: their keys, and what must fit together in them."""
+"""The tables `[link]` and `[[channel]]` of `mission.toml`: keys, and checks of their combinations."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from .packages import usable_packages
 
 ReportProblem = Callable[[str, str], None]
 """Called with a key and its problem."""
+_NO_TIME = " is no ISO 8601 time, such as 2000-01-01T00:00:00Z"
 
 
 class Strict(BaseModel):
@@ -199,7 +200,7 @@ def link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]:
         yield from ((found.key, found.text) for found in settings_problems(link_settings(link)))
         return
     if link.frame_length_bytes is None:
-        if whole:  # else it may be the key that is misspelled
+        if whole:  # else the key may be misspelled
             yield "link", f'frame_length_bytes is missing: framing "{link.framing}" has frames'
         return
     foreign = {"packet_prefix_bytes": 'belongs to framing "packets"'}
@@ -218,16 +219,17 @@ def _frame_keys_of_packets(link: LinkTable) -> Iterator[tuple[str, str]]:
     for name in ("record_prefix_bytes", "record_time"):
         if getattr(link, name):
             yield f"link.{name}", 'belongs to frames: framing "packets" has packet_prefix_bytes'
-    for name in ("record_suffix_bytes", "security_header_bytes", "security_trailer_bytes"):
-        if getattr(link, name):
-            yield f"link.{name}", 'belongs to frames: framing "packets" has none'
-    for name, given in (
-        ("secondary_header_bytes", link.secondary_header_bytes is not None),
-        ("ignore_synchronization_flag", link.ignore_synchronization_flag),
-        ("mpdu_header", not link.mpdu_header),
-    ):
-        if given:
-            yield f"link.{name}", 'belongs to frames: framing "packets" has none'
+    given = {
+        **{
+            name: getattr(link, name)
+            for name in ("record_suffix_bytes", "security_header_bytes", "security_trailer_bytes")
+        },
+        "secondary_header_bytes": link.secondary_header_bytes is not None,
+        "ignore_synchronization_flag": link.ignore_synchronization_flag,
+        "mpdu_header": not link.mpdu_header,
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        yield f"link.{name}", 'belongs to frames: framing "packets" has none'
 
 
 def _epoch_problems(link: LinkTable) -> Iterator[tuple[str, str]]:
@@ -235,11 +237,8 @@ def _epoch_problems(link: LinkTable) -> Iterator[tuple[str, str]]:
         return
     if not link.record_time:
         yield "link.record_time_epoch", "there is no record_time that counts from it"
-    if _epoch_ns(link.record_time_epoch) is None:
-        yield (
-            "link.record_time_epoch",
-            f"'{link.record_time_epoch}' is no ISO 8601 time, such as 2000-01-01T00:00:00Z",
-        )
+    if ns_of(link.record_time_epoch) is None:
+        yield "link.record_time_epoch", f"'{link.record_time_epoch}'{_NO_TIME}"
 
 
 def _insert_time_problems(link: LinkTable) -> Iterator[tuple[str, str]]:
@@ -247,20 +246,17 @@ def _insert_time_problems(link: LinkTable) -> Iterator[tuple[str, str]]:
     if name and table:
         yield "link.insert_zone_codec", "there is an insert_zone_time already: one of the two"
     elif name and name not in (known := _named_insert_times()):
-        brought = ", ".join(sorted(known)) or "none"
-        yield (
-            "link.insert_zone_codec",
-            f"no package brings '{name}' ({brought}): give its layout as insert_zone_time",
-        )
-    if table and _epoch_ns(table.epoch) is None:
-        yield "link.insert_zone_time.epoch", f"'{table.epoch}' is no ISO 8601 time, such as 2000-01-01T00:00:00Z"
+        why = f"no package brings '{name}' ({', '.join(sorted(known)) or 'none'}): give its layout as insert_zone_time"
+        yield "link.insert_zone_codec", why
+    if table and ns_of(table.epoch) is None:
+        yield "link.insert_zone_time.epoch", f"'{table.epoch}'{_NO_TIME}"
 
 
 def _named_insert_times() -> dict[str, InsertZoneTimeTable]:
-    """Layouts of insert zones that installed packages bring, by name."""
+    """Layouts of insert zones of installed packages, by name."""
     found: dict[str, InsertZoneTimeTable] = {}
     for name, table in ((*item,) for one in usable_packages()[0] for item in one.package.insert_zones.items()):
-        with suppress(ValidationError):  # as one that is not there: a mission that names it is told so
+        with suppress(ValidationError):  # as if it were absent: a mission that names it gets a problem
             found[name] = InsertZoneTimeTable.model_validate(table)
     return found
 
@@ -271,13 +267,11 @@ def _insert_time(link: LinkTable) -> InsertZoneTime | None:
         table = _named_insert_times().get(link.insert_zone_codec)
     if table is None:
         return None
-    return InsertZoneTime(
-        table.bytes, table.per_second, _epoch_ns(table.epoch) or 0, table.offset, table.byte_order
-    )
+    return InsertZoneTime(table.bytes, table.per_second, ns_of(table.epoch) or 0, table.offset, table.byte_order)
 
 
-def _epoch_ns(text: str | None) -> int | None:
-    """Parse an ISO 8601 time to ns since 1970 UTC; None if it is invalid."""
+def ns_of(text: str | None) -> int | None:
+    """Parse an ISO 8601 time to ns since 1970 UTC (0 without a text); None if it is invalid."""
     try:
         epoch = datetime.fromisoformat(text or "1970-01-01")
     except ValueError:
@@ -320,7 +314,7 @@ def link_settings(link: LinkTable) -> LinkSettings:
         sync_marker=bytes.fromhex(link.sync_marker),
         frame_length_bytes=link.frame_length_bytes or 0,
         record_time=times,
-        record_time_epoch_ns=_epoch_ns(link.record_time_epoch) or 0,
+        record_time_epoch_ns=ns_of(link.record_time_epoch) or 0,
         insert_zone_time=_insert_time(link),
     )
 
@@ -331,11 +325,11 @@ def channel_settings(channels: list[ChannelTable]) -> tuple[ChannelSettings, ...
 
 
 def _of_link(channel: ChannelTable) -> Service:
-    """The service of the link: CFDP rides in packets."""
+    """The service of the link layer: CFDP PDUs are in packets."""
     return "packets" if channel.service == "cfdp" else channel.service
 
 
 def cfdp_settings(channels: list[ChannelTable], apids: list[ApidTable]) -> CfdpSettings:
-    """Whose packets hold PDUs of CFDP."""
+    """The channels and APIDs whose packets hold PDUs of CFDP."""
     whole = ((one.spacecraft_id, one.virtual_channel) for one in channels if one.service == "cfdp")
     return CfdpSettings(frozenset(whole), {one.apid: one.header_bytes for one in apids})

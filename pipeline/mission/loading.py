@@ -1,14 +1,14 @@
-"""A mission's files become frozen definitions; every problem in them is collected and reported at once.
+"""Load the files of a mission as frozen definitions; all problems are collected and reported together.
 
-In: a folder with `mission.toml`, the dictionary and the calibration files that it names: a path, the name of one under
-`configs/`, or that of an installed mission package. Out: a `Mission`. An unknown key is an error.
+In: a folder with `mission.toml` and the dictionary and calibration files that it names: a path, a name under
+`configs/`, or the name of an installed mission package. Out: a `Mission`. Unknown keys are errors.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,7 +46,7 @@ from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, validation_problems
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """Who records passes of the mission. `files`: a glob that the names of its recordings match."""
+    """A ground station. `files`: a glob for the names of its recordings."""
 
     name: str
     files: str
@@ -54,7 +54,7 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Mission:
-    """All that is known of a mission, checked and frozen."""
+    """The checked definitions of a mission."""
 
     name: str
     folder: Path
@@ -67,43 +67,43 @@ class Mission:
     time_terms: tuple[TimeTerm, ...]
     clock: OnboardClock
     one_clock: bool
-    """Whether all sums of time terms are of that clock."""
+    """Whether all sums of time terms belong to that clock."""
     site: Site | None
     instruments: Mapping[str, type[Instrument]]
     """By name, in the order of the mission file."""
     calibrations: Mapping[str, Mapping[str, Any]]
     window_s: float
     publish_packets: bool = False
-    """Whether packets are published as they came, beside what is made of them."""
+    """Whether space packets are published, too."""
     publish_raw: bool = False
-    """Whether products of the dictionary have raw counts beside calibrated values."""
+    """Whether products of the dictionary have raw counts, too."""
     profiles: tuple[str, ...] = ()
     stations: tuple[Station, ...] = ()
     descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
-    """What the parameters of each container are, in the words of the dictionary."""
+    """Descriptions of parameters in the dictionary, by container."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     archive: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `[archive]` that are given."""
     archive_rules: ArchiveRules = field(default_factory=ArchiveRules)
-    """How its files are named and labelled: by its package."""
+    """Names and labels of archive files, from the mission's package."""
     archive_instruments: Mapping[str, InstrumentArchive] = field(default_factory=dict)
-    """What the archive says of its instruments, by topic level."""
+    """Archive declarations by instrument (topic level)."""
     archive_tables: tuple[tuple[str, str], ...] = ()
-    """What plans PDS4 tables in layouts of its archive: module and place of each."""
+    """Planners of PDS4 tables: module and place of each."""
     cfdp: CfdpSettings = field(default_factory=CfdpSettings)
-    """Whose packets hold PDUs of CFDP."""
+    """Channels and APIDs whose packets hold PDUs of CFDP."""
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)
-    """What its instruments make, by `instrument/product`, in the order of instruments."""
+    """Product kinds of its instruments by `instrument/product`, in the order of instruments."""
     joins: tuple[tuple[str, str], ...] = ()
-    """What its instruments make of all passes of a command together: module and place of each."""
+    """Makers of products of several passes: module and place of each."""
     packages: tuple[InstalledPackage, ...] = ()
-    """Packages that bring its instruments, the one that is of this mission first."""
+    """Packages of its instruments, that of this mission first."""
     files: tuple[Path, ...] = ()
-    """What the mission was read from: mission file, dictionary, correlation, calibration. No command replaces one."""
+    """Files of the mission: mission file, dictionary, correlation, calibration. No command replaces one."""
 
     @property
     def simulated(self) -> bool:
-        """Whether a simulator made the telemetry: by the mission file, or by the recordings that it is used for."""
+        """Whether a simulator made the telemetry, by the mission file or the recordings."""
         return bool(self.lineage.get("simulated", False))
 
     def record_joiner(self) -> RecordJoiner | None:
@@ -119,18 +119,18 @@ class Mission:
             raise ConfigError(f"mission {self.name} has no dictionary: name one in [dictionary] xtce = ...")
 
     def described(self, container: str) -> Mapping[str, str]:
-        """What the parameters of a container are, in words, by name."""
+        """Descriptions of the parameters of a container, by name."""
         return self.descriptions[container].of if container in self.descriptions else {}
 
     def utc_ns(self, parameters: Iterable[str], onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """UTC of onboard times of a packet that has these parameters: the correlation is of the first clock alone."""
+        """UTC of onboard times, int64[n] ns, of packets with these parameters; only the first clock is correlated."""
         clock = self.clock if self._has_first_clock(parameters) else self.clock.without_correlation()
         return clock.utc_ns(onboard_ns)
 
     def local_times(self, parameters: Iterable[str], utc_ns: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """Local times of the site for packets that have these parameters: names and values, int64[n] to arrays of n.
+        """Local times of the site at UTC int64[n] ns, for packets with these parameters: arrays of n by name.
 
-        Empty without a site, and for packets of another clock than the first, whose spacecraft is not there.
+        Empty without a site, and for packets with another clock than the first, whose spacecraft is elsewhere.
         """
         if self.site is None or not self._has_first_clock(parameters):
             return {}
@@ -146,22 +146,22 @@ class Mission:
 
 
 def find_mission(name: str) -> tuple[Path, str]:
-    """Give the folder and the link profile of `FOLDER`, `NAME`, `FOLDER:PROFILE` or `NAME:PROFILE`.
+    """The folder and the link profile of `FOLDER`, `NAME`, `FOLDER:PROFILE` or `NAME:PROFILE`.
 
-    Folders come first, then installed packages. A folder of the working directory is a mission only where a
-    mission.toml is in it, so that any other folder of that name does not hide a mission of `configs/`.
+    Folders have precedence over installed packages. A folder is a mission only if it has a mission.toml, so that
+    another folder of that name does not hide a mission of `configs/`. ConfigError if there is none.
     """
     place, _, profile = name.rpartition(":")
     spellings = [(name, ""), (place, profile)] if place else [(name, "")]
     named = [(folder, given) for text, given in spellings if text for folder in _folders(text)]
     for folder, given in named:
-        if _is_mission(folder):
+        if _is(Path.is_file, folder / "mission.toml"):
             return folder, given
     for text, given in spellings:
         if (package := find_package(text)) is not None and package.mission_folder is not None:
             return package.mission_folder, given
-    for folder, given in named:  # reported as one without a mission.toml, where there is no other
-        if _is_folder(folder):
+    for folder, given in named:  # reported as a mission without a mission.toml
+        if _is(Path.is_dir, folder):
             return folder, given
     if name in package_names():
         raise ConfigError(
@@ -175,7 +175,7 @@ def find_mission(name: str) -> tuple[Path, str]:
 
 
 def _folders(text: str) -> Iterator[Path]:
-    """Where a mission of this spelling may be: a path first (its mission.toml may be named too), then a name."""
+    """Candidate folders of a mission: the path (or that of its mission.toml), then the name in `config_roots`."""
     path = Path(text)
     yield path.parent if path.name == "mission.toml" else path
     name = text.rstrip("/")
@@ -183,20 +183,14 @@ def _folders(text: str) -> Iterator[Path]:
         yield from (root / name for root in config_roots())
 
 
-def _is_mission(folder: Path) -> bool:
-    with suppress(OSError):  # a name that no file system takes
-        return (folder / "mission.toml").is_file()
-    return False
-
-
-def _is_folder(folder: Path) -> bool:
-    with suppress(OSError):
-        return folder.is_dir()
+def _is(test: Callable[[Path], bool], path: Path) -> bool:
+    with suppress(OSError):  # a name that no file system accepts
+        return test(path)
     return False
 
 
 def config_roots() -> list[Path]:
-    """Where missions are looked up by name: $DOWNLINK_CONFIGS, else ./configs, the clone's, and the wheel's."""
+    """Folders of missions by name: $DOWNLINK_CONFIGS, else ./configs, that of the clone, and of the wheel."""
     named = os.environ.get("DOWNLINK_CONFIGS")
     package = Path(__file__).resolve().parent.parent
     return [Path(named)] if named else [Path.cwd() / "configs", package.parent / "configs", package / "configs"]
@@ -204,9 +198,9 @@ def config_roots() -> list[Path]:
 
 @collector_paused()
 def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) -> Mission:
-    """Read a mission, or raise a ConfigError with every problem in all its files. `strict`: as the key of that name.
+    """Load a mission. Raises ConfigError with all problems of all its files. `strict`: as the key of that name.
 
-    `any_channel`: a link of frames need not name a channel; the caller takes all that there are.
+    `any_channel`: a link of frames need not have a channel; the caller adds all that occur.
     """
     folder, profile = find_mission(name)
     path = folder / "mission.toml"
@@ -294,7 +288,7 @@ def _descriptions(plan: Plan | None) -> dict[str, Descriptions]:
 
 
 def lacking(plan: Plan, instruments: Mapping[str, type[Instrument]]) -> list[str]:
-    """What instruments read of a container that the dictionary has, and that is not in it: they would be silent."""
+    """Problems of instruments that read parameters which their container does not have."""
     columns = {node.key: {name for _, name in node.columns} for node in plan.walk()}
     return [
         f"{name} reads {', '.join(sorted(missing))} of {container}, which the dictionary does not have there"
@@ -312,9 +306,9 @@ def _dictionary(
     problems: list[Problem],
     report: ReportProblem,
 ) -> tuple[Plan | None, str]:
-    """Compile what [dictionary] names and `more`, XTCE files of instruments, and give its SHA-256.
+    """The plan and SHA-256 of the files of [dictionary] and `more`, XTCE files of instruments.
 
-    `files` takes the paths that it names and those read.
+    `files` takes the paths named and those read.
     """
     if settings.xtce and settings.csv:
         report("dictionary.csv", "there is an xtce already: one of the two")

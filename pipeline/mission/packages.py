@@ -1,8 +1,7 @@
-"""Mission packages that are installed, found by their entry points (group `downlink.missions`).
+"""Installed mission packages, found by their entry points (group `downlink.missions`).
 
-In: what is installed beside this package. Out: `InstalledPackage`s, each imported when it is asked for. A package that
-cannot be used (import error, other interface, two of one name) is one `ConfigError` of one line for whoever asks for
-it, and hurts no other.
+In: entry points. Out: `InstalledPackage`s, each imported when it is needed. A package that cannot be used (import
+error, other interface, duplicate name) raises a `ConfigError` of one line when it is needed; others are not affected.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ from .named_objects import load_place, one_line
 
 GROUP = "downlink.missions"
 ALL = "*"
-"""In `instruments` of a mission file: every other instrument of the mission's package."""
+"""In `instruments` of a mission file: all other instruments of the mission's package."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownInstrument:
-    """An instrument of a package, not imported yet. `path`: its folder; `module`: the package of that folder."""
+    """An instrument of a package, not imported yet. `path`: its folder; `module`: the module of that folder."""
 
     name: str
     place: str
@@ -39,7 +38,7 @@ class KnownInstrument:
     folder: InstrumentFolder
 
     def load(self) -> type[Instrument]:
-        """Import its class. ConfigError, in one line, where that fails."""
+        """Import its class. ConfigError, in one line, if that fails."""
         what = f"instrument '{self.name}' of {self.module}"
         found = load_place(self.module, self.place, what)
         if not (isinstance(found, type) and issubclass(found, Instrument)):
@@ -51,7 +50,7 @@ class KnownInstrument:
 
 @dataclass(frozen=True, slots=True)
 class InstalledPackage:
-    """A package that was imported and is what it must be. `distribution`: its name and version."""
+    """An imported and checked package. `distribution`: name and version."""
 
     name: str
     distribution: str
@@ -62,12 +61,12 @@ class InstalledPackage:
 
     @property
     def path(self) -> Path:
-        """Where its module lies."""
+        """The folder of its module."""
         return _path_of(self.package.module)
 
     @property
     def mission_folder(self) -> Path | None:
-        """The folder of its mission file, if it brings one."""
+        """The folder of its mission file; None without one."""
         folder = self.path / self.package.folder
         return folder if (folder / "mission.toml").is_file() else None
 
@@ -78,26 +77,26 @@ class InstalledPackage:
 
     @property
     def words(self) -> str:
-        """For operators: which package this is, and from where."""
+        """Description for operators: module and distribution."""
         return f"package {self.package.module} of {self.distribution}"
 
     def load(self, place: str) -> Any:
-        """Import a part that the package names, `module:object`. ConfigError, in one line, where that fails."""
+        """Import a part of the package, `module:object`. ConfigError, in one line, if that fails."""
         return load_place(self.package.module, place, self.words)
 
     def looks(self) -> list[tuple[Look, str]]:
-        """The tabs of the live page that it brings, those of its folders first, each with the module of its place."""
+        """Its tabs of the live page, those of its folders first, each with the module of its place."""
         own = [(look, self.package.module) for look in self.package.looks]
         return [*((look, module) for module, folder in self.folders for look in folder.looks), *own]
 
 
 def package_names() -> list[str]:
-    """The names that installed packages bring, whether they can be used or not."""
+    """The names of installed packages, usable or not."""
     return sorted({one.name for one in _entry_points()})
 
 
 def find_package(name: str) -> InstalledPackage | None:
-    """Give the installed package of this name; None where there is none. ConfigError where it cannot be used."""
+    """The installed package of a name; None if there is none. ConfigError if it cannot be used."""
     named = [one for one in _entry_points() if one.name == name]
     if not named:
         return None
@@ -108,7 +107,7 @@ def find_package(name: str) -> InstalledPackage | None:
 
 
 def usable_packages() -> tuple[list[InstalledPackage], list[str]]:
-    """Every installed package that can be used, and for each other one a line that says why it cannot."""
+    """All usable packages, and for each other one a line with the reason."""
     found, problems = [], []
     for name in package_names():
         try:

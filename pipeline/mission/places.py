@@ -1,7 +1,6 @@
-"""Where the files are that a mission file names: beside it, or in a folder that an environment variable names.
+"""Paths of files in a mission file: relative to its folder, or to a folder in an environment variable.
 
-The dictionaries of others do not lie beside the mission file of a package that is installed: `$NAME/file.xml` begins
-in the folder that NAME holds.
+The mission file of an installed package may use a dictionary from elsewhere: `$NAME/file.xml` is in the folder of NAME.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from pathlib import Path
 
 
 class UnsetVariableError(LookupError):
-    """A path begins with an environment variable that is not set, or empty."""
+    """A path begins with an environment variable that is unset or empty."""
 
 
 def place(folder: Path, name: str) -> Path:

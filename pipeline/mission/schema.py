@@ -1,7 +1,7 @@
-"""The form of `mission.toml`: what keys there are, what values they take, and what must fit together.
+"""The schema of `mission.toml`: keys, values, and checks of their combinations.
 
-In: the parsed table. Out: a `MissionFile`, and every problem, with its key. Where a part is wrong the others are
-checked all the same, so that all problems are reported at once.
+In: the parsed table. Out: a `MissionTable`, and every problem with its key. If a part is wrong, the others are checked,
+too, so that all problems are reported together.
 """
 
 from __future__ import annotations
@@ -188,21 +188,21 @@ T = TypeVar("T", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of a mission file that are sound, each by itself."""
+    """The valid parts of a mission file."""
 
     links: dict[str, LinkTable]
     """By profile; "" for `[link]`."""
     whole_links: frozenset[str]
-    """Those from which no wrong key had to be left out."""
+    """Links from which no invalid key was removed."""
     channels: list[tuple[int, ChannelTable]]
-    """With their number in the file."""
+    """With their index in the file."""
     dictionary: DictionaryTable
     clock: ClockTable | None
     products: ProductsTable
 
 
 def sound_parts(table: dict[str, Any]) -> Parts:
-    """Give what can be checked of a file, whatever is wrong with the rest of it."""
+    """The parts of a file that can be checked, whatever is wrong with the rest."""
     profiles = table.get("profile")
     links: dict[str, Any] = {"": table.get("link")}
     if isinstance(profiles, dict):
@@ -222,7 +222,7 @@ def sound_parts(table: dict[str, Any]) -> Parts:
 
 
 def _sound(model: type[T], value: Any) -> T | None:
-    """The table, without the keys that are wrong; None where those are needed."""
+    """The table without invalid keys; None if these are required."""
     if not isinstance(value, dict):
         return None
     rest = dict(value)
@@ -236,7 +236,7 @@ def _sound(model: type[T], value: Any) -> T | None:
 
 
 def check_parts(parts: Parts, report: ReportProblem) -> None:
-    """Report the parts that contradict each other."""
+    """Report contradictions between parts."""
     for name, link in parts.links.items():
         for key, text in link_problems(link, whole=name in parts.whole_links):
             report(f"profile.{name}.{key}" if name else key, text)

@@ -1,4 +1,4 @@
-"""TOML with the line of each key, which the standard reader does not give; errors of pydantic as problems."""
+"""Read TOML with the line of each key, which tomllib does not give; convert errors of pydantic to problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ..model.errors import ConfigError, Problem
 
 MAX_FILE_BYTES = 64 << 20
-"""Of any file that configures a mission."""
+"""Largest size of a file of a mission."""
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(
     r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
@@ -21,7 +21,7 @@ _KEY = re.compile(
 
 
 def load_toml(path: Path, max_bytes: int) -> tuple[str, dict[str, Any]]:
-    """Read a file: its text and its table. Raises ConfigError where there is none or it does not parse."""
+    """Read a file. Returns its text and table. Raises ConfigError if it cannot be read or parsed."""
     try:
         text = read_limited(path, max_bytes).decode("utf-8")
     except OSError as error:
@@ -38,7 +38,7 @@ def load_toml(path: Path, max_bytes: int) -> tuple[str, dict[str, Any]]:
 
 
 def read_limited(path: Path, max_bytes: int) -> bytes:
-    """Read a file whole. Raises ConfigError where it is larger than any such file should be, OSError as ever."""
+    """Read a whole file. Raises ConfigError if it is larger than `max_bytes`, OSError if it cannot be read."""
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
@@ -47,7 +47,7 @@ def read_limited(path: Path, max_bytes: int) -> bytes:
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:
-    """Find the line (1-based) of the deepest part of `path` that the file names; 0 where there is none."""
+    """The line (from 1) of the longest prefix of `path` in the file; 0 if there is none."""
     wanted = tuple(str(part) for part in path)
     best, depth = 0, 0
     for line, found in _keys(text):
@@ -60,7 +60,7 @@ def line_of(text: str, path: tuple[str | int, ...]) -> int:
 
 
 def _keys(text: str) -> list[tuple[int, tuple[str, ...]]]:
-    """Each table header and key with its line, indices of arrays of tables included."""
+    """Line and path of each table header and key, with indices of arrays of tables."""
     table: tuple[str, ...] = ()
     seen: dict[tuple[str, ...], int] = {}
     keys: list[tuple[int, tuple[str, ...]]] = []
@@ -82,7 +82,7 @@ def _parts(dotted: str) -> tuple[str, ...]:
 
 
 def validation_problems(error: ValidationError, text: str, file: str, model: type[BaseModel]) -> list[Problem]:
-    """Each complaint of pydantic as a Problem with file, line and key."""
+    """The errors of pydantic as problems with file, line and key."""
     problems = []
     for item in error.errors(include_url=False):
         path = tuple(part for part in item["loc"] if part not in {"float", "int", "str"})
@@ -97,25 +97,20 @@ def validation_problems(error: ValidationError, text: str, file: str, model: typ
     return sorted(problems, key=lambda problem: problem.line)
 
 
-def leave_out(table: dict[str, Any], path: tuple[str | int, ...]) -> bool:
-    """Take a wrong key out of a parsed file; whether it was there. An item of a list goes whole."""
+def leave_out(table: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    """Remove a key from a parsed file, if it is there."""
     inside: Any = table
     for part in path[:-1]:
-        if isinstance(inside, dict) and part in inside and isinstance(inside[part], dict | list):
+        try:
             inside = inside[part]
-        elif isinstance(inside, list) and isinstance(part, int) and part < len(inside):
-            if not isinstance(inside[part], dict):
-                break
-            inside = inside[part]
-        else:
-            return False
+        except (KeyError, IndexError, TypeError):
+            return
     if isinstance(inside, dict):
-        return inside.pop(path[-1], None) is not None
-    return False
+        inside.pop(path[-1], None)
 
 
 def _hint(key: str, path: tuple[str | int, ...], model: type[BaseModel]) -> str:
-    """Name the known key that is meant, where one is near."""
+    """A hint with the most similar known key, or with all."""
     known: list[str] = list(model.model_fields)
     current: Any = model
     for part in path:
