@@ -1,8 +1,8 @@
-"""A collection of products as one CDF file in the words of ISTP, times as TT2000.
+"""Writes a collection of products as one CDF file by the ISTP guidelines, with times as TT2000.
 
-Numbers by row become variables that depend on `Epoch`, in the order of time; text and what has no rows stays out
-(NetCDF holds those). Nothing is compressed: cdflib writes the time of day into what it compresses, and equal products
-make equal files.
+Numeric arrays with rows become variables that depend on `Epoch`, in order of time. Texts and arrays by product are left
+out (NetCDF files have them). Nothing is compressed, since cdflib writes the time of day into compressed files, and
+equal products must give equal files.
 """
 
 from __future__ import annotations
@@ -47,10 +47,7 @@ _FIRST_DATE, _LAST_DATE = "2000-01-01", "2100-01-01"
 
 
 def write_cdf(path: Path, collection: Collection, origin: Origin, rows: NDArray[np.int64]) -> None:
-    """Write the file of these rows, in their order, whole or not at all.
-
-    Raises ConfigError without cdflib, RunError where it cannot be written.
-    """
+    """Write `rows`, in their order, atomically. Raises ConfigError without cdflib, RunError as `whole_path`."""
     writer = cdf_writer()
     with whole_path(path) as part:
         file = writer.CDF(part, cdf_spec={"Encoding": 6, "Checksum": False, "Compressed": 0})
@@ -67,7 +64,7 @@ def tt2000(utc_ns: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class _Variable:
-    """What becomes of one array: its name in the file, unit, dims behind the record, whether records differ."""
+    """A variable of the file. `dims`: of a record; `varies`: whether it has a record for each row, or one for all."""
 
     name: str
     unit: str
@@ -76,7 +73,7 @@ class _Variable:
 
 
 class _Writer:
-    """The open file, and the rows that become its records, in their order."""
+    """Writes the variables of a collection, with records for `rows` in their order."""
 
     def __init__(self, file: Any, collection: Collection, origin: Origin, rows: NDArray[np.int64]) -> None:
         self._file = file
@@ -139,7 +136,7 @@ class _Writer:
         self._put(variable, values, about)
 
     def _sigma(self, name: str, values: NDArray[Any]) -> dict[str, str]:
-        """DELTA_PLUS_VAR and DELTA_MINUS_VAR, where one sigma is a variable of the same type and shape; else a note."""
+        """DELTA_PLUS_VAR and DELTA_MINUS_VAR if the sigma is a variable of the same type and shape, else a note."""
         sigma = name + SIGMA
         column = self._of.columns.get(sigma)
         if column is None:
@@ -156,7 +153,7 @@ class _Writer:
         )
 
     def _axis(self, name: str, dim: str, axis: int, size: int) -> dict[str, str]:
-        """The labels of an axis, as a variable of their own for each array."""
+        """Write the labels of an axis as a variable; returns the attributes that refer to it."""
         frame = next((words for key, words in self._axes.items() if key in name.split("_")), ("X", "Y", "Z"))
         words = frame if size == len(frame) else tuple(f"{dim} {k}" for k in range(size))
         label = f"{name}_labels_{axis}"
@@ -173,7 +170,6 @@ class _Writer:
         return {f"LABL_PTR_{axis}": label, f"DEPEND_{axis}": label}
 
     def _put(self, variable: _Variable, values: NDArray[Any], about: dict[str, Any]) -> None:
-        """Write numbers: a record for each row, or one for all."""
         values = _without_fill(values, variable.name)
         values = values[self._order] if variable.varies else values
         numbers = number_attributes(self._limits, variable.name, variable.unit, values.dtype)
@@ -193,7 +189,7 @@ class _Writer:
 
 
 def _storable(values: NDArray[Any]) -> NDArray[Any]:
-    """Numbers in a type that CDF has."""
+    """Convert numbers to a type that CDF has."""
     if values.dtype.kind == "b":
         return values.astype(np.uint8)
     if values.dtype == np.float16:
@@ -204,7 +200,7 @@ def _storable(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _without_fill(values: NDArray[Any], name: str) -> NDArray[Any]:
-    """What is not finite as FILLVAL; integers in a wider type where one of them has the value of FILLVAL."""
+    """Replace non-finite values by FILLVAL; widen the type of integers if one of them equals FILLVAL."""
     if values.dtype.kind == "f":
         return np.where(np.isfinite(values), values, FILL).astype(values.dtype)
     while (wider := _WIDER.get(values.dtype.str[1:])) and name != "sol":

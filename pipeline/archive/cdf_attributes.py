@@ -1,8 +1,8 @@
-"""The words of a CDF file: attributes of its variables and of the file, in the terms of the ISTP guidelines.
+"""Attributes of a CDF file and of its variables.
 
-Source: ISTP/IACG Guidelines for global and variable attributes (NASA SPDF). `FORMAT` is Fortran's; `FILLVAL` is the
-value that the guidelines give for each type; `VALIDMIN` and `VALIDMAX` are the range of the quantity (`valid_ranges`),
-not that of the data.
+Source: ISTP/IACG Guidelines for global and variable attributes (NASA SPDF). `FORMAT` is that of Fortran; `FILLVAL` is
+that of the guidelines for each type; `VALIDMIN` and `VALIDMAX` are the range of the quantity (`valid_ranges`), not that
+of the data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _STAMP = re.compile(r"_\d{14}_.*$")
 
 
 def attributes(name: str, what: str, unit: str, role: str) -> dict[str, Any]:
-    """Of a variable that depends on Epoch."""
+    """Attributes of a variable that depends on Epoch. `role`: VAR_TYPE."""
     found = {
         "FIELDNAM": name,
         "CATDESC": what,
@@ -43,7 +43,7 @@ def attributes(name: str, what: str, unit: str, role: str) -> dict[str, Any]:
 
 
 def epoch_attributes(tt2000_ns: NDArray[np.int64], first: int, last: int) -> dict[str, Any]:
-    """Of `Epoch`, times in ascending order; `first` and `last`: between which a sample of the mission can lie."""
+    """Attributes of `Epoch`. `tt2000_ns`: its values; `first`, `last`: the valid range."""
     return {
         "FIELDNAM": "Epoch",
         "CATDESC": "time of the sample, Terrestrial Time since J2000",
@@ -62,14 +62,14 @@ def epoch_attributes(tt2000_ns: NDArray[np.int64], first: int, last: int) -> dic
 
 
 def display_type(n_dims: int) -> dict[str, str]:
-    """`n_dims`: of a record of a variable that varies."""
+    """DISPLAY_TYPE of a variable whose records have `n_dims` dimensions."""
     return {"DISPLAY_TYPE": "spectrogram" if n_dims else "time_series"}
 
 
 def number_attributes(limits: Mapping[str, Limits], name: str, unit: str, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """FILLVAL, VALIDMIN, VALIDMAX and FORMAT of numbers of a type; VAR_NOTES where no range is known.
+    """FILLVAL, VALIDMIN, VALIDMAX and FORMAT of a numeric variable; VAR_NOTES if no range is known.
 
-    `limits`: of the instrument, by unit.
+    `limits`: measurement ranges of the instrument, by unit.
     """
     known = known_range(limits, name, unit)
     notes_ = {} if known else {"VAR_NOTES": "no valid range is known: VALIDMIN and VALIDMAX only exclude FILLVAL"}
@@ -85,13 +85,13 @@ def number_attributes(limits: Mapping[str, Limits], name: str, unit: str, dtype:
 
 
 def integer_fill(dtype: np.dtype[Any]) -> int:
-    """FILLVAL of integers of a type."""
+    """FILLVAL of an integer type."""
     info = np.iinfo(dtype)
     return int(info.max if dtype.kind == "u" else info.min)
 
 
 def label_attributes(label: str, name: str, width: int) -> dict[str, Any]:
-    """Of a variable with the labels of an axis."""
+    """Attributes of a variable with the labels of an axis."""
     return {
         "FIELDNAM": label,
         "CATDESC": f"labels of {name}",
@@ -102,7 +102,7 @@ def label_attributes(label: str, name: str, width: int) -> dict[str, Any]:
 
 
 def global_attributes(collection: Collection, origin: Origin, name: str) -> dict[str, dict[int, Any]]:
-    """Of a file called `name`, without its ending: `Logical_source` is what stands before the times in it."""
+    """Global attributes. `name`: of the file, without extension; its part before the times is `Logical_source`."""
     what = f"{collection.instrument} {collection.product}".replace("_", " ")
     common, words = collection.common, origin.words
     site = (origin.site or {}) if "site" in common else {}

@@ -1,7 +1,7 @@
-"""CDF files of a pass: one for each kind of product and UTC day, as ISTP's archives keep them.
+"""Plans the CDF files of a pass: one for each product kind and UTC day, as is usual in ISTP archives.
 
-In: collections. Out: a job for each day that a collection has rows of, named by the day's own first and last row. Rows
-without a time stand in the last of its files, behind all others.
+In: collections. Out: a job for each day with rows, named by its first and last row. Rows without a time are at the end
+of the last file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LAST_NS = np.iinfo(np.int64).max
 
 
 def plan_cdf(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """The files of each collection."""
+    """Plan the files of each collection."""
     for one in collections:
         utc_ns = one.columns["time_utc_ns"].array.whole()
         key = np.where(utc_ns == NO_TIME, _LAST_NS, utc_ns)
@@ -37,11 +37,10 @@ def plan_cdf(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]
 
 
 def _job(collection: Collection, origin: Origin, utc_ns: NDArray[np.int64], rows: NDArray[np.int64]) -> Job:
-    """One file of these rows, which are in the order of time."""
     known = utc_ns[rows][utc_ns[rows] != NO_TIME]
-    whole = len(rows) == len(utc_ns)
     ends = (int(known[0]), int(known[-1])) if len(known) else (NO_TIME, NO_TIME)
-    stem = file_stem(collection, origin, row=None if whole else (*ends, _sol(collection, int(rows[0]))))
+    row = None if len(rows) == len(utc_ns) else (*ends, _sol(collection, int(rows[0])))
+    stem = file_stem(collection, origin, row=row)
     product = np.repeat(np.arange(len(collection.ids)), collection.n_rows)
     ids = tuple(collection.ids[number] for number in np.unique(product[rows]).tolist())
     write = partial(_write, collection, origin, rows)

@@ -1,8 +1,8 @@
-"""All products of one kind, row after row: what becomes one file.
+"""A collection: all products of one kind with the same array layout, which become one file.
 
-In: products with the same arrays, in order. Out: each array as one, in parts, from a nameless file on disk, so that
-memory stays flat however long the pass. Arrays without rows (a dark, a wavelength scale) get the axis `product`,
-or stand once where all products agree. Local times of rows lie on the line between the ends of their product.
+In: products, in order. Out: the concatenated arrays, in parts, from a temporary file, so that memory stays bounded.
+Arrays without rows (a dark, a wavelength scale) get the axis `product`, unless they are the same in all products. Local
+times of rows are interpolated linearly between the ends of their product.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ ROW, PRODUCT = "row", "product"
 NO_SOL = -99999
 _UNKNOWN = InstrumentArchive()
 SIGMA = "_sigma"
-"""What the name of an array ends with that holds one sigma of the array whose name stands before it."""
+"""Ending of the name of an array with one sigma of the array with the name before it."""
 SIGMAS = (SIGMA, f"{SIGMA}_random", f"{SIGMA}_systematic")
-"""The same, and its two parts where they are known apart."""
+"""The same, and the endings for its random and systematic parts."""
 
 
 def is_sigma(name: str) -> bool:
-    """Whether an array of this name holds an uncertainty."""
+    """Whether an array with this name is an uncertainty."""
     return name.endswith(SIGMAS)
 
 
 def measured(name: str) -> str:
-    """The name of the array whose uncertainty one of this name holds; the name itself where it is none."""
+    """Name of the array that an uncertainty belongs to; other names are returned as they are."""
     return next((name.removesuffix(ending) for ending in SIGMAS if name.endswith(ending)), name)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose products they are: `recordings` by file name, `site` with its name, frame and coordinates, or None.
+    """Provenance of products: mission, recordings, archive rules.
 
-    `frames`: the counts of the pass report, of frames read, clean, corrected and so on; known when all was read.
-    `simulated`: a simulator made the recordings. `words`: keys of the mission's table `[archive]`: people, terms,
-    keywords, dates. `content`: digest of the recordings, empty where it is not known. `kinds`: of the mission's
-    products, by `instrument/product`. `body`: on which the site is. `rules`: of the mission's archive; `instruments`:
-    what it says of each, by topic level; `tables`: planners of PDS4 tables in layouts of the mission's own.
+    `recordings`: file names. `site`: name, frame and coordinates, or None; `body`: its planet. `frames`: frame counts
+    of the pass report, known after reading. `simulated`: whether the recordings are simulated. `words`: table
+    `[archive]` of the mission file (people, licence, keywords, dates). `track`: positions of the vehicle. `content`:
+    digest of the recordings, or empty. `kinds`: product kinds of the mission, by `instrument/product`. `rules`: of the
+    mission's archive; `instruments`: its entries by topic level; `tables`: planners of PDS4 tables with layouts of the
+    mission.
     """
 
     mission: str
@@ -70,21 +71,21 @@ class Origin:
     tables: tuple[Planner, ...] = ()
 
     def instrument(self, name: str) -> InstrumentArchive:
-        """What the archive says of an instrument, by topic level."""
+        """Archive entry of an instrument, by topic level."""
         return self.instruments.get(name, _UNKNOWN)
 
     def platform(self, instrument: str) -> Platform | None:
-        """The craft that carries an instrument; None where the mission declares none."""
+        """The spacecraft that carries an instrument; None if the mission declares none."""
         return self.rules.platform(self.instrument(instrument).platform)
 
     def declared(self, instrument: str, product: str) -> ProductKind | None:
-        """The kind of a product, where the mission declares it."""
+        """The kind of a product; None if the mission does not declare it."""
         return self.kinds.get(f"{instrument}/{product}")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One array of the file: its parts, its axes, what it means."""
+    """One array of a collection."""
 
     array: SpilledArray
     dims: tuple[str, ...]
@@ -93,7 +94,7 @@ class Column:
 
 
 def kind(product: Product) -> tuple[Any, ...]:
-    """What products must share to stand in one file: instrument, name, level, and the form of every array."""
+    """Key of the collection of a product: instrument, name, level, and name, axes and shape of each array."""
     flat = _ragged(product.arrays)
     form = tuple(
         (name, one.dims, _own_shape(one, name in flat), one.values.dtype.kind in "US")
@@ -103,7 +104,7 @@ def kind(product: Product) -> tuple[Any, ...]:
 
 
 class Collection:
-    """The products of one kind. `ids`, `n_rows`, `lineages` and `passes` (names of passes) have an element for each."""
+    """Products with the same `kind`. `ids`, `n_rows`, `lineages` and `passes` (names) have an element for each."""
 
     def __init__(self, first: Product, spill: Spill) -> None:
         self.instrument, self.product, self.level = first.instrument, first.product, first.level
@@ -121,8 +122,8 @@ class Collection:
         self._columns = {name: self._column(name, one) for name, one in first.arrays.items()}
 
     def add(self, product: Product, pass_name: str = "") -> None:
-        """Append a product, of the pass of this name."""
-        self._stretch(product)
+        """Append a product of the pass with this name."""
+        self._extend_times(product)
         self.passes.append(pass_name)
         n_before = {name: self._columns[name].array.n_rows for name in self._flat}
         for name, quantity in product.arrays.items():
@@ -140,14 +141,14 @@ class Collection:
 
     @cached_property
     def columns(self) -> dict[str, Column]:
-        """The arrays of the file; what all products agree on stands once. Asked when all are there."""
+        """The arrays, after all products were added; those that are the same in all products have no axis `product`."""
         return {name: self._once(column) for name, column in self._columns.items()}
 
     @cached_property
     def least_step_ns(self) -> int | None:
-        """The least difference of the times of neighbouring rows. Asked when all are there.
+        """Smallest difference of the times of consecutive rows, after all products were added.
 
-        None where a row has no time; the largest integer where there are fewer than two rows.
+        None if a row has no time; the largest integer for fewer than two rows.
         """
         parts = self.columns["time_utc_ns"].array.parts() if "time_utc_ns" in self.columns else ()
         times = [np.empty(0, np.int64), *parts]
@@ -157,12 +158,12 @@ class Collection:
 
     @cached_property
     def common(self) -> dict[str, Any]:
-        """The lineage that all products share. Asked when all are there."""
+        """The lineage that all products share, after all were added."""
         first = self.lineages[0]
         return {key: value for key, value in first.items() if all(one.get(key) == value for one in self.lineages)}
 
     def differing(self) -> dict[str, list[Any]]:
-        """The lineage in which products differ: a value for each, None where it has none."""
+        """The lineage in which products differ: a value for each product, or None."""
         keys = dict.fromkeys(key for one in self.lineages for key in one if key not in self.common)
         return {key: [one.get(key) for one in self.lineages] for key in keys}
 
@@ -175,7 +176,7 @@ class Collection:
         return Column(SpilledArray(self.spill), dims, unit, f"{quantity.description}{since}".strip())
 
     def _once(self, column: Column) -> Column:
-        """The column without the axis of products, where each has the same."""
+        """Remove the axis `product` from a column that is the same in all products."""
         if column.dims[:1] != (PRODUCT,) or len(column.dims) < 2:
             return column
         parts = column.array.parts()
@@ -186,8 +187,7 @@ class Collection:
         one.append(first[0])
         return replace(column, array=one, dims=column.dims[1:])
 
-    def _stretch(self, product: Product) -> None:
-        """Widen the time range; local times are those of its ends."""
+    def _extend_times(self, product: Product) -> None:
         first, last = product.time.utc_ns
         if first == NO_TIME:
             return
@@ -199,13 +199,13 @@ class Collection:
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[Any]:
-    """Instants and spans as int64 nanoseconds, all else as it is."""
+    """Convert datetime64 and timedelta64 to int64 nanoseconds."""
     kind_ = values.dtype.kind
     return values.astype(f"{kind_}8[ns]").view(np.int64) if kind_ in "mM" else values
 
 
 def _ragged(arrays: Mapping[str, Quantity]) -> set[str]:
-    """Names of flat arrays: those with their starts beside them."""
+    """Names of ragged arrays: those with starts and lengths."""
     return {name for name in arrays if f"{name}.start" in arrays and f"{name}.length" in arrays}
 
 
@@ -215,7 +215,7 @@ def _own_shape(quantity: Quantity, is_flat: bool) -> tuple[int, ...]:
 
 
 def _ends(product: Product) -> tuple[dict[str, float], dict[str, float]]:
-    """Local times of the first and the last instant; empty where the mission has no site."""
+    """Local times of the first and the last instant; empty without a site."""
     time = product.time
     if time.sol is None or time.lmst_h is None or time.ltst_h is None or time.ls_deg is None:
         return {}, {}
@@ -225,7 +225,7 @@ def _ends(product: Product) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _local_times(product: Product) -> dict[str, NDArray[Any]]:
-    """`sol`, hours `lmst` and `ltst`, degrees `ls` of each row: NaN and NO_SOL where it has no time."""
+    """`sol`, `lmst` and `ltst` (hours), `ls` (degrees) of each row; NO_SOL and NaN for rows without time."""
     start, stop = _ends(product)
     if not start:
         return {}
@@ -235,15 +235,15 @@ def _local_times(product: Product) -> dict[str, NDArray[Any]]:
     sols = stop["sol"] - start["sol"] + (stop["lmst"] - start["lmst"]) / 24
     true_h = 24 * sols + _turned(stop["ltst"] - start["ltst"] - 24 * sols, 24)
     local = start["sol"] + start["lmst"] / 24 + part * sols
-    whole = np.floor(local)
+    sol = np.floor(local)
     return {
-        "sol": np.where(np.isnan(whole), NO_SOL, np.nan_to_num(whole)).astype(np.int32),
-        "lmst": 24 * (local - whole),
+        "sol": np.where(np.isnan(sol), NO_SOL, np.nan_to_num(sol)).astype(np.int32),
+        "lmst": 24 * (local - sol),
         "ltst": (start["ltst"] + part * true_h) % 24,
         "ls": (start["ls"] + part * _turned(stop["ls"] - start["ls"], 360)) % 360,
     }
 
 
 def _turned(difference: float, circle: float) -> float:
-    """The same angle, no more than half a circle from zero."""
+    """Wrap an angle to -circle/2 ... circle/2."""
     return (difference + circle / 2) % circle - circle / 2

@@ -1,6 +1,6 @@
-"""A table of columns as one file: npz, Parquet or NetCDF-4, written whole or not at all.
+"""Writes decoded columns to a file: npz, Parquet or NetCDF-4, atomically.
 
-All three hold the same columns: what is known of each row (`row_columns`) and one for each parameter.
+All have the same columns: the row columns (`row_columns`) and one for each parameter.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ..system.files import whole_file, whole_path
 from ..system.software import optional_module
 from .datasets import dataset
 from .parquet_rows import ROW_GROUP_BYTES, RowGroups
-from .row_columns import Known, RowColumn, TimesKnown, row_columns
+from .row_columns import Known, TimesKnown, row_columns
 from .spill import SpilledTable, octets
 
 Write = Callable[[Path, SpilledTable, SpilledTable, str, Known], None]
-"""Write a file: its path, the parameters, ROW_FIELDS, the container's name, what is known of it."""
+"""Write a file: path, parameters, ROW_FIELDS, container name, and its `Known`."""
 
 
 def writer(name: str) -> tuple[str, Write]:
-    """Give the file ending and the function of a format. Raises ConfigError where its library is missing."""
+    """Return file extension and function of a format. Raises ConfigError if its library is missing."""
     if name == "parquet":
         optional_module("pyarrow", "--format parquet needs pyarrow", "parquet")
     if name == "netcdf":
@@ -37,10 +37,9 @@ def writer(name: str) -> tuple[str, Write]:
 
 
 def _write_npz(path: Path, table: SpilledTable, rows: SpilledTable, _: str, known: Known) -> None:
-    """One .npy for each array, part by part: memory stays flat."""
-    of_rows = _rows(table, rows, known)
+    """Write one .npy for each array, part by part, so that memory stays bounded."""
     with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, row_column in of_rows.items():
+        for name, row_column in row_columns(_fields(rows), table.arrays, known).items():
             values = np.asarray(row_column.values)
             _write_npy(archive, name, values.dtype, values.shape, [values])
         for name, column in table.arrays.items():
@@ -62,7 +61,7 @@ def _write_npy(
 
 
 def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
-    """Row group by row group: memory stays flat."""
+    """Write row group by row group, so that memory stays bounded."""
     times = TimesKnown()
     blocks = table.blocks(ROW_GROUP_BYTES) or rows.blocks(ROW_GROUP_BYTES)
     for block in blocks:
@@ -78,26 +77,19 @@ def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, containe
             n_before += n_rows
 
 
-def _fields(rows: SpilledTable, block: tuple[int, int]) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(array.some(*block)) for name, array in rows.arrays.items()}
+def _fields(rows: SpilledTable, block: tuple[int, int] | None = None) -> dict[str, NDArray[Any]]:
+    """Read ROW_FIELDS of a block of rows, or of all."""
+    return {name: np.asarray(one.some(*block) if block else one.whole()) for name, one in rows.arrays.items()}
 
 
 def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
-    found = _without_slashes(dataset(table.columns(), _all_fields(rows), container, known))
+    found = _without_slashes(dataset(table.columns(), _fields(rows), container, known))
     with whole_path(path) as part:
         packed = {name: {"zlib": True, "complevel": 1} for name in found.variables if f"{name}.length" in found}
         found.to_netcdf(part, engine="netcdf4", format="NETCDF4", encoding=packed)
 
 
 def _without_slashes(found: Any) -> Any:
-    """The Dataset with names that NetCDF allows: a slash in a name, which would be a group, becomes a dot."""
+    """Replace slashes in names, which would mean groups in NetCDF, by dots."""
     names = [str(name) for name in (*found.variables, *found.dims)]
     return found.rename({name: name.replace("/", ".") for name in dict.fromkeys(names) if "/" in name})
-
-
-def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> dict[str, RowColumn]:
-    return row_columns(_all_fields(rows), table.arrays, known)
-
-
-def _all_fields(rows: SpilledTable) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}

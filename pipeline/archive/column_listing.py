@@ -1,7 +1,4 @@
-"""`decode.json`: of which pass the column files of a folder are, and what is in each of them.
-
-It keeps a folder to one pass: files of two passes under one name each would be a silent mixture.
-"""
+"""`decode.json`: pass and contents of the column files in a folder. It prevents a mixture of files of two passes."""
 
 from __future__ import annotations
 
@@ -20,22 +17,24 @@ NAME = "decode.json"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is decoded: the recordings of a mission, to raw counts or calibrated."""
+    """What is decoded: recordings of a mission, to raw or calibrated values.
+
+    `lineage`: dictionary, software and clock, as attributes of files and Datasets.
+    """
 
     mission: str = ""
     paths: tuple[Path, ...] = ()
     raw: bool = False
     lineage: Mapping[str, str] = field(default_factory=dict)
-    """What else made it: dictionary, software, clock; attributes of files and Datasets."""
 
     def identity(self) -> dict[str, Any]:
-        """What files of the same source agree in."""
+        """Entries of `decode.json` that are the same for files of the same source."""
         recordings = [{"name": printable_name(path), "bytes": _size(path)} for path in self.paths]
         content = content_of_all(self.paths)
         return {"mission": self.mission, "recordings": recordings, "raw": self.raw, "content": content}
 
     def words(self) -> dict[str, str]:
-        """The same as attributes of a file."""
+        """Attributes of a file or Dataset."""
         words = {"mission": self.mission, "recordings": ", ".join(map(printable_name, self.paths))}
         known = {key: value for key, value in (words | dict(self.lineage)).items() if value}
         return known | {"values": "raw" if self.raw else "calibrated"}
@@ -43,22 +42,20 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`containers`: what is in each; `files`: names of the files in the folder."""
+    """`containers`: contents, by name; `files`: names of the files in the folder."""
 
     containers: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
 
 
 def earlier_listing(folder: Path, source: Source, *, overwrite: bool) -> Listing:
-    """Give what an earlier run left in a folder. ConfigError where that was of another pass, without `overwrite`."""
+    """Read the listing of an earlier run. Raises ConfigError if it is of another pass, unless `overwrite` is set."""
     path = folder / NAME
     if not path.exists():
         return Listing()
     written = _read(path)
     if written is None and not overwrite:
-        raise ConfigError(
-            f"{path} is there, and something else than this command would write: --overwrite replaces it"
-        )
+        raise ConfigError(f"{path} exists and was not written by this command: --overwrite replaces it")
     if written is None:
         return Listing()
     if any(written.get(key) != value for key, value in source.identity().items()) and not overwrite:
@@ -69,7 +66,7 @@ def earlier_listing(folder: Path, source: Source, *, overwrite: bool) -> Listing
 
 
 def write_listing(folder: Path, source: Source, listing: Listing, before: Listing, ending: str) -> None:
-    """Write `decode.json`. Files of an earlier run that are not of this one are removed: of another pass, or old."""
+    """Write `decode.json`, and remove the files of an earlier run that are of another pass or not written any more."""
     same = _read(folder / NAME) or {}
     is_same = all(same.get(key) == value for key, value in source.identity().items())
     kept = [name for name in before.files if is_same and not name.endswith(f".{ending}")]

@@ -1,7 +1,7 @@
-"""Decoded rows that do not fit into memory: a Parquet file, and how xarray reads it where it is looked at.
+"""Decoded rows that do not fit into memory: a Parquet file that xarray reads on access.
 
-In: batches of rows of one container, in order. Out: variables whose values are read when they are asked for, row group
-by row group. In memory stay the times of the rows, which are the index of the Dataset.
+In: batches of rows of one container, in order. Out: variables whose values are read on access, row group by row group.
+Only the times of the rows, the index of the Dataset, stay in memory.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .row_columns import Known, RowColumn, TimesKnown, row_columns
 
 Array = NDArray[Any]
 _EVERY_COLUMN = TimesKnown(some_onboard=True, every_onboard=False, some_received=True, every_received=False)
-"""All columns of rows are written: which of them have values is known at the end."""
+"""For writing: all row columns are written, since it is known only at the end which of them have values."""
 
 
 class ColumnStore:
-    """The file. Append rows, then `close`, then look at `variables`.
+    """The file: `append` rows, `close`, then get `of_rows` and `columns`.
 
-    `path`: where it stays; None: in a temporary folder, which is removed when no variable is left that reads from it.
-    Raises ConfigError without pyarrow, RunError where the file cannot be written.
+    `path`: of the file; None: in a temporary folder, which is removed when no variable refers to it any more.
+    Raises ConfigError without pyarrow, RunError if the file cannot be written.
     """
 
     def __init__(self, container: str, known: Known, path: Path | None = None) -> None:
@@ -44,8 +44,7 @@ class ColumnStore:
             path = Path(folder) / f"{container.strip('/').replace('/', '.')}.parquet"
         self.path, self.n_rows, self.times = path, 0, TimesKnown()
         self.known, self._layouts = known, dict[str, ColumnLayout]()
-        self._attributes: dict[str, Mapping[str, Any]] = {}
-        """Of columns of rows."""
+        self._attributes: dict[str, Mapping[str, Any]] = {}  # of row columns
         self._parameters: tuple[str, ...] = ()
         self._starts, self._lock = [0], Lock()
         self._reader: Any = None
@@ -56,7 +55,7 @@ class ColumnStore:
         self._groups = RowGroups(self._file, container, known, compression="none", octets_as_binary=True)
 
     def append(self, rows: Mapping[str, Array], columns: Mapping[str, Column]) -> None:
-        """Write rows as a row group; `rows` holds ROW_FIELDS."""
+        """Write rows as a row group. `rows`: ROW_FIELDS."""
         self.times = self.times.and_of(rows)
         self._parameters = self._parameters or tuple(columns)
         found = row_columns(rows, columns, self.known, _EVERY_COLUMN)
@@ -71,7 +70,7 @@ class ColumnStore:
         self._starts.append(self.n_rows)
 
     def close(self) -> None:
-        """Write the end of the file, and open it for reading."""
+        """Finish writing, and open the file for reading."""
         try:
             self._groups.close()
             self._file.close()
@@ -80,7 +79,7 @@ class ColumnStore:
         self._reader = pyarrow().parquet.ParquetFile(self.path, memory_map=True)
 
     def of_rows(self) -> dict[str, RowColumn]:
-        """What is known of each row, as `row_columns` has it for all rows; values as xarray takes them."""
+        """Row columns, as from `row_columns`, whose values are read on access."""
         none = {name: np.zeros(0, np.int64) for name in ("order", "time_ns", "received_ns", "quality")}
         none |= {name: np.zeros(0, np.uint16) for name in ("apid", "seq_count")}
         wanted = row_columns(none, self._parameters, self.known, self.times)
@@ -90,29 +89,29 @@ class ColumnStore:
         }
 
     def columns(self) -> dict[str, Any]:
-        """The parameters; with values of differing length those of `NAME.length` behind them."""
+        """Columns of the parameters, read on access, as from `lazy_columns`."""
         return lazy_columns(self, self._parameters, self._layouts, self.n_rows)
 
     def _lazy(self, name: str, dtype: np.dtype[Any]) -> Any:
         return lazy_values(self, name, (self.n_rows, *self._layouts[name].inner), dtype)
 
     def pieces(self, name: str, rows: NDArray[np.int64]) -> Iterator[Piece]:
-        """A column at some rows, row group by row group."""
+        """Yield a column at some rows, row group by row group."""
         groups = np.searchsorted(self._starts, rows, side="right") - 1
         for group in np.unique(groups).tolist():
             mine = np.nonzero(groups == group)[0]
             yield mine, self.read(name, group), rows[mine] - self._starts[group]
 
     def read(self, name: str, group: int) -> Any:
-        """A column of a row group, in memory: an array, or a Ragged."""
-        with self._lock:  # a reader is of one thread at a time
+        """Read a column of a row group: an array, or a Ragged."""
+        with self._lock:  # the reader is not thread-safe
             [column] = self._reader.read_row_group(group, columns=[name]).columns
         chunk = column.combine_chunks()
         return _numpy(chunk.chunk(0) if hasattr(chunk, "chunk") else chunk)
 
 
 def _numpy(chunk: Any) -> Any:
-    """An Arrow array as one of NumPy, lists as a Ragged."""
+    """Convert an Arrow array to NumPy, lists to a Ragged."""
     pa = pyarrow()
     if pa.types.is_large_list(chunk.type):
         offsets = chunk.offsets.to_numpy()
@@ -132,7 +131,7 @@ def _numpy(chunk: Any) -> Any:
 
 
 def _octets(chunk: Any, *, width: int) -> Any:
-    """Binary values as bytes: uint8[n, width] where they have one width, else a Ragged."""
+    """Convert binary values to uint8[n, width], or to a Ragged if their width varies (0)."""
     *_, octets = chunk.buffers()
     values = np.frombuffer(octets or b"", np.uint8)
     if width:

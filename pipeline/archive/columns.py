@@ -1,7 +1,7 @@
 """Decoded columns as files: one for each container, one array for each parameter, rows in packet order.
 
-Batches are spilled to a nameless file as they come and put together at the end. A value of differing length is three
-arrays: NAME (flat), NAME.start and NAME.length. `decode.json` says of which pass the files are, and what is in each.
+Batches are spilled to a temporary file and concatenated at the end. A ragged column becomes three arrays: NAME (flat),
+NAME.start and NAME.length. `decode.json` has the pass and the contents of the files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .row_columns import ROW_FIELDS, Known, LocalOf, UtcOf
 from .spill import Spill, SpilledTable
 
 Describe = Callable[[str], Mapping[str, str]]
-"""Told a container: gives what its parameters are, in words, by name."""
+"""Returns descriptions of the parameters of a container, by name."""
 
 
 @contextmanager
@@ -36,11 +36,10 @@ def column_files(
     describe: Describe = lambda _: {},
     overwrite: bool = False,
 ) -> Iterator[ColumnFiles]:
-    """Open a folder of column files; each is there, whole, when the block ends well.
+    """Open a folder of column files; they are written at the end of the block, unless it raises.
 
-    Raises ConfigError where the folder has the packets of another pass, or a file that would be replaced and is none of
-    these, both without `overwrite`; where another process fills it; and for a file that is an input: a recording,
-    or one of `inputs`.
+    Raises ConfigError if the folder has the packets of another pass, or other files that would be replaced, unless
+    `overwrite` is set; if another process writes to it; if a file would replace a recording or one of `inputs`.
     """
     ending, write = writer(file_format)
     source = source or Source()
@@ -77,7 +76,7 @@ def _file_word(container: str) -> str:
 
 
 class ColumnFiles:
-    """The columns of each container, as they come: parameters, what is known of the rows, units."""
+    """Collects the columns of each container. `tables`: parameters, row fields and units, by container."""
 
     def __init__(self, spill: Spill, *, raw: bool) -> None:
         self._spill = spill
@@ -86,7 +85,7 @@ class ColumnFiles:
         self.passes: dict[str, Counter[str]] = {}
 
     def add(self, batches: Sequence[ColumnBatch], pass_name: str = "") -> None:
-        """Append batches of the pass of this name."""
+        """Append batches of the pass with this name."""
         for batch in batches:
             self.passes.setdefault(batch.container, Counter())[pass_name] += len(batch)
             if batch.container not in self.tables:
@@ -99,7 +98,7 @@ class ColumnFiles:
                 rows.append(name, getattr(batch, name))
 
     def about(self, describe: Describe) -> dict[str, dict[str, object]]:
-        """What is in each container: rows, units and descriptions."""
+        """Contents of each container for the listing: number of rows, units and descriptions."""
         return {
             container: {
                 "rows": rows.arrays["order"].n_rows,

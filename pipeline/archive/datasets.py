@@ -1,4 +1,4 @@
-"""Columns as an xarray Dataset: one variable for each parameter, with its unit, along the packets of a container."""
+"""Makes xarray Datasets of decoded columns and of products."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 def dataset(
     columns: Mapping[str, Column], rows: Mapping[str, NDArray[Any]], container: str, known: Known
 ) -> xarray.Dataset:
-    """Make a Dataset along `time`, else `received`, else `packet`; coordinates are what is known of each row.
+    """Make a Dataset of decoded packets: a variable for each parameter, with the row columns as coordinates.
 
-    `rows` holds ROW_FIELDS. Rows are in order of their time; `packet_order` has the order in the stream. A ragged
-    column has rows of one width along `NAME_value`, padded behind `NAME.length`. It is padded, and labels of
-    enumerations are made, when they are looked at.
+    Its dimension is `time`, else `received`, else `packet` (see `axis_of`). `rows`: ROW_FIELDS. Rows are sorted by
+    time; `packet_order` is their order in the stream. A ragged column has padded rows along `NAME_value`, with the
+    lengths in `NAME.length`. Padding and labels of enumerations are made on access.
     """
     times = TimesKnown().and_of(rows)
     axis, found = axis_of(times, columns, known), row_columns(rows, columns, known, times)
@@ -46,9 +46,7 @@ def dataset(
 
 
 def stored_dataset(store: ColumnStore | PacketColumns, container: str, known: Known) -> xarray.Dataset:
-    """As `dataset`, of rows in a file, or of packets: values are read or decoded when they are looked at, but for the
-    times that are the index.
-    """
+    """As `dataset`, of rows in a file or of packets: values except those of the index are read or decoded on access."""
     found, columns = store.of_rows(), store.columns()
     axis = axis_of(store.times, columns, known)
     if len(known.passes) > 1:
@@ -61,7 +59,7 @@ def stored_dataset(store: ColumnStore | PacketColumns, container: str, known: Kn
 def _assembled(
     axis: str, of_rows: Mapping[str, RowColumn], data: Mapping[str, Any], container: str, known: Known
 ) -> xarray.Dataset:
-    """The Dataset along `axis`. `data`: of each parameter; of rows of differing length with `NAME.length` beside."""
+    """Assemble a Dataset along `axis`. `data`: of each parameter, and `NAME.length` of padded ones."""
     coordinates: dict[str, Any] = {}
     for name, one in of_rows.items():
         coordinates[name] = ((axis,), _data(one.values), dict(one.attributes))
@@ -82,7 +80,7 @@ def _assembled(
 
 
 def _order(times: Any) -> NDArray[np.intp] | None:
-    """Rows by time, those of one time as they came; None where they are in order."""
+    """Stable order of rows by time; None if they are in order."""
     return np.argsort(times, kind="stable") if bool((times[1:] < times[:-1]).any()) else None
 
 
@@ -95,7 +93,7 @@ def _in_order(column: Any, order: NDArray[np.intp] | None) -> Any:
 
 
 def _data(column: Column) -> Any:
-    """What xarray takes: an array, or one that is made when it is looked at."""
+    """Convert a column to data of a variable: an array, or a lazy one."""
     from .lazy_columns import lazy_texts, padded_rows  # noqa: PLC0415 -- needs xarray, an optional extra
 
     if isinstance(column, Ragged):
@@ -109,10 +107,9 @@ def _attributes(name: str, known: Known) -> dict[str, str]:
 
 
 def product_dataset(collection: Collection, origin: Origin, name: str) -> xarray.Dataset:
-    """Make a Dataset of a collection of products: just what xarray opens of its NetCDF file. `name`: its id.
+    """Make a Dataset of a collection of products, equal to what xarray reads from its NetCDF file. `name`: its id.
 
-    Rows are found by their time (`sel`, `resample`) where every row has one and none is earlier than the row before,
-    also where several have the same and so lie along `row`.
+    Rows can be selected by time (`sel`, `resample`) if all have one, in ascending order, equal times included.
     """
     xr = _xarray()
     variables = {one.name: (one.dims, _whole(one), _cf(one)) for one in product_variables(collection)}

@@ -1,7 +1,7 @@
-"""What a file kind is: collections in, jobs out, each of which writes one file, or several that belong together.
+"""The interface of a file format: a planner makes jobs of collections, and each job writes one or more files.
 
-A new kind of file is one module with a `Planner` and a line in `pipeline/archive/kinds.py`. Planning names the files
-and writes nothing; a job that fails does not keep the others from their files.
+A new format is one module with a `Planner` and a line in `pipeline/archive/kinds.py`. Planning writes nothing; if a job
+fails, the others are still executed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .product_names import file_stem
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Files to write together, all or none.
+    """Files that are written together, all or none.
 
-    `stem`: the name that they share; `files`: (kind in the index, ending) of each. `write` is given their paths, in
-    that order: it writes to whole_path or whole_file, and raises RunError where it cannot. `sources`: the collections
-    that are in them, the first of which gives instrument, product and level. `utc_ns`: first and last time, `NO_TIME`
-    where there is none. `ids`: of the products inside.
+    `stem`: file name without extension; `files`: (format in the index, extension) of each. `write`: called with their
+    paths, in that order; must write with whole_path or whole_file, and raise RunError if it fails. `sources`: the
+    collections in them; the first one gives instrument, product and level. `utc_ns`: first and last time (`NO_TIME`:
+    none). `ids`: of the products in them.
     """
 
     stem: str
@@ -38,13 +38,13 @@ Planner = Callable[[Sequence[Collection], Origin], Iterator[Job]]
 
 
 def plan_tables(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """Tables in layouts of the mission's own archive, which its package plans."""
+    """Plan the tables with layouts of the mission, by the planners of its package."""
     for plan in origin.tables:
         yield from plan(collections, origin)
 
 
 def each(kind: str, ending: str, write: Callable[[Path, Collection, Origin], None]) -> Planner:
-    """A file kind with one file for each collection."""
+    """Make the planner of a format with one file for each collection."""
 
     def plan(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
         for one in collections:

@@ -1,7 +1,4 @@
-"""Every kind of file, and what plans it; which of them a product becomes is declared by its `ProductKind`.
-
-A new kind of file: its module, and a line in `KINDS`.
-"""
+"""All file formats and their planners. The `ProductKind` of a product declares its formats."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from .zarr import plan_zarr
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """`plans` name its files, each by itself; `needs` imports the library for them, or raises ConfigError."""
+    """A format. `plans`: its planners; `needs`: imports its library, or raises ConfigError."""
 
     plans: tuple[Planner, ...]
     needs: Callable[[], Any] = lambda: None
@@ -46,7 +43,7 @@ KINDS: Mapping[str, FileKind] = {
 
 
 def kinds_of(declared: ProductKind | None, file_format: str) -> tuple[str, ...]:
-    """What a product becomes: in the format "archive" what its kind says, else the one format that is named."""
+    """Formats of a product: those that its kind declares if `file_format` is "archive", else `file_format` only."""
     if file_format != "archive":
         return (file_format,)
     return DEFAULT_FILES if declared is None else declared.files

@@ -1,4 +1,4 @@
-"""A collection of products as one NetCDF-4 file: CF-1.11, ACDD-1.3.
+"""Writes a collection of products as one NetCDF-4 file (CF-1.11, ACDD-1.3).
 
 Its variables are those of `product_variables`, written one by one, in blocks.
 """
@@ -24,13 +24,13 @@ CHUNK_BYTES = 1 << 18
 
 
 def write_netcdf(path: Path, collection: Collection, origin: Origin) -> None:
-    """Write the file, whole or not at all. Raises ConfigError without netCDF4, RunError where it cannot be written."""
+    """Write the file, atomically. Raises ConfigError without netCDF4, RunError if it cannot be written."""
     with whole_path(path) as part:
         fill_netcdf(part, collection, origin, path.stem)
 
 
 def fill_netcdf(path: Path, collection: Collection, origin: Origin, name: str) -> None:
-    """Write the file just where `path` says; `name`: its id."""
+    """Write the file directly to `path`. `name`: its id."""
     variables = product_variables(collection)
     with _new_file(path) as file:
         sizes = {dim: size for one in variables for dim, size in zip(one.dims, one.shape, strict=True)}
@@ -43,18 +43,18 @@ def fill_netcdf(path: Path, collection: Collection, origin: Origin, name: str) -
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Any]:
-    """A new file, all of it written when the block ends well.
+    """Create a file and close it at the end of the block.
 
-    Where the disk fails it is not closed: closing flushes once more, and where that fails the library (netCDF-C over
-    HDF5) ends the process by a segmentation fault. So all is written before, but for the header that closing writes
-    over itself; a file that could not be is closed by the system, with the process.
+    After an error of the disk it is not closed: closing flushes again, and if that fails the library (netCDF-C over
+    HDF5) crashes with a segmentation fault. So everything is synced before it is closed; after an error, the system
+    closes the file with the process.
     """
     file = science("netCDF4").Dataset(path, "w", format="NETCDF4")
     try:
         yield file
         file.sync()
     except (OSError, RuntimeError):
-        type(file)._isopen.__set__(file, 0)  # noqa: SLF001 - else it is closed when the object is deleted
+        type(file)._isopen.__set__(file, 0)  # noqa: SLF001 - or it would be closed when the object is deleted
         raise
     except BaseException:
         file.close()
@@ -63,9 +63,9 @@ def _new_file(path: Path) -> Iterator[Any]:
 
 
 def _put(file: Any, one: Variable) -> None:
-    """Write a variable block by block. Without a fill value no integer is taken for a missing one."""
+    """Write a variable block by block. Integers have a fill value only if the variable has one."""
     text = one.dtype.kind == "O"
-    is_coordinate = one.dims == (one.name,)  # which has no missing values (CF 2.5.1)
+    is_coordinate = one.dims == (one.name,)  # must not have missing values (CF 2.5.1)
     fill = np.nan if one.dtype.kind == "f" and not is_coordinate else (False if one.fill is None else one.fill)
     how: dict[str, Any] = {"fill_value": fill}
     if one.shape and 0 not in one.shape and not text:
@@ -79,7 +79,7 @@ def _put(file: Any, one: Variable) -> None:
 
 
 def _blocks(parts: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
-    """The same rows in blocks of about BLOCK_BYTES."""
+    """Join parts to blocks of at least BLOCK_BYTES."""
     pending: list[NDArray[Any]] = []
     size = 0
     for part in parts:

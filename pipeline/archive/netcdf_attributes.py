@@ -1,7 +1,7 @@
-"""Attributes of a NetCDF file, CF-1.11 and ACDD-1.3, from a collection of products and its origin.
+"""Attributes of a NetCDF file (CF-1.11, ACDD-1.3), from a collection of products and its origin.
 
-What only the operator knows (people, licence) comes from the table `[archive]` of the mission file, and is left out
-where that is silent. The date of writing is left out: equal products make equal files.
+People and licence come from the table `[archive]` of the mission file, and are left out if they are not there. There is
+no date of writing: equal products give equal files.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ STANDARD_NAMES = {
     "longitude_deg": "longitude",
     "latitude_deg": "latitude",
 }
-"""CF standard names, of arrays of any instrument that have this name and are what it says."""
+"""CF standard names of arrays of any instrument."""
 
 CF_UNITS = {"dB": "0.1 lg(re 1)"}
-"""Units as UDUNITS spells them, where it has another word."""
+"""Units that UDUNITS spells differently."""
 
 ANGLE_UNITS = {"longitude_deg": "degrees_east", "latitude_deg": "degrees_north"}
-"""Units of arrays of this name, which CF tells apart from other angles."""
+"""Units of arrays for which CF has special ones."""
 
 _PEOPLE = (
     "creator_name", "creator_type", "creator_email", "creator_url", "institution", "publisher_name", "publisher_type",
@@ -52,29 +52,29 @@ LOCAL_TIMES = {
 
 
 def level_words(collection: Collection, origin: Origin) -> str:
-    """A processing level in the words of the mission's archive and of NASA."""
+    """Processing level by the definitions of the mission's archive and of PDS4."""
     own = f"{origin.rules.levels} {collection.level}".strip()
     return f"{own}; NASA PDS4 {collection.common.get('level_pds4') or 'not assigned'}"
 
 
 def iso(utc_ns: int, unit: str = "ms") -> str:
-    """UTC as ISO 8601."""
+    """UTC as ISO 8601, cut to `unit`."""
     instant = np.datetime64(utc_ns, "ns")
     return f"{np.datetime_as_string(instant, unit=unit)}Z"  # type: ignore[call-overload]
 
 
 def quality_flags() -> dict[str, Any]:
-    """CF's masks and meanings of the quality bits."""
+    """CF flag masks and meanings of the quality bits."""
     masks = np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32)
     return {"flag_masks": masks, "flag_meanings": " ".join(QUALITY_MEANINGS)}
 
 
 USABLE = "no quality bit that makes the row doubtful; rows with corrected symbols or after a gap are exact"
-"""What `usable` says of a row."""
+"""Meaning of `usable`."""
 
 
 def usable_attributes() -> dict[str, Any]:
-    """Of the variable `usable`, 0 or 1 for each row."""
+    """Attributes of the variable `usable`, 0 or 1 for each row."""
     return {
         "long_name": USABLE,
         "standard_name": "quality_flag",
@@ -86,7 +86,7 @@ def usable_attributes() -> dict[str, Any]:
 
 
 def quality_attributes() -> dict[str, Any]:
-    """Flags of the quality word, bit by bit."""
+    """Attributes of the variable `quality`."""
     return {
         "long_name": "what is known of how each row came and against it; see usable",
         "standard_name": "quality_flag",
@@ -98,7 +98,7 @@ def quality_attributes() -> dict[str, Any]:
 
 
 def global_attributes(collection: Collection, origin: Origin, name: str) -> dict[str, Any]:
-    """What holds for the whole file."""
+    """Global attributes of the file."""
     common = collection.common
     what = f"{collection.instrument} {collection.product}".replace("_", " ")
     return {
@@ -132,13 +132,12 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
 
 
 def _keywords(collection: Collection, origin: Origin, what: str) -> list[str]:
-    """Words of the product and of the mission file, each once."""
     own = (origin.mission, collection.instrument, what, "telemetry")
     return list(dict.fromkeys([*own, *origin.words.get("keywords", ())]))
 
 
 def _people(origin: Origin) -> dict[str, str]:
-    """ACDD's words on who made the file and under which terms, as far as the mission file has them."""
+    """ACDD attributes of people and licence."""
     found = {key: str(origin.words[key]) for key in _PEOPLE if key in origin.words}
     if "institution" in found:
         found |= {"creator_institution": found["institution"]}
@@ -161,7 +160,7 @@ def _times(collection: Collection) -> dict[str, Any]:
 
 
 def _resolution(collection: Collection) -> dict[str, str]:
-    """The step from row to row, where there are rows: the median of those that go forward."""
+    """The median of the positive steps from row to row, if there are any."""
     if "time_utc_ns" not in collection.columns:
         return {}
     steps: list[Any] = []
@@ -174,7 +173,7 @@ def _resolution(collection: Collection) -> dict[str, str]:
 
 
 def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
-    """Where it was measured: the places of the rows where they have any, else the site of products that have one."""
+    """Location of the measurements: coordinates of the rows if they have any, else the site."""
     site = origin.site if origin.site is not None and "site" in collection.common else None
     ends = _row_places(collection)
     found: dict[str, Any] = {}
@@ -200,7 +199,7 @@ def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
 
 
 def _row_altitudes(collection: Collection) -> tuple[float, float] | None:
-    """Lowest and highest altitude of rows, where they have any."""
+    """Lowest and highest altitude of the rows; None if they have none."""
     column = collection.columns.get("altitude_m")
     if column is None or column.dims != (ROW,):
         return None
@@ -209,7 +208,7 @@ def _row_altitudes(collection: Collection) -> tuple[float, float] | None:
 
 
 def _row_places(collection: Collection) -> tuple[float, float, float, float] | None:
-    """West, east, south, north of the rows' longitudes and latitudes; None where they have none."""
+    """West, east, south and north bound of the rows; None if they have no coordinates."""
     columns = [collection.columns.get(name) for name in ("longitude_deg", "latitude_deg")]
     if any(one is None or one.dims != (ROW,) for one in columns):
         return None
@@ -222,7 +221,7 @@ def _row_places(collection: Collection) -> tuple[float, float, float, float] | N
 
 
 def _arc(longitude_deg: NDArray[np.float64]) -> tuple[float, float]:
-    """First and last of longitudes, eastwards, on the shortest arc with all of them; the first is larger across 0."""
+    """Ends, eastwards, of the shortest arc with all longitudes; the first is larger if the arc crosses 0."""
     around = np.unique(longitude_deg)
     gaps = np.diff(around, append=around[0] + 360)
     widest = int(np.argmax(gaps))
@@ -230,7 +229,7 @@ def _arc(longitude_deg: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _bounds(west: float, east: float, south: float, north: float) -> dict[str, Any]:
-    """ACDD's words for a box or a point; WKT has latitude first, as ACDD has it."""
+    """ACDD attributes of a box or a point; WKT has latitude first, as in ACDD."""
     corners = ((south, west), (north, west), (north, east), (south, east), (south, west))
     ring = ", ".join(f"{latitude:.9g} {longitude:.9g}" for latitude, longitude in corners)
     is_point = (west, south) == (east, north)

@@ -1,7 +1,7 @@
-"""Packets of one container as columns that are decoded where they are looked at.
+"""Packets of one container as columns that are decoded on access.
 
-In memory are what is known of each row and the packets themselves, as bytes; these are in a temporary file where they
-are many. Of a slice of a variable only its rows are decoded, and of these only that parameter.
+In memory are the row fields and the bytes of the packets (many packets: in a temporary file). For a slice of a variable
+only its rows are decoded, and only that parameter.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .netcdf_attributes import LOCAL_TIMES
 from .row_columns import ROW_FIELDS, Known, RowColumn, TimesKnown, free_name, row_columns
 
 PIECE_BYTES = 8 << 20
-"""Packets that are decoded at once."""
+"""Size of the packets that are decoded at once."""
 OF_QUALITY = ("packet_quality", "packet_usable")
 
 
 @dataclass(slots=True)
 class PacketColumns:
-    """`rows` holds ROW_FIELDS of the packets, of `quality` only what the link says. `forms`: of each parameter, in the
-    order of the packet. `raw`: of counts. `keeper`: keeps the file that the packets are in.
+    """`rows`: ROW_FIELDS of the packets; `quality` only has the bits of the link. `layouts`: of each parameter, in the
+    order of the packet. `raw`: raw counts. `keeper`: reference that keeps the temporary file.
     """
 
     plan: Plan
@@ -43,8 +43,7 @@ class PacketColumns:
     keeper: object = None
     times: TimesKnown = field(init=False)
     _nodes: dict[str, Node] = field(default_factory=dict)
-    _own_plan: Plan = field(init=False)
-    """Of this container alone."""
+    _own_plan: Plan = field(init=False)  # of this container only
 
     def __post_init__(self) -> None:
         self.times = TimesKnown().and_of(self.rows)
@@ -54,7 +53,7 @@ class PacketColumns:
         )
 
     def of_rows(self) -> dict[str, RowColumn]:
-        """What is known of each row, as `row_columns` has it, but for the pass; decoded where quality is asked for."""
+        """Row columns, as from `row_columns` without the pass; quality is decoded on access."""
         none = {name: self.rows[name][:0] for name in ROW_FIELDS}
         wanted = row_columns(none, self.layouts, self.known, self.times)
         n_rows = len(self.packets)
@@ -64,11 +63,11 @@ class PacketColumns:
         }
 
     def columns(self) -> dict[str, Any]:
-        """The parameters; with values of differing length those of `NAME.length` behind them."""
+        """Columns of the parameters, decoded on access, as from `lazy_columns`."""
         return lazy_columns(self, self.layouts, self.layouts, len(self.packets))
 
     def pieces(self, name: str, rows: NDArray[np.int64]) -> Iterator[Piece]:
-        """A column at some rows, a few MB of packets at a time."""
+        """Yield a column at some rows, PIECE_BYTES of packets at a time."""
         if not len(rows):
             return
         step = max(1, PIECE_BYTES // max(int(self.packets.length[rows].mean()), 1))
@@ -82,7 +81,7 @@ class PacketColumns:
                 yield batch.order + first, column, np.arange(len(batch))
 
     def _of_rows(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """A column of `row_columns`."""
+        """Compute a row column."""
         fields = {key: values[rows] for key, values in self.rows.items()}
         known = self.known
         if any(name == free_name(one, self.layouts) for one in OF_QUALITY):
@@ -93,13 +92,13 @@ class PacketColumns:
         return np.asarray(row_columns(fields, self.layouts, known, self.times)[name].values)
 
     def _node_of(self, name: str) -> Node:
-        """The container with one column alone; NAME.sizes comes with NAME."""
+        """Node of the container with one column only; NAME.sizes is decoded with NAME."""
         if name not in self._nodes:
             names = {key for _, key in self.node.columns if name == key or name.startswith(f"{key}.sizes")}
             self._nodes[name] = columns_of(self.node, names)
         return self._nodes[name]
 
     def _decoded(self, node: Node, rows: NDArray[np.int64]) -> Iterator[ColumnBatch]:
-        """Rows decoded by the container or a part of it; `order` counts from the first of these rows."""
+        """Decode rows with a node; `order` of the batches is the index in `rows`."""
         batches = Decoder(self._own_plan, raw=self.raw).parts_as(node, self.packets.take(rows))
         yield from sorted(batches, key=lambda batch: int(batch.order[0]))

@@ -1,4 +1,4 @@
-"""Space packets as a file, back to back: channels in order of (scid, vcid), packets in order inside each."""
+"""Writes space packets to a file, back to back: channels in order of (scid, vcid), packets in order within each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STANDARD_OUTPUT = Path("-")
 
 @contextmanager
 def packet_file(path: Path) -> Iterator[PacketFile]:
-    """Open a file of packets that is there, whole, when the block ends well. `-` is standard output."""
+    """Open a file of packets; it is written atomically at the end of the block. `-`: standard output."""
     to_file = path != STANDARD_OUTPUT
     is_special = not to_file or (path.exists() and not path.is_file())
     folder = Path(tempfile.gettempdir()) if is_special else path.parent
@@ -42,7 +42,7 @@ def _standard_output() -> Iterator[IO[bytes]]:
 
 
 class PacketFile:
-    """Collects each channel in a temporary file beside the result, so that memory stays flat."""
+    """Collects each channel in a temporary file, so that memory stays bounded."""
 
     def __init__(self, folder: Path, parts: ExitStack) -> None:
         self._folder = folder
@@ -62,7 +62,7 @@ class PacketFile:
         self.n_packets += len(packets)
 
     def join(self, out: IO[bytes]) -> None:
-        """Write the channels into `out`, in order of (scid, vcid)."""
+        """Copy the channels to `out`, in order of (scid, vcid)."""
         for key in sorted(self._parts):
             self._parts[key].seek(0)
             shutil.copyfileobj(self._parts[key], out, 1 << 20)

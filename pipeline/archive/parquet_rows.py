@@ -1,8 +1,8 @@
-"""Decoded rows of a container as a Parquet file, written row group by row group, so that memory stays flat.
+"""Writes decoded rows of a container to a Parquet file, row group by row group, so that memory stays bounded.
 
-In: blocks of rows: what is known of each (`row_columns`) and a column for each parameter. Out: one file. The schema is
-that of the first block; units and descriptions are metadata of the fields, the container and the pass of the schema.
-A thread writes a row group while the next one is decoded; no more than one waits.
+In: blocks of rows: row columns (`row_columns`) and a column for each parameter. The schema is that of the first block;
+units and descriptions are metadata of its fields, container and pass are metadata of the schema. A thread writes a row
+group while the next one is decoded; at most one waits.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .libraries import pyarrow
 from .row_columns import Known, RowColumn
 
 ROW_GROUP_BYTES = 32 << 20
-"""Columns that are kept before a row group is written."""
+"""Size of the columns of a row group."""
 WRITE_BATCH_ROWS = 1 << 16
-"""Values that pyarrow encodes at once: with its own 1,024 most of the time goes to beginning."""
+"""Number of values that pyarrow encodes at once; its default of 1,024 is slow."""
 
 
 class RowGroups:
-    """An open Parquet file. `compression`: of its pages. `octets_as_binary`: bytes of a row are one binary value, not a
-    list of numbers, which takes ten times the time and four times the room. ConfigError without pyarrow.
+    """An open Parquet file. `octets_as_binary`: store the bytes of a row as one binary value, not as a list of numbers,
+    which takes ten times as long and four times the space. Raises ConfigError without pyarrow.
     """
 
     def __init__(
@@ -44,13 +44,10 @@ class RowGroups:
         self._writer: Any = None
         self._schema: Any = None
         self._thread = ThreadPoolExecutor(1, "parquet")
-        self._written: Future[None] | None = None
-        """Of the row group that is being written."""
+        self._written: Future[None] | None = None  # of the row group that is being written
 
     def add(self, of_rows: Mapping[str, RowColumn], columns: Mapping[str, Column]) -> None:
-        """Append a row group; its arrays must not change any more. Raises OSError if it or the one before cannot be
-        written.
-        """
+        """Append a row group; its arrays must not change. Raises OSError for it or for the one before."""
         pa = self._pa
         arrays = [_arrow(pa, one.values) for one in of_rows.values()]
         arrays += [self._column(one) for one in columns.values()]
@@ -65,7 +62,7 @@ class RowGroups:
         self._written = self._thread.submit(self._writer.write_table, table, max(table.num_rows, 1))
 
     def _wait(self) -> None:
-        """Wait for the row group that is being written."""
+
         written, self._written = self._written, None
         if written is not None:
             written.result()
@@ -76,7 +73,7 @@ class RowGroups:
         return _arrow_ragged(self._pa, column) if isinstance(column, Ragged) else _arrow(self._pa, column)
 
     def close(self) -> None:
-        """Write the end of the file. Raises OSError as `add`."""
+        """Finish the file. Raises OSError as `add`."""
         try:
             self._wait()
             if self._writer is not None:
@@ -89,7 +86,7 @@ class RowGroups:
         words = [_words(description=one.attributes["long_name"]) for one in of_rows.values()]
         words += [_words(unit=known.units.get(name), description=known.descriptions.get(name)) for name in columns]
         names = [*of_rows, *columns]
-        # Only times can be absent. Where that is said of no other column, writing takes a fifth of the time.
+        # Only times can be null. Writing is five times as fast if the schema declares that for other columns.
         fields = [
             pa.field(name, one.type, nullable=pa.types.is_timestamp(one.type), metadata=two)
             for name, one, two in zip(names, arrays, words, strict=True)
@@ -115,7 +112,7 @@ def _words(**words: str | None) -> dict[str, str] | None:
 
 
 def _arrow(pa: Any, array: NDArray[Any] | Categorical) -> Any:
-    """Give a column of values, one of codes as a dictionary array; nested fixed-size lists where a row is an array."""
+    """Convert a column: a categorical one to a dictionary array, rows that are arrays to fixed-size lists."""
     if isinstance(array, Categorical) and array.ndim == 1:
         compact = array.compact()
         return pa.DictionaryArray.from_arrays(
@@ -129,13 +126,13 @@ def _arrow(pa: Any, array: NDArray[Any] | Categorical) -> Any:
 
 
 def _arrow_ragged(pa: Any, column: Ragged) -> Any:
-    """Lists; readers take texts in them, but no dictionary arrays. The values of the rows must lie end to end."""
+    """Convert rows with contiguous values to lists. Readers do not support dictionary arrays in lists."""
     offsets = np.concatenate([[0], np.cumsum(column.length)])
     return pa.LargeListArray.from_arrays(offsets, _arrow(pa, np.asarray(column.values)))
 
 
 def _is_octets(column: Column) -> bool:
-    """Whether each row is bytes, one behind the other."""
+    """Whether each row is a sequence of bytes."""
     values = column.values if isinstance(column, Ragged) else column
     if isinstance(values, Categorical) or values.dtype != np.uint8:
         return False
@@ -143,7 +140,7 @@ def _is_octets(column: Column) -> bool:
 
 
 def _arrow_binary(pa: Any, column: Any) -> Any:
-    """Bytes of rows as binary values; those of rows of differing length must lie end to end."""
+    """Convert rows of bytes, contiguous if ragged, to binary values."""
     if not isinstance(column, Ragged):
         octets = pa.py_buffer(np.ascontiguousarray(column))
         return pa.FixedSizeBinaryArray.from_buffers(pa.binary(column.shape[1]), len(column), [None, octets])

@@ -1,7 +1,7 @@
-"""What is known of the recordings and of the products made of them, so that what is up to date is left alone.
+"""Finds recordings, and decides whether their product files are up to date.
 
-In: a folder of recordings. Out: the passes in it, and for each the hash of its bytes and receive times. Beside the
-product files of a pass stands `made.json`: from which bytes and with what they were made, and which files there are.
+`made.json`, in the folder with the product files of a pass, has the digest of the recording, the versions that they
+were made with, and the list of files.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ _ENDINGS = {".bin", ".cadu", ".dat", ".frames", ".packets", ".raw"}
 
 
 def find_passes(folder: Path, pattern: str | None = None) -> list[Path]:
-    """The recordings in a folder and those below, in order of their names: files, and folders that `ingest` ended.
+    """Find the recordings below a folder, in order of their names: files, and folders that `ingest` has finished.
 
-    `pattern`: names that are wanted; without it those that end as recordings do, packed or not. Links are followed,
-    but each file and folder is found once, by its own name where that is in the folder. ConfigError where there is no
-    such folder.
+    `pattern`: of names; default: the usual extensions of recordings, compressed or not. Symbolic links are followed,
+    but each file and folder is found once, preferably by its real name. Raises ConfigError if there is no such folder.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder")
@@ -34,7 +33,7 @@ def find_passes(folder: Path, pattern: str | None = None) -> list[Path]:
 
 
 def _below(folder: Path, pattern: str | None, seen: set[Path]) -> Iterator[Path]:
-    """`seen`: real paths that were found already, which ends a walk in circles."""
+    """`seen`: real paths that were visited, to avoid cycles."""
     for path in sorted(folder.iterdir(), key=lambda one: (one.is_symlink(), one)):
         real = path.resolve()
         if path.name.startswith(".") or real in seen:
@@ -55,7 +54,7 @@ def _is_recording(path: Path) -> bool:
 
 
 def recording_sha256(recording: Path) -> str:
-    """The hash of a recording and of its receive times."""
+    """SHA-256 of a recording and of its receive times."""
     files = (
         sorted(recording.glob("[0-9]*.raw*")) if recording.is_dir() else [recording, receive_times_path(recording)]
     )
@@ -69,7 +68,7 @@ def recording_sha256(recording: Path) -> str:
 
 
 def is_made(folder: Path, made_from: Mapping[str, Any]) -> bool:
-    """Whether the files of a pass are there, whole, and made of just this."""
+    """Whether the files of a pass exist, with the recorded sizes, and were made from `made_from`."""
     try:
         record = json.loads((folder / NAME).read_text())
         same = record["from"] == dict(made_from) and (not record["files"] or is_index(folder / INDEX))
@@ -79,14 +78,14 @@ def is_made(folder: Path, made_from: Mapping[str, Any]) -> bool:
 
 
 def write_made(folder: Path, made_from: Mapping[str, Any], files: Sequence[Path]) -> None:
-    """Say of what the files in a folder were made. Raises RunError where it cannot be written."""
+    """Write `made.json`: what the files in a folder were made from. Raises RunError if it cannot be written."""
     record = {"from": dict(made_from), "files": {path.name: _size(path) for path in sorted(files)}}
     with whole_file(folder / NAME) as file:
         file.write(json.dumps(record, indent=1).encode())
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder; -1 where there is none."""
+    """Size of a file, or of all files in a folder, in bytes; -1 if it does not exist."""
     if path.is_dir():
         return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
     return path.stat().st_size if path.is_file() else -1

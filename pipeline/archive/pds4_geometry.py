@@ -1,8 +1,8 @@
-"""Geometry of an image in its label: camera model, place, attitude, pointing, scan, and the grid of a panorama.
+"""Geometry of an image in its PDS4 label: camera model, position, attitude, pointing, scan, grid of a panorama.
 
-In: a `Sight`, whose lineage has `camera_model`, and the track of the pass. Out: elements of the mission area. What is
-not known is nil, with the reason; nothing is left out because it is not known. A panorama has the class Cartography of
-the PDS4 cartography dictionary (projection Cylindrical: constant steps of azimuth and elevation).
+In: an `ImageProduct`, whose lineage has `camera_model`, and the track of the pass. Out: elements of the mission area.
+Unknown values are nil, with the reason. A panorama has the class Cartography of the PDS4 cartography dictionary
+(projection Cylindrical: constant steps of azimuth and elevation).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from ..products.archive_rules import Attitude, PlaceElements
 from .collection import Origin
 from .pds4_xml import add, measured, texts, unknown
-from .pictures import Sight
+from .pictures import ImageProduct
 
 _POINTS = ("first_line_first_sample", "first_line_last_sample", "last_line_last_sample", "last_line_first_sample")
 _TERMS = ("k1", "k2", "p1", "p2")
 
 
 def camera_model(area: ET.Element, model: dict[str, Any]) -> None:
-    """The numbers of the camera, and on what they rest. What a scanner's label has no number for is nil."""
+    """Add the camera model and its source. Values that a line scanner does not have are nil."""
     group = add(area, "Camera_Model_Parameters")
     pixel_mm = model.get("pixel_mm")
     add(group, "camera_model_type", str(model["model"]))
@@ -45,9 +45,9 @@ def camera_model(area: ET.Element, model: dict[str, Any]) -> None:
     add(group, "basis", str(model["source"]))
 
 
-def location(area: ET.Element, sight: Sight, origin: Origin, elements: PlaceElements) -> None:
-    """Where the image was taken, from the waypoints of the pass."""
-    found = None if origin.track is None else origin.track.at(np.array([sight.utc_ns]))
+def location(area: ET.Element, image: ImageProduct, origin: Origin, elements: PlaceElements) -> None:
+    """Add the position of the camera platform, interpolated between the waypoints of the pass."""
+    found = None if origin.track is None else origin.track.at(np.array([image.utc_ns]))
     is_known = found is not None and bool(np.isfinite(found.enu_m).all())
     if found is None or not is_known:
         unknown(area, elements.element)
@@ -66,23 +66,23 @@ def location(area: ET.Element, sight: Sight, origin: Origin, elements: PlaceElem
             measured(local, f"{axis}_one_sigma", sigma, "m", ".4f")
 
 
-def has_attitude(sight: Sight, attitude: Attitude) -> bool:
-    """Whether an image has an array of these angles."""
-    return any(name in sight.collection.columns for name in attitude.angles.values())
+def has_attitude(image: ImageProduct, attitude: Attitude) -> bool:
+    """Whether an image has any of these angles."""
+    return any(name in image.collection.columns for name in attitude.angles.values())
 
 
-def attitudes(area: ET.Element, sight: Sight, declared: Sequence[Attitude]) -> None:
-    """How what carries the camera stood, by the image's own record."""
+def attitudes(area: ET.Element, image: ImageProduct, declared: Sequence[Attitude]) -> None:
+    """Add the attitude angles that the image has."""
     for one in declared:
         group = add(area, one.element)
         if one.reference_frame:
             add(group, "reference_frame", one.reference_frame)
         for angle, array in one.angles.items():
-            measured(group, angle, sight.value(array), "deg")
+            measured(group, angle, image.value(array), "deg")
 
 
 def pointing(area: ET.Element, vectors: NDArray[np.float64]) -> None:
-    """Unit vectors of corner pixels and centre."""
+    """Add pointing. `vectors [5, 3]`: unit vectors (east, north, up) of the corner pixels and the centre."""
     group = add(area, "Pointing_Vectors")
     add(group, "reference_frame", "local east, north, up")
     for point, vector in zip((*_POINTS, "centre"), vectors, strict=True):
@@ -92,19 +92,19 @@ def pointing(area: ET.Element, vectors: NDArray[np.float64]) -> None:
     measured(group, "instrument_elevation", float(np.rad2deg(np.arcsin(np.clip(up, -1, 1)))), "deg", ".6f")
 
 
-def scan_geometry(area: ET.Element, sight: Sight) -> None:
-    """How the lines of a strip lie on the ground, and when they were taken."""
+def scan_geometry(area: ET.Element, image: ImageProduct) -> None:
+    """Add the ground geometry and timing of the lines of a strip."""
     group = add(area, "Scan_Geometry")
     add(group, "map_projection", "none: lines as they were scanned, one after the other")
-    measured(group, "flight_azimuth", sight.value("flight_azimuth_deg"), "deg")
-    measured(group, "line_interval", sight.value("line_interval_s"), "s")
+    measured(group, "flight_azimuth", image.value("flight_azimuth_deg"), "deg")
+    measured(group, "line_interval", image.value("line_interval_s"), "s")
     unknown(group, "sample_direction")
     unknown(group, "ground_track_speed")
 
 
-def panorama_grid(area: ET.Element, sight: Sight, local_identifier: str, projection: str) -> None:
-    """The grid of a panorama as PDS4's cartography dictionary has it. `projection`: in words."""
-    azimuth, elevation = (np.asarray(sight.array(f"{name}_deg"), np.float64) for name in ("azimuth", "elevation"))
+def panorama_grid(area: ET.Element, image: ImageProduct, local_identifier: str, projection: str) -> None:
+    """Add the grid of a panorama by the PDS4 cartography dictionary. `projection`: its description."""
+    azimuth, elevation = (np.asarray(image.array(f"{name}_deg"), np.float64) for name in ("azimuth", "elevation"))
     if min(len(azimuth), len(elevation)) < 2:  # no step from pixel to pixel
         unknown(area, "Panorama_Grid")
         return
@@ -137,5 +137,5 @@ def panorama_grid(area: ET.Element, sight: Sight, local_identifier: str, project
 
 
 def _step(values: NDArray[np.float64]) -> float:
-    """From one pixel to the next."""
+
     return float((values[-1] - values[0]) / (len(values) - 1))

@@ -1,9 +1,8 @@
-"""Images as PDS4: an array file and its label for each, in the names of the archive.
+"""Images as PDS4: an array file and its label for each.
 
-In: collections of products with an array `image`. Out: the array as it lies in the product, little-endian, lines then
-samples then bands; an array `reflectance` behind `image`. The label says what the archived labels of images say
-(camera, exposure, window, mast, pointing, statistics), from the product alone. What is missing has a constant that the
-label names; what is not known is nil there.
+In: collections of products with an array `image`. Out: the array of the product, little-endian, by lines, samples and
+bands; then, if there is one, the array `reflectance`. The label has camera, exposure, window, mast, pointing and
+statistics, from the product only. Missing pixels have a constant that the label declares; unknown values are nil.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from .collection import Collection, Origin
 from .jobs import Job
 from .pds4_observation import Header, lineage, local_times, observational, pds4_rules, place
 from .pds4_xml import add, document, measured, texts
-from .pictures import Sight, sights
+from .pictures import ImageProduct, image_products
 
 MISSING = -9999.0
 _VISIBLE_NM = (400.0, 750.0)
@@ -35,38 +34,38 @@ _AXES = ("Line", "Sample", "Band")
 
 
 def plan_images(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """An array and its label for each image."""
-    for sight in sights(collections):
+    """Plan array file and label of each image."""
+    for product in image_products(collections):
         yield Job(
-            sight.stem(origin),
+            product.stem(origin),
             (("pds4-image", ""), ("pds4-label", "L")),
-            partial(_write, sight, origin),
-            (sight.collection,),
-            (sight.utc_ns, sight.stop_ns),
+            partial(_write, product, origin),
+            (product.collection,),
+            (product.utc_ns, product.stop_ns),
             1,
-            (sight.collection.ids[sight.number],),
+            (product.collection.ids[product.number],),
         )
 
 
-def _write(sight: Sight, origin: Origin, paths: Sequence[Path]) -> None:
+def _write(product: ImageProduct, origin: Origin, paths: Sequence[Path]) -> None:
     path, label_path = paths
-    names = [name for name in ("image", "reflectance") if name in sight.collection.columns]
-    arrays: dict[str, NDArray[Any]] = {name: _stored(sight.array(name)) for name in names}
+    names = [name for name in ("image", "reflectance") if name in product.collection.columns]
+    arrays: dict[str, NDArray[Any]] = {name: _stored(product.array(name)) for name in names}
     with whole_path(label_path) as label_part, whole_path(path) as part:
-        label_part.write_bytes(_label(sight, origin, path.name, arrays))
+        label_part.write_bytes(_label(product, origin, path.name, arrays))
         part.write_bytes(b"".join(array.tobytes() for array in arrays.values()))
 
 
 def _stored(array: NDArray[Any]) -> NDArray[Any]:
-    """Little-endian, with the constant for what is missing."""
+    """Convert to little-endian; pixels that are not finite become MISSING."""
     if array.dtype.kind == "f":
         array = np.where(np.isfinite(array), array, array.dtype.type(MISSING))
     return array.astype(array.dtype.newbyteorder("<"))
 
 
-def _label(sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    root, mission = observational(_header(sight, name), origin)
-    _mission(mission, sight, origin, arrays)
+def _label(product: ImageProduct, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    root, mission = observational(_header(product, name), origin)
+    _mission(mission, product, origin, arrays)
     area = add(root, "File_Area_Observational")
     file = add(area, "File")
     add(file, "file_name", name)
@@ -75,77 +74,77 @@ def _label(sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray
     add(file, "md5_checksum", hashlib.md5(content, usedforsecurity=False).hexdigest())
     offset = 0
     for key, array in arrays.items():
-        _array(area, sight, key, array, offset)
+        _array(area, product, key, array, offset)
         offset += array.nbytes
     return document(root, pds4_rules(origin).schemas)
 
 
-def _header(sight: Sight, name: str) -> Header:
-    collection = sight.collection
-    number = sight.sequence
+def _header(product: ImageProduct, name: str) -> Header:
+    collection = product.collection
+    number = product.sequence
     return Header(
         name,
         collection.instrument,
         collection.instrument,
         collection.level,
         "Derived" if collection.level == "2C" else "Calibrated",
-        wavelength_ranges(sight),
+        wavelength_ranges(product),
         "Imaging",
-        (sight.utc_ns, sight.stop_ns),
+        (product.utc_ns, product.stop_ns),
         "" if number is None else f"{number:05d}",
     )
 
 
-def wavelength_ranges(sight: Sight) -> tuple[str, ...]:
-    """The ranges of wavelengths, in PDS4's words, by the filter's edges or the names of the bands where there are any.
+def wavelength_ranges(product: ImageProduct) -> tuple[str, ...]:
+    """`wavelength_range` of PDS4, by the edges of the filter or the names of the bands; visible if there are none.
 
-    The model calls its boundaries vague; visible is here 400 to 750 nm, and near infrared what lies beyond.
+    PDS4 does not define exact boundaries: visible is 400 to 750 nm here, near infrared above.
     """
-    columns = sight.collection.columns
-    bands = np.atleast_1d(sight.array("band_name")).tolist() if "band_name" in columns else []
+    columns = product.collection.columns
+    bands = np.atleast_1d(product.array("band_name")).tolist() if "band_name" in columns else []
     low, high = _VISIBLE_NM
     if "filter_nm" in columns:
-        centre, width = float(sight.array("filter_nm")), float(sight.text("filter_width_nm") or 0)
+        centre, width = float(product.array("filter_nm")), float(product.text("filter_width_nm") or 0)
         low, high = centre - width / 2, centre + width / 2
     found = {"Ultraviolet": low < _VISIBLE_NM[0], "Visible": low < _VISIBLE_NM[1]}
     found |= {"Near Infrared": high > _VISIBLE_NM[1] or _INFRARED in bands}
     return tuple(words for words, is_there in found.items() if is_there)
 
 
-def _mission(area: ET.Element, sight: Sight, origin: Origin, arrays: Mapping[str, NDArray[Any]]) -> None:
-    collection = sight.collection
+def _mission(area: ET.Element, product: ImageProduct, origin: Origin, arrays: Mapping[str, NDArray[Any]]) -> None:
+    collection = product.collection
     for title, parameters in pds4_rules(origin).parameters.items():
         known = [one for one in parameters if one[1] in collection.columns]
         group = add(area, title) if known else area
         for element, column, unit in known:
-            measured(group, element, sight.value(column), unit)
-    _geometry(area, sight, origin)
+            measured(group, element, product.value(column), unit)
+    _geometry(area, product, origin)
     _statistics(add(area, "Image_Statistics"), arrays["image"])
-    if sight.on_ground and origin.site is not None:
+    if product.on_ground and origin.site is not None:
         place(add(area, "Landing_Site_Location"), origin.site)
-        local_times(area, (int(sight.local_time("sol")), sight.local_time("lmst"), sight.local_time("ltst")))
-    own_ids = [collection.ids[sight.number]]
+        local_times(area, (int(product.local_time("sol")), product.local_time("lmst"), product.local_time("ltst")))
+    own_ids = [collection.ids[product.number]]
     lineage(add(area, "Lineage"), origin, (collection,), collection.instrument, own_ids)
-    quality = collection.quality.part(sight.number)
+    quality = collection.quality.part(product.number)
     add(area, "quality", str(int(quality[0])))
     add(area, "usable", "true" if usable(quality)[0] else "false")
 
 
-def _geometry(area: ET.Element, sight: Sight, origin: Origin) -> None:
-    collection = sight.collection
-    if model := sight.lineage("camera_model"):
+def _geometry(area: ET.Element, product: ImageProduct, origin: Origin) -> None:
+    collection = product.collection
+    if model := product.lineage("camera_model"):
         geometry.camera_model(area, model)
     rules = pds4_rules(origin)
     if rules.place and any(name in collection.columns for name in rules.place.arrays):
-        geometry.location(area, sight, origin, rules.place)
-    if rules.attitudes and geometry.has_attitude(sight, rules.attitudes[0]):
-        geometry.attitudes(area, sight, rules.attitudes)
+        geometry.location(area, product, origin, rules.place)
+    if rules.attitudes and geometry.has_attitude(product, rules.attitudes[0]):
+        geometry.attitudes(area, product, rules.attitudes)
     if "pointing_enu" in collection.columns:
-        geometry.pointing(area, sight.array("pointing_enu"))
+        geometry.pointing(area, product.array("pointing_enu"))
     if "azimuth_deg" in collection.columns:
-        geometry.panorama_grid(area, sight, "image", rules.projection)
+        geometry.panorama_grid(area, product, "image", rules.projection)
     if "line_interval_s" in collection.columns:
-        geometry.scan_geometry(area, sight)
+        geometry.scan_geometry(area, product)
 
 
 def _statistics(area: ET.Element, image: NDArray[Any]) -> None:
@@ -156,12 +155,12 @@ def _statistics(area: ET.Element, image: NDArray[Any]) -> None:
         texts(area, {key: f"{float(value):.6g}" for key, value in of.items()})
 
 
-def _array(area: ET.Element, sight: Sight, key: str, array: NDArray[Any], offset: int) -> None:
+def _array(area: ET.Element, product: ImageProduct, key: str, array: NDArray[Any], offset: int) -> None:
     one = add(area, f"Array_{array.ndim}D_Image")
     add(one, "local_identifier", key)
     add(one, "offset", str(offset), unit="byte")
     texts(one, {"axes": str(array.ndim), "axis_index_order": "Last Index Fastest"})
-    column = sight.collection.columns[key]
+    column = product.collection.columns[key]
     add(one, "description", column.description)
     element = add(one, "Element_Array")
     add(element, "data_type", _TYPES[array.dtype.str[1:]])

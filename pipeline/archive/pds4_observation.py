@@ -1,8 +1,7 @@
-"""What all PDS4 labels of ours share: who a product is, when and by what it was observed, and where it comes from.
+"""Common parts of PDS4 labels: identification, observation, context, lineage.
 
-The discipline dictionaries of geometry and imaging are not at hand in this version of the model, so what they would say
-stands in the mission area, in a namespace of our own that `PDS4_DOWNLINK_1.xsd` declares; classes of dictionaries that
-are at hand (cartography) are used there as they are.
+The geometry and imaging dictionaries are not available for this version of the information model, so their contents are
+in the mission area, in a namespace that `PDS4_DOWNLINK_1.xsd` declares. The cartography dictionary is used as it is.
 """
 
 from __future__ import annotations
@@ -31,11 +30,12 @@ LocalTime = tuple[int, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a label says before its own parameters. `utc_ns`: first and last instant. `sequence`: empty for none."""
+    """Common contents of a label. `name`: of the file. `instrument`: for identifiers. `utc_ns`: first and last time.
+    `sequence`: empty: none.
+    """
 
     name: str
     instrument: str
-    """As in identifiers."""
     instrument_id: str
     level: str
     processing_level: str
@@ -47,9 +47,9 @@ class Header:
 
 
 def observational(header: Header, origin: Origin) -> tuple[ET.Element, ET.Element]:
-    """The root of a label, and the mission area for what only this product says.
+    """Make a label: its root, and the mission area for elements of this product.
 
-    ConfigError where the mission declares no PDS4 archive.
+    Raises ConfigError if the mission has no PDS4 archive.
     """
     root = product_root()
     _identification(root, header, origin)
@@ -78,19 +78,19 @@ def observational(header: Header, origin: Origin) -> tuple[ET.Element, ET.Elemen
 
 
 def pds4_rules(origin: Origin) -> Pds4Rules:
-    """What the mission declares of its labels. ConfigError, in one line, where it declares no PDS4 archive."""
+    """PDS4 rules of the mission. Raises ConfigError if it has no PDS4 archive."""
     if origin.rules.pds4 is None:
         raise ConfigError(f"mission {origin.mission} declares no PDS4 archive: its package has no `archive.pds4`")
     return origin.rules.pds4
 
 
 def instrument_name(instrument: str, origin: Origin) -> str:
-    """The name of an instrument in labels."""
+    """Name of an instrument in labels."""
     return origin.instrument(instrument).title or instrument
 
 
 def place(area: ET.Element, site: Mapping[str, Any]) -> None:
-    """Coordinates of a site, with their frame."""
+    """Add the coordinates of a site, with their frame."""
     add(area, "reference_frame", str(site["frame"]))
     add(area, "longitude", f"{site['longitude_deg']:.6f}", unit="deg")
     add(area, "latitude", f"{site['latitude_deg']:.6f}", unit="deg")
@@ -98,7 +98,7 @@ def place(area: ET.Element, site: Mapping[str, Any]) -> None:
 
 
 def local_times(area: ET.Element, local: LocalTime, prefix: str = "") -> None:
-    """Local mean and local true solar time, each with its own sol, as the archive's labels write them."""
+    """Add local mean and local true solar time, each with its sol, in the notation of archived labels."""
     sol, lmst, ltst = local
     add(area, f"{prefix}local_mean_solar_time", f"{sol:05d}M{_clock(lmst, 'ms')}")
     add(area, f"{prefix}local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {_clock(ltst, 's')}")
@@ -107,7 +107,7 @@ def local_times(area: ET.Element, local: LocalTime, prefix: str = "") -> None:
 def lineage(
     area: ET.Element, origin: Origin, sources: Sequence[Collection], instrument: str, ids: Sequence[str]
 ) -> None:
-    """Where it comes from: what the sources share, the ids of the products in it, on what its calibration rests."""
+    """Add the lineage: common entries of the sources, ids of the products, sources of the calibration."""
     common = sources[0].common
     calibration = common.get("calibration_sha256", {})
     found = {
@@ -132,7 +132,7 @@ def lineage(
 
 
 def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
-    """Who it is: a logical identifier of our own, under one of the five agencies that the rules know; unregistered."""
+    """Add the identification; the logical identifier is not registered with PDS."""
     product = re.sub(r"[^a-z0-9._-]", "-", header.name.lower())
     rules = pds4_rules(origin)
     lid = f"{rules.identifier.format(mission=_plain(origin.mission))}{'_simulated' * origin.simulated}"
@@ -150,7 +150,6 @@ def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
 
 
 def _facets(area: ET.Element, header: Header, domain: str) -> None:
-    """What kind of result it is."""
     summary = add(area, "Primary_Result_Summary")
     texts(summary, {"purpose": "Science", "processing_level": header.processing_level})
     facets = add(summary, "Science_Facets")
@@ -160,7 +159,7 @@ def _facets(area: ET.Element, header: Header, domain: str) -> None:
 
 
 def _context(area: ET.Element, origin: Origin, header: Header) -> None:
-    """Mission, spacecraft, instrument and target."""
+    """Add mission, spacecraft, instrument and target."""
     name = _mission_name(origin)
     investigation = add(area, "Investigation_Area")
     texts(investigation, {"name": name, "type": "Mission"})
@@ -179,13 +178,12 @@ def _context(area: ET.Element, origin: Origin, header: Header) -> None:
 
 
 def _mission_area(area: ET.Element) -> ET.Element:
-    """An element in a namespace of its own, as the schema asks; a validator without our schema goes by `xsi:type`."""
+    """Add an element in our namespace; `xsi:type` is for validators without our schema."""
     own = {"xmlns": _OWN_NAMESPACE, "xmlns:xs": "http://www.w3.org/2001/XMLSchema", "xsi:type": "xs:anyType"}
     return add(add(area, "Mission_Area"), "Downlink", **own)
 
 
 def _mission_name(origin: Origin) -> str:
-    """As the archive's labels have it."""
     return pds4_rules(origin).investigation or origin.mission
 
 
@@ -194,7 +192,7 @@ def _plain(name: str) -> str:
 
 
 def _clock(hours: float, cut: str) -> str:
-    """Hours as hh:mm:ss or hh:mm:ss.fff, never 24:00, which would be the next sol's."""
+    """Format hours as hh:mm:ss or hh:mm:ss.fff, below 24:00, which would be the next sol."""
     total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
     seconds, ms = divmod(total_ms, 1000)
     text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

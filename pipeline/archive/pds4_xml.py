@@ -1,4 +1,4 @@
-"""XML of PDS4 labels: the root, elements with text, units and values that are not known."""
+"""XML of PDS4 labels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _SCHEMATRON = '<?xml-model href="{}.sch" schematypens="http://purl.oclc.org/dsdl
 
 
 def product_root() -> ET.Element:
-    """An empty Product_Observational."""
+    """Make an empty Product_Observational."""
     attributes = {"xmlns": _NAMESPACE, "xmlns:cart": CARTOGRAPHY, "xmlns:xsi": _INSTANCE}
     return ET.Element("Product_Observational", attributes)
 
 
 def document(root: ET.Element, schemas: Mapping[str, str]) -> bytes:
-    """The label as it is written: it names the schemas of the dictionaries that it uses.
+    """Serialise a label, with references to the schemas of the dictionaries that it uses.
 
-    `schemas`: place of the schema of each namespace, without its ending.
+    `schemas`: URL of the schema of each namespace, without extension.
     """
     uses_cartography = any(str(one.tag).startswith("cart:") for one in root.iter())
     used = [space for space in schemas if space != CARTOGRAPHY or uses_cartography]
@@ -35,20 +35,20 @@ def document(root: ET.Element, schemas: Mapping[str, str]) -> bytes:
 
 
 def texts(parent: ET.Element, words: Mapping[str, str]) -> None:
-    """Elements with a text each."""
+    """Add elements with texts, by tag."""
     for tag, text in words.items():
         add(parent, tag, text)
 
 
 def add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
-    """A new element at the end of another."""
+    """Add an element. Control characters of its text are escaped."""
     child = ET.SubElement(parent, tag, attributes)
     child.text = text if text is None else printable_lines(text)
     return child
 
 
 def measured(parent: ET.Element, tag: str, value: float | str | None, unit: str, form: str = ".10g") -> ET.Element:
-    """A value with its unit; one that is not known, None or not finite, as PDS4 says it: nil, with the reason."""
+    """Add a value with its unit; None or a value that is not finite is added as `unknown`."""
     text = value if isinstance(value, str) or value is None else format(float(value), form)
     if text is None or text.lower() in {"nan", "inf", "-inf", ""}:
         return unknown(parent, tag)
@@ -56,5 +56,5 @@ def measured(parent: ET.Element, tag: str, value: float | str | None, unit: str,
 
 
 def unknown(parent: ET.Element, tag: str) -> ET.Element:
-    """An element for what is not known."""
+    """Add an element that is nil, with the reason "unknown"."""
     return add(parent, tag, **{"xsi:nil": "true", "nilReason": "unknown"})

@@ -1,8 +1,8 @@
-"""Images one by one: what a collection has of each, and plain pictures of them, as they are seen.
+"""Single images of a collection, and pictures of them.
 
-In: collections of products with an array `image` of lines and samples. Out: a PNG for each image (no axes: every pixel
-is a pixel), and for the images of a camera that follow each other in one sequence an animated PNG. Colours stay as they
-are; radiance is stretched between its percentiles 0.5 and 99.5, which the file's text says; what is missing is black.
+In: collections of products with an array `image` of lines and samples. Out: a PNG for each image, pixel by pixel
+without axes, and an animated PNG for each sequence of images of a camera. Colour images are not changed; radiance is
+stretched between its percentiles 0.5 and 99.5, which are in the text of the file; missing pixels are black.
 """
 
 from __future__ import annotations
@@ -33,27 +33,25 @@ _WHOLE = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """One image of a collection: the product of this number."""
+class ImageProduct:
+    """One image of a collection: the product with index `number`."""
 
     collection: Collection
     number: int
 
     def array(self, name: str) -> NDArray[Any]:
-        """One of its arrays, without the axis of rows."""
+        """One of its arrays, without the axis of rows or products. Raises KeyError if there is none."""
         column = self.collection.columns[name]
-        if column.dims[:1] == (PRODUCT,):
+        if column.dims[:1] in {(PRODUCT,), (ROW,)}:
             return np.asarray(column.array.part(self.number)[0])
-        if column.dims[:1] != (ROW,):
-            return column.array.whole()
-        return np.asarray(column.array.part(self.number)[0])
+        return column.array.whole()
 
     def text(self, name: str) -> str:
-        """A value in words; empty where there is none."""
+        """A value as text; empty if there is none."""
         return str(self.array(name)) if name in self.collection.columns else ""
 
     def value(self, name: str) -> float | str | None:
-        """A real number as such, anything else in words; None where there is none."""
+        """A real number as float, other values as text; None if there is none."""
         if name not in self.collection.columns:
             return None
         found = self.array(name)
@@ -65,7 +63,7 @@ class Sight:
 
     @property
     def stop_ns(self) -> int:
-        """UTC at its end: after its duration, or its exposure, as far as one of them is told."""
+        """UTC at its end: after its duration or exposure, if known."""
         lasts = [name for name in ("duration_s", "exposure_s") if name in self.collection.columns]
         span_s = float(self.array(lasts[0])) if lasts else 0.0
         timed = self.utc_ns != NO_TIME and np.isfinite(span_s)
@@ -73,19 +71,19 @@ class Sight:
 
     @property
     def on_ground(self) -> bool:
-        """Whether it is of the mission's site."""
+        """Whether it was taken at the mission's site."""
         return "sol" in self.collection.local_times
 
     @property
     def sequence(self) -> int | None:
-        """The archive's number: the sol on the ground, the number of the file it came in from an orbiter; else None."""
+        """Number for the archive: the sol at the site, the CFDP transaction from an orbiter; None if unknown."""
         if self.on_ground:
             sol = self.local_time("sol")
             return int(sol) if np.isfinite(sol) else None
         return int(self.array("transaction")) if self.text("transaction") else None
 
     def lineage(self, key: str) -> Any:
-        """What its product says of this in its lineage; None where it does not."""
+        """Entry of its lineage, or None."""
         return self.collection.lineages[self.number].get(key)
 
     def local_time(self, name: str) -> float:
@@ -94,30 +92,30 @@ class Sight:
         return float("nan") if times is None else float(times.part(self.number)[0])
 
     def stem(self, origin: Origin, ending: str = "") -> str:
-        """The name of its files, without an ending."""
+        """Name of its files, without extension."""
         row = (self.utc_ns, self.stop_ns, (self.sequence or 0) % 100_000)
         texts = {name: self.text(name) for name in image_arrays(origin)}
         values = {name: int(text) if _WHOLE.fullmatch(text) else text for name, text in texts.items() if text}
         return image_stem(self.collection, origin, values, row, ending)
 
 
-def sights(collections: Sequence[Collection]) -> Iterator[Sight]:
-    """Every image of the collections that have any."""
+def image_products(collections: Sequence[Collection]) -> Iterator[ImageProduct]:
+    """Yield the images of collections that have an array `image` and one row for each product."""
     for collection in collections:
         image = collection.columns.get("image")
         if image is not None and image.dims[:3] == _DIMS and all(n == 1 for n in collection.n_rows):
-            yield from (Sight(collection, number) for number in range(len(collection.ids)))
+            yield from (ImageProduct(collection, number) for number in range(len(collection.ids)))
 
 
 def plan_pictures(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """A PNG for each image, and an animation for each sequence of a camera that has several."""
-    films: dict[tuple[int, str, str], list[Sight]] = {}
-    for sight in sights(collections):
+    """Plan a PNG for each image, and an animation for each sequence of a camera with several images."""
+    films: dict[tuple[int, str, str], list[ImageProduct]] = {}
+    for image in image_products(collections):
         files = (("picture", ".png"),)
-        yield _job(sight.stem(origin), files, partial(_write_picture, sight, origin), [sight])
-        if sight.text("image_mode") in ("PANORAMA", "VIDEO"):
-            key = id(sight.collection), sight.text("camera"), sight.text("sequence_id")
-            films.setdefault(key, []).append(sight)
+        yield _job(image.stem(origin), files, partial(_write_picture, image, origin), [image])
+        if image.text("image_mode") in ("PANORAMA", "VIDEO"):
+            key = id(image.collection), image.text("camera"), image.text("sequence_id")
+            films.setdefault(key, []).append(image)
     for film in films.values():
         if len(film) > 1:
             files = (("animation", ".apng"),)
@@ -126,7 +124,7 @@ def plan_pictures(collections: Sequence[Collection], origin: Origin) -> Iterator
 
 
 def as_seen(image: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
-    """8 bits, [lines, samples] or with three bands, and the values that became black and white."""
+    """Convert to uint8, [lines, samples] or [lines, samples, 3]; also returns the values shown black and white."""
     if image.ndim == 3 and image.shape[2] not in (1, 3):
         image = image[..., :1]
     image = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
@@ -138,22 +136,22 @@ def as_seen(image: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[float, float]
     return np.asarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)), (low, high)
 
 
-def _job(stem: str, files: Any, write: Any, seen: Sequence[Sight]) -> Job:
+def _job(stem: str, files: Any, write: Any, seen: Sequence[ImageProduct]) -> Job:
     first = seen[0]
     ends = first.utc_ns, seen[-1].utc_ns
     ids = tuple(one.collection.ids[one.number] for one in seen)
     return Job(stem, files, write, (first.collection,), ends, len(seen), ids)
 
 
-def _write_picture(sight: Sight, origin: Origin, paths: Sequence[Path]) -> None:
+def _write_picture(image: ImageProduct, origin: Origin, paths: Sequence[Path]) -> None:
     from PIL import Image  # noqa: PLC0415 -- slow to import
 
-    pixels, ends = as_seen(sight.array("image"))
+    pixels, ends = as_seen(image.array("image"))
     with whole_path(paths[0]) as part:
-        Image.fromarray(pixels).save(part, "PNG", pnginfo=_words([sight], origin, ends), optimize=False)
+        Image.fromarray(pixels).save(part, "PNG", pnginfo=_words([image], origin, ends), optimize=False)
 
 
-def _write_film(film: Sequence[Sight], origin: Origin, paths: Sequence[Path]) -> None:
+def _write_film(film: Sequence[ImageProduct], origin: Origin, paths: Sequence[Path]) -> None:
     from PIL import Image  # noqa: PLC0415 -- slow to import
 
     frames = (Image.fromarray(as_seen(one.array("image"))[0]) for one in film)
@@ -169,8 +167,8 @@ def _write_film(film: Sequence[Sight], origin: Origin, paths: Sequence[Path]) ->
         )
 
 
-def _words(seen: Sequence[Sight], origin: Origin, ends: tuple[float, float]) -> Any:
-    """What is in the picture, as text chunks of the file."""
+def _words(seen: Sequence[ImageProduct], origin: Origin, ends: tuple[float, float]) -> Any:
+    """Text chunks of the file that describe the picture."""
     from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415 -- slow to import
 
     first = seen[0]

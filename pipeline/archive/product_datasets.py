@@ -1,7 +1,4 @@
-"""Products of one kind as Datasets: gathered in memory, by the form of their arrays, in order of time.
-
-In: products as they come. Out: a Dataset for each form, the commonest first.
-"""
+"""Products of one kind as Datasets: one for each layout of their arrays, the most frequent first."""
 
 from __future__ import annotations
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ProductCollections:
-    """Takes all products of a pass; keeps those of the kind `<instrument>/<product>`."""
+    """Collects the products of the kind `<instrument>/<product>` in memory."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -29,14 +26,14 @@ class ProductCollections:
         self._forms: dict[tuple[Any, ...], list[tuple[str, Product]]] = {}
 
     def add(self, products: Iterable[Product], pass_name: str) -> None:
-        """Keep those of the kind, with the pass that they are of."""
+        """Add products of a pass; those of other kinds are ignored."""
         for product in products:
             self._kinds.add(found := f"{product.instrument}/{product.product}")
             if found == self._name:
                 self._forms.setdefault(kind(product), []).append((pass_name, product))
 
     def datasets(self, origin: Origin) -> list[xarray.Dataset]:
-        """Raises ConfigError where there are none, and names the kinds that there are."""
+        """Make the Datasets. Raises ConfigError, with the kinds of the pass, if there are no products of this kind."""
         if not self._forms:
             known = ", ".join(sorted(self._kinds)) or "no products"
             raise ConfigError(f"the pass has no {self._name}: it has {known}")
@@ -52,7 +49,7 @@ class ProductCollections:
 
 
 def _collection(products: list[tuple[str, Product]]) -> Collection:
-    """The products in order of their first time, those without any as they came."""
+    """Collect products in order of time; in order of arrival if one has no time."""
     starts = [product.time.utc_ns[0] for _, product in products]
     ordered = products
     if NO_TIME not in starts:

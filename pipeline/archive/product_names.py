@@ -1,9 +1,9 @@
-"""Names of product files: by the grammar that the mission's package declares (`ArchiveRules.names`), else plain words.
+"""Names of product files, by the pattern of the mission's package (`ArchiveRules.names`) or by default.
 
-    <mission>_<instrument>_<product>_<start>_<stop>                       plain
-    <mission>_<stream>_<start>_<stop>                                     of a whole pass
+    <mission>_<instrument>_<product>_<start>_<stop>    default
+    <mission>_<stream>_<start>_<stop>                  files with all products of a pass
 
-Files that are not PDS4 have the ending of their format behind the name.
+Files of all formats except PDS4 have an extension.
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ _IMAGE_WORDS = ("camera", "filter_position", "sequence_id", "frame_count", "tran
 
 
 def file_stem(collection: Collection, origin: Origin, part: str = "", row: Row | None = None) -> str:
-    """The name without an ending.
-
-    `part`: what of the product is in the file (a polarisation, a channel); `row`: the one row that is, where not all.
-    """
+    """Name without extension. `part`: of the product (a polarisation, a channel); `row`: of a file with one row."""
     sol = int(collection.start_local.get("sol", 0))
     ends = row or (collection.start_ns, collection.stop_ns, sol)
     part = f"-{_plain(part)}" if part else ""
@@ -42,7 +39,7 @@ def file_stem(collection: Collection, origin: Origin, part: str = "", row: Row |
 def image_stem(
     collection: Collection, origin: Origin, values: Mapping[str, Any], row: Row, ending: str = ""
 ) -> str:
-    """The name of one image. `values`: of its arrays that can stand in it; `ending`: of several in one file."""
+    """Name of one image. `values`: of `image_arrays`; `ending`: appended, for several images in one file."""
     names = origin.rules.names
     if names is None:
         words = [str(values[name]) for name in _IMAGE_WORDS if name in values]
@@ -55,13 +52,13 @@ def image_stem(
 
 
 def image_arrays(origin: Origin) -> tuple[str, ...]:
-    """The arrays that the name of an image may be made of."""
+    """Arrays whose values may be in the name of an image."""
     names = origin.rules.names
     return _IMAGE_WORDS if names is None else tuple({name: 1 for rule in names.images for name in rule.arrays})
 
 
 def table_stem(collection: Collection, origin: Origin, word: str, level: str, row: Row) -> str:
-    """The name of a table in a layout of the archive's own, with the level. `word`: of the table."""
+    """Name of a table with a layout of the mission. `word`: of the table; `level`: processing level."""
     names = origin.rules.names
     if names is not None:
         return _by_grammar(names, word, collection, origin, row, level)
@@ -69,14 +66,14 @@ def table_stem(collection: Collection, origin: Origin, word: str, level: str, ro
 
 
 def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:
-    """The name of what holds a whole pass: `<mission>_<stream>_<start>_<stop>`."""
+    """Name of a file with all products of a pass."""
     known = [one for one in collections if one.start_ns != NO_TIME]
     ends = (min(one.start_ns for one in known), max(one.stop_ns for one in known)) if known else ()
     return "_".join([_plain(origin.mission), _plain(origin.stream), *map(stamp, ends)])
 
 
 def stamp(utc_ns: int) -> str:
-    """UTC cut to the second, as yyyymmddHHMMSS; zeros where it is not known."""
+    """UTC, cut to the second, as yyyymmddHHMMSS; zeros for NO_TIME."""
     if utc_ns == NO_TIME:
         return 14 * "0"
     return re.sub(r"\D", "", str(np.datetime64(utc_ns, "ns").astype("M8[s]")))
@@ -114,7 +111,6 @@ def _by_grammar(
 
 
 def _word(collection: Collection, origin: Origin) -> str:
-    """The word of a product in names of files; empty where its kind has none."""
     declared = origin.declared(collection.instrument, collection.product)
     return declared.file_word if declared else ""
 

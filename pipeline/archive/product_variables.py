@@ -1,9 +1,8 @@
-"""A collection of products as variables: what NetCDF files, Zarr stores and Datasets of products hold, by one code.
+"""Variables of a collection of products, for NetCDF files, Zarr stores and Datasets.
 
-In: a `Collection`. Out: a `Variable` for each array, each time and each difference between products, with its
-dimensions, CF attributes and values in parts. Dimension `time` holds the rows of all products, where every row has a
-later time than the row before, as a coordinate of CF must (1.3); else they lie along `row`, with `time` beside.
-`product`: the products.
+In: a `Collection`. Out: a `Variable` for each array, time and lineage entry that differs between products, with
+dimensions, CF attributes and values in parts. Rows are along the dimension `time` if times are strictly ascending, as
+CF requires of a coordinate (1.3), else along `row`. Dimension `product`: one for each product.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable: values in parts along the first dimension, each time `parts` is called. `fill`: of integers."""
+    """One variable. `parts()`: yields its values in parts along the first dimension. `fill`: fill value of integers."""
 
     name: str
     dims: tuple[str, ...]
@@ -53,12 +52,12 @@ class Variable:
 
 
 def product_variables(collection: Collection) -> list[Variable]:
-    """Give the variables of a collection, those of the rows first."""
+    """Return the variables of a collection, those with rows first."""
     return list(_Layout(collection).variables())
 
 
 class _Layout:
-    """The names that are taken, and what each dimension is called."""
+    """Names of variables and dimensions."""
 
     def __init__(self, collection: Collection) -> None:
         self._of = collection
@@ -86,7 +85,7 @@ class _Layout:
         yield from self._products()
 
     def _beside(self, name: str) -> str:
-        """The name of a coordinate that is no dimension's; empty where it is."""
+        """Name of a coordinate, or empty if it is that of the dimension."""
         return "" if name == self._row else name
 
     def _by_row(
@@ -103,7 +102,7 @@ class _Layout:
         return (usable(part).astype(np.int8) for part in self._of.quality.parts())
 
     def _time(self, columns: Mapping[str, Column]) -> Variable:
-        """UTC in seconds since the beginning of the first day, so that a double holds the nanosecond."""
+        """UTC in seconds since the begin of the first day, so that a double resolves nanoseconds."""
         start = self._of.start_ns
         day_ns = start // DAY_NS * DAY_NS if start != NO_TIME else 0
         attributes = {
@@ -162,7 +161,7 @@ class _Layout:
         return Variable(self._names[name], tuple(dims), shape, stored, parts, attributes, fill)
 
     def _products(self) -> Iterator[Variable]:
-        """What differs from product to product."""
+        """Variables along `product`."""
         n_rows = np.array(self._of.n_rows, np.int64)
         yield self._texts("product_id", self._of.ids, "id of the product")
         first = np.cumsum(n_rows) - n_rows
@@ -192,7 +191,7 @@ class _Layout:
         return Variable(name, (PRODUCT,), texts.shape, np.dtype(object), lambda: [texts], about)
 
     def _dimension(self, name: str, size: int) -> str:
-        """Name of the dimension of this size; another where the name has another size or is a variable's."""
+        """Name of a dimension; extended if it is that of a variable or of a dimension with another size."""
         if name == ROW and size == self._n_rows:
             return self._row
         name = plain_name(name)
@@ -229,7 +228,7 @@ def _stored(array: SpilledArray) -> Iterator[Array]:
 
 
 def _storable(values: Array) -> Array:
-    """Values in a type that NetCDF has: text as objects, truth as bytes, complex as pairs."""
+    """Convert to a type that NetCDF has: texts to objects, booleans to int8, complex numbers to pairs."""
     kind = values.dtype.kind
     if kind in "US":
         return np.char.decode(values, "utf-8", "replace").astype(object) if kind == "S" else values.astype(object)

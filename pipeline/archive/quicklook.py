@@ -1,7 +1,7 @@
-"""A picture of each kind of product, with axes and units: PNG, drawn by Matplotlib without a display.
+"""Quick-looks: a picture of a collection, PNG, drawn by Matplotlib without a display.
 
-In: a collection. Out: what its arrays call for: an image, a radargram, spectra, the map of a traverse, words along
-time, else curves along time. What is not a number leaves a hole; a picture says where it left rows or curves out.
+Depending on its arrays: an image, a radargram, spectra, the map of a traverse, texts against time, else curves against
+time. Values that are not finite are not drawn; the picture says if rows or curves are left out.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _MARGINS = {"left": 0.085, "right": 0.975, "bottom": 0.08, "top": 0.91, "hspace"
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A way to draw a collection: whether it `fits`, and how it is drawn on a figure."""
+    """One type of picture. `fits`: whether a collection can be drawn so."""
 
     fits: Callable[[Collection], bool]
     draw: Callable[[Any, Collection], None]
 
 
 def write_quicklook(path: Path, collection: Collection, origin: Origin) -> None:
-    """Write the picture, whole or not at all. ConfigError without Matplotlib, RunError where it cannot be written."""
+    """Write the picture, atomically. Raises ConfigError without Matplotlib, RunError if it cannot be written."""
     figure = science("matplotlib.figure").Figure(figsize=_SIZE_INCHES, dpi=_DPI)
     figure.subplots_adjust(**_MARGINS)
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # noise makes odd axes, which Matplotlib tells of
+        warnings.simplefilter("ignore")  # Matplotlib warns of unusual axes, which noise can cause
         next(view for view in _VIEWS if view.fits(collection)).draw(figure, collection)
         figure.suptitle(_title(collection, origin), fontsize=10)
         about = {"Title": path.stem, "Source": ", ".join(origin.recordings), "Software": None}
@@ -70,7 +70,7 @@ def _title(collection: Collection, origin: Origin) -> str:
 
 
 def _draw_traverse(figure: Any, collection: Collection) -> None:
-    """The track from above, and the distance driven along time."""
+    """Draw the track on a map, and the distance driven against time."""
     left, right = figure.subplots(1, 2)
     place = drawable(collection.columns["position_enu_m"].array.whole())
     left.plot(place[:, 0], place[:, 1], marker=".", markersize=3, linewidth=0.8)
@@ -83,7 +83,7 @@ def _draw_traverse(figure: Any, collection: Collection) -> None:
 
 
 def _draw_words(figure: Any, collection: Collection) -> None:
-    """Words along time, a line each."""
+    """Draw texts against time, one line each."""
     axes = figure.subplots()
     seconds = _time(collection)
     texts = collection.columns["text"].array.whole()[:MAX_WORDS]
@@ -102,7 +102,7 @@ def _draw_words(figure: Any, collection: Collection) -> None:
 
 
 def _draw_curves(figure: Any, collection: Collection) -> None:
-    """Curves along time, one panel for each unit, the first MAX_PANELS."""
+    """Draw curves against time, one panel for each unit, at most MAX_PANELS."""
     panels: dict[tuple[str, int], list[tuple[str, NDArray[Any]]]] = {}
     for dims in (1, 2):
         for name, column in numbers_by_row(collection, dims):
@@ -145,7 +145,7 @@ def _panels(figure: Any, n: int) -> list[Any]:
 
 
 def _time(collection: Collection) -> NDArray[Any]:
-    """UTC as datetime64, rows without time as NaT; row numbers where no row has one."""
+    """UTC as datetime64 (NaT: none), or row numbers if no row has a time."""
     utc_ns = collection.columns["time_utc_ns"].array.whole()
     if collection.start_ns == NO_TIME:
         return np.arange(len(utc_ns))
@@ -180,4 +180,4 @@ _VIEWS = (
     View(_has("text"), _draw_words),
     View(lambda _: True, _draw_curves),
 )
-"""Ways to draw, the first that fits; a new one is a pair of functions and a line here."""
+"""The first one that fits is used."""

@@ -1,7 +1,4 @@
-"""Pictures of what has axes of its own: images, radargrams, spectra.
-
-Each pair of functions says whether a collection is such a thing, and draws it on a figure of Matplotlib.
-"""
+"""Quick-looks of images, radargrams and spectra: for each, whether a collection is one, and how to draw it."""
 
 from __future__ import annotations
 
@@ -18,19 +15,19 @@ MAX_PIXELS = 2000  # of an image in each direction
 LEGEND = {"fontsize": 7, "ncols": 4, "loc": "upper right"}
 _NOT_PLOTTED = ("onboard_ns", "utc_ns", "onboard_seconds", "onboard_milliseconds")
 _SCALES = {"wavelength_nm": "linear", "frequency_hz": "linear", "energy_ev": "log", "energy_kev": "log"}
-"""What the name of a scale of spectra ends with, and how both axes are divided."""
+"""Scale of both axes of spectra, by the ending of the name of the array that is their abscissa."""
 _MOST = 1e30
 _DEPTHS = {"twt_ns": "two-way travel time (ns)", "range_m": "range (m)"}
 
 
 def drawable(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Values as Matplotlib can draw them: what is not finite, or beyond all measure, is a hole."""
+    """Convert to float64; values that are not finite, or too large for Matplotlib, become NaN."""
     numbers = np.asarray(values, np.float64)
     return np.where(np.abs(numbers) < _MOST, numbers, np.nan)
 
 
 def numbers_by_row(collection: Collection, dims: int) -> Iterator[tuple[str, Column]]:
-    """Numeric arrays by row with this many dimensions, not counting what only says when."""
+    """Yield numeric arrays with rows and `dims` dimensions, without times and uncertainties."""
     for name, column in collection.columns.items():
         known = column.dims[:1] == (ROW,) and len(column.dims) == dims and column.array.dtype.kind in "iufb"
         if known and not name.endswith((*SIGMAS, *_NOT_PLOTTED)):
@@ -38,13 +35,13 @@ def numbers_by_row(collection: Collection, dims: int) -> Iterator[tuple[str, Col
 
 
 def is_image(collection: Collection) -> bool:
-    """Whether there is an image by row."""
+    """Whether each row has an image."""
     column = collection.columns.get("image")
     return column is not None and column.dims[:3] == (ROW, "line", "sample")
 
 
 def draw_image(figure: Any, collection: Collection) -> None:
-    """The first image of the collection."""
+    """Draw the first image of the collection."""
     column = collection.columns["image"]
     image = next(column.array.parts())[0]
     step = max(1, -(-max(image.shape[:2]) // MAX_PIXELS))
@@ -65,7 +62,7 @@ def draw_image(figure: Any, collection: Collection) -> None:
 
 
 def draw_radargram(figure: Any, collection: Collection) -> None:
-    """Traces side by side: in grey where they have a sign, else their size in dB; depth on the right where it is."""
+    """Draw traces side by side: in grey if values have a sign, else in dB; with a second axis for depth if known."""
     values, name, unit = _traces(collection)
     depth_name = next(one for one in _DEPTHS if one in collection.columns)
     depth, deep = _scale(collection, depth_name), "depth_m" in collection.columns
@@ -118,13 +115,13 @@ def _ends(along: NDArray[Any]) -> tuple[float, float]:
 
 
 def _scale(collection: Collection, name: str) -> NDArray[np.float64]:
-    """A scale: of the first product or row, where each has its own."""
+    """An abscissa; that of the first product or row, if each has its own."""
     values = next(collection.columns[name].array.parts())
     return drawable(values.reshape(-1, values.shape[-1])[0])
 
 
 def draw_spectra(figure: Any, collection: Collection) -> None:
-    """Arrays along their scales: some rows, spread over all."""
+    """Draw up to three arrays against their abscissas: MAX_CURVES rows, evenly spread."""
     found = spectra(collection)[:3]
     panels = np.atleast_1d(figure.subplots(len(found), 1))
     for axes, (name, one, scale_name, scale) in zip(panels, found, strict=True):
@@ -140,7 +137,7 @@ def draw_spectra(figure: Any, collection: Collection) -> None:
 
 
 def spectra(collection: Collection) -> list[tuple[str, Column, str, Column]]:
-    """Arrays of rows and channels, with the scale of those channels."""
+    """Arrays of rows and channels, each with name and array of its abscissa."""
     scales = [(name, one) for name, one in collection.columns.items() if name.endswith(tuple(_SCALES))]
     return [
         (name, one, scale_name, scale)
@@ -151,7 +148,7 @@ def spectra(collection: Collection) -> list[tuple[str, Column, str, Column]]:
 
 
 def is_radargram(collection: Collection) -> bool:
-    """Whether there are traces with a scale of time or range."""
+    """Whether there are traces with an abscissa of time or range."""
     columns = collection.columns
     known = columns.get("amplitude") or columns.get("real")
     return known is not None and len(known.dims) == 2 and any(name in columns for name in _DEPTHS)

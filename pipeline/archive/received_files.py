@@ -1,7 +1,7 @@
-"""Files that a spacecraft sent, as they are: one for each row with `content`, under the name that it has.
+"""Writes files that a spacecraft sent, under their names.
 
-In: collections with `content` (row, byte), `file_name` and `transaction`. Bytes that are missing are zero, and the
-name ends with `.incomplete`.
+In: collections with `content` (row, byte), `file_name` and `transaction`. Missing bytes are zero, and the name of an
+incomplete file ends with `.incomplete`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_NAME = 120
 
 
 def plan_files(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """A job for each file."""
+    """Plan a job for each file."""
     for one in collections:
         columns = one.columns
         if any(
@@ -43,7 +43,7 @@ def plan_files(collections: Sequence[Collection], origin: Origin) -> Iterator[Jo
 
 
 def _plain(name: str) -> str:
-    """The last part of a name, as every file system takes it."""
+    """Last part of a path, with characters that every file system allows."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", re.split(r"[/\\]", name)[-1]).strip("-.")[:_MOST_NAME] or "unnamed"
 
 

@@ -1,18 +1,18 @@
-"""What is known of each decoded packet beside its parameters, under the same names in every format.
+"""Row columns: properties of each decoded packet that are no parameters, with the same names in every format.
 
-| column | what |
+| column | meaning |
 |---|---|
-| `time` | UTC, where the mission has a clock and the container a time |
-| `received` | UTC of reception on Earth, where the recording has receive times |
-| `sol`, `lmst`, `ltst`, `ls` | local times, where the mission has a site: mean and true solar time (h), season (deg) |
-| `pass` | of several passes: the recording that the packet is of |
-| `onboard_ns` | int64, onboard time in nanoseconds since the mission's epoch |
-| `packet_apid`, `packet_seq_count` | of the packet, of a record that of its first segment |
+| `time` | UTC, if the mission has a clock and the container a time |
+| `received` | UTC of reception on Earth, if the recording has receive times |
+| `sol`, `lmst`, `ltst`, `ls` | local times, if the mission has a site: mean and true solar time (h), Ls (deg) |
+| `pass` | if there are several passes: the recording of the packet |
+| `onboard_ns` | int64, onboard time in nanoseconds since the mission epoch |
+| `packet_apid`, `packet_seq_count` | of the packet, or of the first segment of a record |
 | `packet_quality` | quality bits |
 | `packet_usable` | bool: no quality bit that makes the packet doubtful |
-| `packet_order` | number of the packet in the whole stream: the order of rows over containers |
+| `packet_order` | number of the packet in the stream, to sort rows of all containers |
 
-A parameter that has such a name keeps it; the column is then `packet_<name>`.
+If a parameter has such a name, the column is called `packet_<name>`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from .netcdf_attributes import LOCAL_TIMES, USABLE, quality_flags
 
 PASS = "pass"  # noqa: S105 - of a spacecraft over a station
 UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]
-"""Told the parameters of a packet, which tell its clock, and onboard times: gives UTC, ns since 1970."""
+"""Converts onboard times to UTC, ns since 1970. First argument: parameters of the packet, which determine its clock."""
 LocalOf = Callable[[Iterable[str], NDArray[np.int64]], Mapping[str, NDArray[Any]]]
-"""Told the parameters of a packet and UTC: gives local times by name, none where there are none."""
+"""Converts UTC to local times, by name; empty without a site. First argument: parameters of the packet."""
 ROW_FIELDS = ("order", "time_ns", "received_ns", "apid", "seq_count", "quality")
-"""Of a ColumnBatch: what these columns are made of."""
+"""Fields of a ColumnBatch that the row columns are made of."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowColumn:
-    """One of the columns: n values, and CF attributes."""
+    """One row column: n values, and CF attributes."""
 
     values: NDArray[Any] | Categorical
     attributes: Mapping[str, Any]
@@ -47,7 +47,7 @@ class RowColumn:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a container and of the pass: `units` and `descriptions` by parameter; `origin`: attributes.
+    """Metadata of a container and its pass: `units` and `descriptions` by parameter; `origin`: global attributes.
 
     `passes`: number of rows of each pass, by its name, in order.
     """
@@ -60,14 +60,14 @@ class Known:
     passes: Mapping[str, int] = field(default_factory=dict)
 
     def of_rows(self, first: int, n_rows: int) -> Known:
-        """The same for a part of the rows."""
+        """Metadata of a part of the rows."""
         ends = np.cumsum([0, *self.passes.values()]).clip(first, first + n_rows)
         return replace(self, passes=dict(zip(self.passes, np.diff(ends).tolist(), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class TimesKnown:
-    """Whether some row, or every row, of a container has an onboard time and a receive time."""
+    """Whether some, or all, rows of a container have an onboard time and a receive time."""
 
     some_onboard: bool = False
     every_onboard: bool = True
@@ -75,7 +75,7 @@ class TimesKnown:
     every_received: bool = True
 
     def and_of(self, rows: Mapping[str, NDArray[Any]]) -> TimesKnown:
-        """The same of more rows; `rows` holds ROW_FIELDS."""
+        """Include more rows. `rows`: ROW_FIELDS."""
         onboard, received = _distinct(rows["time_ns"]) != NO_TIME, _distinct(rows["received_ns"]) != 0
         return TimesKnown(
             self.some_onboard or bool(onboard.any()),
@@ -86,12 +86,12 @@ class TimesKnown:
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
-    """The values, or one of them where all are the same place in memory."""
+    """The values; a single one if all are the same element in memory."""
     return values[:1] if values.strides == (0,) else values
 
 
 def axis_of(times: TimesKnown, parameters: Collection[str], known: Known) -> str:
-    """Name of the dimension: `time` where every row has one, else `received`, else `packet`."""
+    """Name of the dimension: `time` if every row has one, else `received`, else `packet`."""
     if known.utc_of is not None and times.some_onboard and times.every_onboard:
         return free_name("time", parameters)
     return free_name("received", parameters) if times.some_received and times.every_received else "packet"
@@ -100,7 +100,7 @@ def axis_of(times: TimesKnown, parameters: Collection[str], known: Known) -> str
 def row_columns(
     rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known, times: TimesKnown | None = None
 ) -> dict[str, RowColumn]:
-    """Give the columns, by name; `rows` holds ROW_FIELDS. `times`: of all rows, where these are a part of them."""
+    """Make the row columns, by name. `rows`: ROW_FIELDS; `times`: of all rows, if `rows` are only a part."""
     times = times or TimesKnown().and_of(rows)
     return {free_name(name, parameters): column for name, column in _columns(rows, parameters, known, times)}
 
@@ -118,7 +118,7 @@ def _columns(
         local = known.local_of(parameters, utc) if known.local_of is not None else {}
         for name, values in local.items():
             unit, long_name = LOCAL_TIMES[name]
-            kept = values if times.every_onboard else values.astype(np.float64)  # of one type in all parts
+            kept = values if times.every_onboard else values.astype(np.float64)  # the same type in all parts
             yield name, RowColumn(kept, {"units": unit, "long_name": long_name})
     if len(known.passes) > 1:
         yield PASS, passes_column(known.passes)
@@ -150,7 +150,7 @@ def passes_column(passes: Mapping[str, int]) -> RowColumn:
 
 
 def free_name(name: str, parameters: Collection[str]) -> str:
-    """The name of a column beside parameters that may have it too."""
+    """Name of a column that no parameter has."""
     while name in parameters:
         name = f"packet_{name}"
     return name

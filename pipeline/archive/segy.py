@@ -1,9 +1,9 @@
-"""Radar traces as SEG-Y (SEG, revision 1), for users of seismic software.
+"""Writes radar traces as SEG-Y (SEG, revision 1), for seismic software.
 
 In: collections of radar products, complex traces (`real`, `imaginary`) or radargrams (`amplitude`), with `twt_ns`. Out:
-for each polarisation a file of IEEE floats, two for complex traces. Amplitudes are as in the product, without
-gain. As is the custom for ground-penetrating radar, the sample interval is in picoseconds where the standard has
-microseconds; places are local, in millimetres east, north and up.
+a file of IEEE floats for each polarisation, two for complex traces. Amplitudes are those of the product, without gain.
+As is usual for ground-penetrating radar, the sample interval is in picoseconds instead of microseconds; coordinates are
+local, in millimetres east, north and up.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CARD, _MOST_CARDS = 76, 38  # letters of a line of the textual header, and line
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What of a collection becomes a job: the rows of one polarisation, and the arrays, a file each."""
+    """A part of a collection that becomes a job: the rows of one polarisation; a file for each array."""
 
     collection: Collection
     arrays: tuple[str, ...]
@@ -47,7 +47,7 @@ class Section:
 
 
 def plan_segy(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """A job for each polarisation of each collection that has traces."""
+    """Plan a job for each polarisation of each collection with traces."""
     for section in (one for collection in collections for one in _sections(collection)):
         one, n_rows = section.collection, int(section.rows.sum())
         kinds = tuple(("segy", f".{name}.sgy" if len(section.arrays) > 1 else ".sgy") for name in section.arrays)
@@ -76,7 +76,7 @@ def _sections(collection: Collection) -> Iterator[Section]:
 
 
 def _write(section: Section, origin: Origin, paths: Sequence[Path]) -> None:
-    """Write a file for each array, all or none; RunError where one cannot be written."""
+    """Write a file for each array, all or none. Raises RunError if one cannot be written."""
     with ExitStack() as stack:
         for name, path in zip(section.arrays, paths, strict=True):
             _write_file(stack.enter_context(whole_path(path)), section, name, origin)
@@ -106,13 +106,13 @@ def _write_file(path: Path, section: Section, name: str, origin: Origin) -> None
             }
         )
         fields = {getattr(segyio.TraceField, key): values.tolist() for key, values in headers.items()}
-        for k, trace in enumerate(traces):  # the library takes a trace at a time
+        for k, trace in enumerate(traces):  # segyio writes one trace at a time
             file.header[k] = {field: values[k] for field, values in fields.items()}
             file.trace[k] = trace
 
 
 def _headers(section: Section, interval_ns: float, first_ns: float) -> Mapping[str, NDArray[np.int64]]:
-    """Trace header fields, int64[n] each, by segyio's names of them."""
+    """Trace header fields, int64[n] each, by their names in segyio."""
     n = int(section.rows.sum())
     number = np.arange(1, n + 1)
     east, north, up = _place_mm(section).T
@@ -140,7 +140,7 @@ def _headers(section: Section, interval_ns: float, first_ns: float) -> Mapping[s
 
 
 def _date(section: Section) -> dict[str, NDArray[np.int64]]:
-    """Year, day of the year, hour, minute, second of each trace, UTC; zeros where there is none."""
+    """Year, day of year, hour, minute and second of each trace, UTC; zeros if unknown."""
     utc_ns = section.collection.columns["time_utc_ns"].array.whole()[section.rows]
     known = utc_ns != NO_TIME
     seconds = np.where(known, utc_ns, 0).view("M8[ns]").astype("M8[s]")
@@ -158,7 +158,7 @@ def _date(section: Section) -> dict[str, NDArray[np.int64]]:
 
 
 def _place_mm(section: Section) -> NDArray[np.int64]:
-    """East, north, up in millimetres, int64[n, 3], as the product counts them; zeros where not known."""
+    """Position of each trace, int64[n, 3]: east, north, up in mm, in the frame of the product; zeros if unknown."""
     columns = section.collection.columns
     if "position_enu_m" in columns:
         metres = columns["position_enu_m"].array.whole()[section.rows]
@@ -171,7 +171,7 @@ def _place_mm(section: Section) -> NDArray[np.int64]:
 
 
 def _text(section: Section, name: str, origin: Origin, twt_ns: NDArray[np.float64]) -> dict[int, str]:
-    """The lines of the textual header."""
+    """Lines of the textual header, by number."""
     one = section.collection
     first, step = (twt_ns[0], twt_ns[1] - twt_ns[0]) if len(twt_ns) > 1 else (0.0, 0.0)
     lines = [
@@ -195,12 +195,12 @@ def _text(section: Section, name: str, origin: Origin, twt_ns: NDArray[np.float6
 
 
 def _flat(values: NDArray[Any]) -> NDArray[np.float64]:
-    """A scale: of the first product, where each has its own."""
+    """An abscissa; that of the first product, if each has its own."""
     return np.asarray(values.reshape(-1, values.shape[-1])[0], np.float64)
 
 
 def _scaled(first_ns: float) -> tuple[int, int]:
-    """A time as an integer of two bytes and the scalar that makes it fit, as finely as it does: -1906, -1000."""
+    """A time as 16-bit integer with the finest scalar for which it fits, such as -1906, -1000."""
     divisor = next((one for one in _SCALARS if abs(first_ns) * one <= _MOST), 1)
     return _whole(first_ns * divisor), -divisor if divisor > 1 else 1
 
@@ -210,5 +210,5 @@ def _picoseconds(interval_ns: float) -> int:
 
 
 def _whole(value: float) -> int:
-    """The nearest number that a field of two bytes can have; 0 for what is none."""
+    """Round to a 16-bit integer, saturated; 0 for NaN and infinity."""
     return int(np.clip(np.rint(np.nan_to_num(value, posinf=0, neginf=0)), -_MOST, _MOST))

@@ -1,9 +1,9 @@
-"""Where a vehicle was at any time of a pass, for labels of what it measured: by the waypoints among the products.
+"""Position of a vehicle at any time of a pass, interpolated between the waypoints among the products, for labels.
 
-In: the collection of waypoints (`position_enu_m` with longitude, latitude and altitude) and, where there is one, that
-of positions as they were sent (`position_enu_m` with `frame_id` and `velocity_enu_m_s`). Out: places between waypoints
-on a straight line; NaN where none is known: further than HOLD_S from the first or the last waypoint, or between two
-that are further apart than that in time and lie MOVED_M apart.
+In: the collection of waypoints (`position_enu_m` with longitude, latitude and altitude) and, if there is one, that of
+transmitted positions (`position_enu_m` with `frame_id` and `velocity_enu_m_s`). Out: positions, linearly interpolated;
+NaN more than HOLD_S before the first or after the last waypoint, and between two waypoints that are more than HOLD_S
+and MOVED_M apart.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Places of n instants; NaN where they are not known.
+    """Positions at n times; NaN if unknown.
 
     `enu_m [n, 3]`: from the mission's site, with `sigma_m [n, 3]`; `coordinates [n, 3]`: longitude, latitude (degrees),
-    altitude (m); `frame_origin_m [n, 3]`: what positions as sent are counted from, in the axes of `enu_m`.
+    altitude (m); `frame_origin_m [n, 3]`: origin of transmitted positions, in the axes of `enu_m`.
     """
 
     enu_m: _Floats
@@ -40,13 +40,13 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """Waypoints in the order of time: `values [n, 12]` are those of `Places`, in that order."""
+    """Waypoints in order of time. `values [n, 12]`: the fields of `Places`, in order."""
 
     utc_ns: NDArray[np.int64]
     values: _Floats
 
     def at(self, utc_ns: NDArray[np.int64]) -> Places:
-        """Places at these times."""
+        """Positions at times, UTC int64[n] in ns."""
         wanted = np.asarray(utc_ns, np.int64)
         known = wanted != NO_TIME
         time_s = (np.where(known, wanted, self.utc_ns[0]) - self.utc_ns[0]) / 1e9
@@ -63,7 +63,7 @@ class Track:
 
 
 def track_of(collections: Sequence[Collection]) -> Track | None:
-    """The waypoints among the collections of a pass; None where there are none."""
+    """Return the waypoints among the collections of a pass; None if there are none."""
     waypoints = [
         one for one in collections if {"position_enu_m", "position_enu_m_sigma", *_PLACE} <= one.columns.keys()
     ]
@@ -84,7 +84,7 @@ def track_of(collections: Sequence[Collection]) -> Track | None:
 
 
 def _frame_origins(collections: Sequence[Collection], utc_ns: NDArray[np.int64], enu: _Floats) -> _Floats:
-    """From where positions as sent were counted at each waypoint; NaN where they are not among the products."""
+    """Origin of transmitted positions at each waypoint; NaN if there are none."""
     sent = [one for one in collections if {"position_enu_m", "frame_id", "velocity_enu_m_s"} <= one.columns.keys()]
     if not sent:
         return np.full(enu.shape, np.nan)

@@ -1,6 +1,6 @@
-"""Ranges that are physically possible or that an instrument can measure: `valid_range`, VALIDMIN and VALIDMAX.
+"""Valid ranges of quantities, physically or by the instrument: `valid_range`, VALIDMIN and VALIDMAX.
 
-A range is that of the quantity, not of the data of one file, so that it is the same in every file of a product.
+A range does not depend on the data of a file, so it is the same in all files of a product.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .collection import is_sigma
 
 Range = tuple[float, float]
 NO_LIMIT = 1e30
-"""Stands for a bound that is not known, of real numbers; smaller than what float32 can hold."""
+"""Means that a bound is not known; representable in float32."""
 
 ARRAY_RANGES: dict[str, Range] = {
     "wind_from_direction_deg": (0.0, 360.0),
@@ -20,7 +20,7 @@ ARRAY_RANGES: dict[str, Range] = {
     "solar_incidence_deg": (0.0, 180.0),
     "solar_azimuth_deg": (0.0, 360.0),
 }
-"""Of quantities that cannot lie elsewhere, by array."""
+"""Ranges by array name."""
 
 _NAME_RANGES: dict[str, Range] = {
     "lmst": (0.0, 24.0),
@@ -41,10 +41,7 @@ _NOT_NEGATIVE = re.compile(r"^n_|^quality$|^pressure_pa$|^exposure_|_magnitude_|
 
 
 def known_range(limits: Mapping[str, Range], name: str, unit: str) -> Range | None:
-    """The range of an array; a bound of NO_LIMIT is not known. None where neither bound is.
-
-    `limits`: of its instrument, by unit.
-    """
+    """Range of an array; a bound of NO_LIMIT is not known; None: no range. `limits`: of its instrument, by unit."""
     if is_sigma(name):
         return 0.0, NO_LIMIT
     if name.endswith("_share"):

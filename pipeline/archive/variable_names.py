@@ -1,4 +1,4 @@
-"""Names of variables that NetCDF, CF and ISTP all allow: a letter, then letters, digits and underscores."""
+"""Variable names that NetCDF, CF and ISTP all allow: a letter, then letters, digits and underscores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def variable_names(arrays: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
-    """A name for each array, no two the same and none of those `taken`."""
+    """A unique name for each array, not in `taken`."""
     used, found = set(taken), {}
     for name in arrays:
         plain = plain_name(name)
@@ -19,6 +19,6 @@ def variable_names(arrays: Iterable[str], taken: Iterable[str]) -> dict[str, str
 
 
 def plain_name(name: str) -> str:
-    """The name with "_" for what is not allowed."""
+    """Replace characters that are not allowed by "_"."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
     return plain if plain[:1].isalpha() else f"p_{plain}"

@@ -1,7 +1,7 @@
-"""Sound bursts as WAV, one file each: 32-bit floats in pascals, so that full scale is 1 Pa.
+"""Writes sound recordings as WAV, one file each: 32-bit floats in pascals, so that full scale is 1 Pa.
 
-In: collections with `sound_pressure_pa` (row, sample) and `sample_rate_hz`. Dropped: bursts whose rate is not known.
-What is not a number is silence.
+In: collections with `sound_pressure_pa` (row, sample) and `sample_rate_hz`. Dropped: recordings without a sample rate.
+NaN becomes silence.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MOST_HZ = 1_000_000
 
 
 def plan_wav(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """A job for each burst."""
+    """Plan a job for each recording."""
     for one in collections:
         columns = one.columns
         if any(name not in columns or columns[name].dims[:1] != (ROW,) for name in (_PRESSURE, _RATE)):
@@ -44,7 +44,7 @@ def plan_wav(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]
 
 
 def _write(collection: Collection, row: int, rate_hz: int, origin: Origin, paths: Sequence[Path]) -> None:
-    """Write one burst; RunError where it cannot be written."""
+
     pressure = collection.columns[_PRESSURE].array.whole()[row]
     [path] = paths
     with whole_path(path) as part:
@@ -54,7 +54,7 @@ def _write(collection: Collection, row: int, rate_hz: int, origin: Origin, paths
 
 
 def _add_comment(path: Path, words: str) -> None:
-    """Put a comment behind the sound: RIFF's list INFO with the chunk ICMT."""
+    """Append a comment: a RIFF list INFO with the chunk ICMT."""
     text = words.encode("ascii", "replace") + b"\0"
     text += b"\0" * (len(text) % 2)
     entry = b"INFOICMT" + struct.pack("<I", len(text)) + text

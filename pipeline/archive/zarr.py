@@ -1,6 +1,6 @@
-"""A whole pass as one Zarr (version 3) store for analysis: a group `<instrument>/<product>` for each kind of product.
+"""Writes all products of a pass to one Zarr (version 3) store, with a group `<instrument>/<product>` for each kind.
 
-The groups have the variables and attributes of the NetCDF files (CF-1.11, ACDD-1.3), since they are made of them.
+The groups have the variables and attributes of the NetCDF files (CF-1.11, ACDD-1.3), from which they are converted.
 `xarray.open_zarr(store, group="weather/meteorology")` opens one, `xarray.open_datatree(store)` all.
 """
 
@@ -23,7 +23,7 @@ from .product_names import pass_stem
 
 
 def plan_zarr(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """One job for all collections of a pass."""
+    """Plan one job for all collections of a pass."""
     if not collections:
         return
     known = [one for one in collections if one.start_ns != NO_TIME]
@@ -40,7 +40,7 @@ def plan_zarr(collections: Sequence[Collection], origin: Origin) -> Iterator[Job
 
 
 def _write(collections: Sequence[Collection], origin: Origin, paths: Sequence[Path]) -> None:
-    """Write the store, whole or not at all; RunError where it cannot be written."""
+    """Write the store, atomically. Raises RunError if it cannot be written."""
     xarray, taken = science("xarray"), Counter[str]()
     [path] = paths
     with whole_folder(path) as part:
@@ -64,7 +64,7 @@ def _put(dataset: Any, store: Path, group: str) -> None:
 
 
 def _plain(dataset: Any) -> Any:
-    """The dataset without what only NetCDF can make of it: chunks and compression of its own."""
+    """Remove chunks and compression of NetCDF."""
     for variable in dataset.variables.values():
         variable.encoding = {}
     return dataset
