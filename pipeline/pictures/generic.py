@@ -1,8 +1,8 @@
-"""Panels of any kind of product, for those that no table names: what varies in it, against time.
+"""Generic panels of product kinds without views: their arrays against time.
 
-In: a series. Out: its panels, in the order of its arrays. Left out: fields of the packet header, arrays that never
-change, texts that are no states. Numbers that belong together (one unit, names that differ in their last letter or
-number) share a panel.
+In: a series. Out: its panels, in the order of its arrays. Left out: fields of the packet header, constant arrays, texts
+with more than MAX_STATES values. Related numbers (same unit, names that differ in the last letter or number) share a
+panel.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_LINES = 4  # in one panel
-MAX_STATES = 12  # of an enumeration; more are no states
-MAX_STATE_ROWS = 100_000  # texts looked at: unique texts take long
-_CANDIDATES = 4  # parameters that may count time, named in a note
+MAX_STATES = 12  # of an enumeration
+MAX_STATE_ROWS = 100_000  # of texts, since unique texts are slow
+_CANDIDATES = 4  # parameters that may be a clock, in a note
 _STEM = re.compile(r"[\s._-]*(?:[xyzwXYZW]|\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A titled picture of one kind of product. `names`: the arrays that it shows, where it is a generic one."""
+    """A panel with a title. `names`: the arrays that it shows, if it is a generic one."""
 
     title: str
     draw: Callable[[Axes, Series], None]
@@ -41,9 +41,7 @@ class Panel:
 
 
 def varying(series: Series) -> list[str]:
-    """Arrays that a generic panel can draw: those of rows that change, no times, no fields of the packet header, and no
-    raw counts of others.
-    """
+    """Arrays for generic panels: with rows that vary, without times, header fields and raw counts."""
     names = dict.fromkeys((*series.latest, *series.arrays))
     return [
         name for name in names if name not in series.header and not _is_raw(name, series) and _varies(name, series)
@@ -51,33 +49,32 @@ def varying(series: Series) -> list[str]:
 
 
 def _is_raw(name: str, series: Series) -> bool:
-    """Whether it is the raw counts of another array, which is drawn itself."""
     base = name.removesuffix(RAW_SUFFIX)
     return base != name and base in series.arrays
 
 
 def generic_panels(series: Series) -> list[Panel]:
-    """A panel for each group of arrays that vary; one that says so where none does."""
+    """Make a panel for each group of arrays that vary; if there are none, a panel with the number of rows."""
     kind = series.product if series.instrument == GENERIC_INSTRUMENT else f"{series.instrument}/{series.product}"
     panels = [replace(panel, title=_title(kind, panel)) for panel in _panels(series)]
     return panels or [Panel(plain(kind), nothing)]
 
 
 def shared(each: Sequence[Sequence[Panel]], series: Sequence[Series], n: int) -> list[tuple[Panel, Series]]:
-    """At most `n` panels: the first of every kind, then the second of every kind, and so on; kinds stay together."""
+    """Select at most `n` panels: the first of every kind, then the second, and so on. Returned sorted by kind."""
     rounds = zip_longest(*each)
     places = [(kind, turn) for turn, panels in enumerate(rounds) for kind, panel in enumerate(panels) if panel]
     return [(each[kind][turn], series[kind]) for kind, turn in sorted(places[: max(n, 0)])]
 
 
 def left_out(series: Series, n_drawn: int) -> str:
-    """How many of the arrays that vary have no panel, in words; empty where all have one."""
+    """Note on arrays that vary and have no panel; empty if all have one."""
     n = len(varying(series))
     return f"{series.product}: {n_drawn:,} of {n:,} parameters that vary are drawn" if n_drawn < n else ""
 
 
 def clock_note(found: Sequence[Series]) -> str:
-    """What to write into a mission file that sets no clock, in one line; empty where no packets were decoded."""
+    """Note on how to set a clock in the mission file; empty if no packets were decoded."""
     kinds = [one for one in found if one.instrument == GENERIC_INSTRUMENT]
     if not kinds:
         return ""
@@ -158,7 +155,7 @@ def _lines(names: Sequence[str], text: str, axes: Axes, series: Series) -> None:
 
 
 def vector(name: str, axes: Axes, series: Series) -> None:
-    """A few components as lines."""
+    """Draw a few components as lines."""
     values = series.values(name)
     for component, colour in zip(range(values.shape[1]), COLOURS, strict=False):
         draw_line(axes, series, values[:, component], color=colour, label=f"{component}")
@@ -168,7 +165,7 @@ def vector(name: str, axes: Axes, series: Series) -> None:
 
 
 def states(name: str, axes: Axes, series: Series) -> None:
-    """An enumeration as bands of its labels: a bar from each row to the next."""
+    """Draw an enumeration as bars from each row to the next."""
     values = np.asarray(series.arrays[name].values).astype(np.str_)
     labels, codes = np.unique(values, return_inverse=True)
     draw_line(axes, series, codes.astype(np.float64), drawstyle="steps-post", color=COLOURS[0], linewidth=3.0)
@@ -179,7 +176,7 @@ def states(name: str, axes: Axes, series: Series) -> None:
 
 
 def image(name: str, axes: Axes, series: Series) -> None:
-    """Rows of values side by side, as received; of rows that are images the newest one."""
+    """Draw rows of values side by side; of rows that are images, the newest one."""
     values = series.values(name)
     is_picture = values.ndim > 2
     shown = values[-1].reshape(values.shape[1], -1) if is_picture else values.T
@@ -194,7 +191,7 @@ def image(name: str, axes: Axes, series: Series) -> None:
 
 
 def nothing(axes: Axes, series: Series) -> None:
-    """A kind in which nothing varies, in words."""
+    """Write that nothing varies."""
     n = len(series.utc_ns)
     text = "1 row" if n == 1 else f"{n:,} rows, nothing in them varies"
     axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)

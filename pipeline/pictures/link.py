@@ -1,4 +1,4 @@
-"""The link's health as panels: what became of the frames, and where something is missing. In: report and events."""
+"""Panels of the link: frames, packets, corrected symbols, gaps and events. In: pass report and events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FATES = {"clean": COLOURS[2], "corrected": COLOURS[0], "uncorrectable": "#b3261
 
 
 def frames(axes: Axes, report: Mapping[str, Any]) -> None:
-    """A bar of all frames by what became of them, and one for each channel with what is missing of it."""
+    """Draw a bar of all frames by result, and a bar for each channel with its lost frames."""
     counts = report["frames"]
     left = 0
     for fate, colour in _FATES.items():
@@ -45,7 +45,7 @@ def frames(axes: Axes, report: Mapping[str, Any]) -> None:
 
 
 def packets(axes: Axes, report: Mapping[str, Any]) -> None:
-    """A bar for each APID by its packets, those with the most of them first."""
+    """Draw a bar for each APID, those with the most packets first."""
     counts = Counter({f"APID {apid}": n for apid, n in report["packets"]["by_apid"].items()}).most_common()
     if others := counts[_MAX_APIDS:]:
         counts = [*counts[:_MAX_APIDS], (f"{len(others):,} others", sum(n for _, n in others))]
@@ -59,7 +59,7 @@ def packets(axes: Axes, report: Mapping[str, Any]) -> None:
 
 
 def corrected_symbols(axes: Axes, report: Mapping[str, Any]) -> None:
-    """How many codewords had how many symbols corrected."""
+    """Draw a histogram of codewords by corrected symbols."""
     found = {int(n): count for n, count in (report["frames"].get("corrected_symbols") or {}).items()}
     axes.bar(list(found), list(found.values()), color=COLOURS[0], width=0.8)
     axes.set(xlabel="symbols corrected", ylabel="codewords", xlim=(-0.6, max([16, *found]) + 0.6))
@@ -69,7 +69,7 @@ def corrected_symbols(axes: Axes, report: Mapping[str, Any]) -> None:
 
 
 def gaps(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None:
-    """Events on a line of receive time; those without one are listed, and so is what is counted without an event."""
+    """Draw events against receive time; list events without one, and gaps that the report counts without an event."""
     timed = [event for event in events if _received_ns(event)]
     untimed = [event for event in events if not _received_ns(event)]
     counted = list(_counted(report, events))
@@ -99,12 +99,12 @@ def _draw_events(axes: Axes, report: Mapping[str, Any], events: Sequence[Event])
 
 
 def _received_ns(event: Event) -> int:
-    """When an event was received, 0 where that is not known: its own time may be the onboard one."""
+    """Receive time of an event, 0 if unknown; `time_ns` may be the onboard time."""
     return int(event.details.get("received_ns") or 0) if event_clock(event.details) == "onboard" else event.time_ns
 
 
 def _counted(report: Mapping[str, Any], events: Sequence[Event]) -> Iterator[str]:
-    """What the report counts and no event tells."""
+    """Lines on gaps in the report without an event."""
     n_gaps = sum(channel["gaps"] for channel in report["channels"])
     n_lost = sum(channel["lost_frames"] for channel in report["channels"])
     if n_gaps > sum(event.kind == "gap" for event in events):

@@ -1,7 +1,4 @@
-"""Panels of a pass, as the kinds of its products say (`View`): a series in, axes drawn.
-
-Kinds that say nothing are drawn by `generic`: what varies in them.
-"""
+"""Panels of a pass, by the views of its product kinds (`View`); kinds without views get generic panels."""
 
 from __future__ import annotations
 
@@ -36,10 +33,10 @@ MAX_SPECTRA = 6  # drawn over one another; the newest ones
 
 
 def section(axes: Axes, series: Series, options: Options) -> None:
-    """Traces side by side: `array` in dB, or the size of a `pair` of real and imaginary parts.
+    """Draw traces side by side: `array`, or the magnitude of a `pair` of real and imaginary parts, in dB.
 
-    `along` and `down`: arrays with the places of traces and samples; `label`, `unit` and `scale`: of those of samples.
-    Colours span these percentiles (`percent`); with a `range` values are drawn as they are.
+    `along`, `down`: arrays with the positions of traces and samples; `label`, `unit`, `scale`: of those of samples.
+    `percent`: percentiles that the colours span; `range`: values that they span, drawn linearly.
     """
     values = (
         np.hypot(*map(series.values, options["pair"])) if "pair" in options else series.values(options["array"])
@@ -72,7 +69,7 @@ def _amplitude_bar(axes: Axes) -> None:
 
 
 def vector(axes: Axes, series: Series, options: Options) -> None:
-    """The components of the array `vector` against time, named by `axes`, and its `magnitude`."""
+    """Draw the components of the array `vector` against time, named by `axes`, and its `magnitude`."""
     values = series.values(options["vector"])
     for axis, (word, colour) in enumerate(zip(options["axes"], COLOURS, strict=False)):
         draw_line(axes, series, values[:, axis], color=colour, label=word)
@@ -84,7 +81,7 @@ def vector(axes: Axes, series: Series, options: Options) -> None:
 
 
 def direction(axes: Axes, series: Series, options: Options) -> None:
-    """The array `size` as a line, the direction `from` which it comes, in degrees, as points."""
+    """Draw the array `size` as a line, and the array `from`, its direction in degrees, as points."""
     draw_line(axes, series, series.values(options["size"]), color=COLOURS[0])
     axes.set_ylabel(label(options["label"], series.unit(options["size"])))
     whence = axes.twinx()
@@ -95,12 +92,12 @@ def direction(axes: Axes, series: Series, options: Options) -> None:
 
 
 def lines(axes: Axes, series: Series, options: Options) -> None:
-    """`arrays` against time, each with its word for the legend; `label`: of the axis."""
+    """Draw `arrays` (legend text by name) against time; `label`: of the axis."""
     draw_lines(axes, series, options["arrays"], options["label"])
 
 
 def spectra(axes: Axes, series: Series, options: Options) -> None:
-    """The newest spectra of an `array` over `wavelength`, in nm."""
+    """Draw the newest spectra of an `array` against `wavelength`, in nm."""
     values, wavelength_nm = (
         series.values(options["array"]),
         series.values(options.get("wavelength", "wavelength_nm")),
@@ -116,7 +113,7 @@ def spectra(axes: Axes, series: Series, options: Options) -> None:
 
 
 def _name(series: Series, row: int) -> str:
-    """What tells a spectrum from its neighbours."""
+    """Legend text of a spectrum."""
     for name, word in (("point_id", "point "), ("species", ""), ("bin", "bin ")):
         if name in series.arrays:
             return plain(f"{word}{series.arrays[name].values[row]}")
@@ -124,7 +121,7 @@ def _name(series: Series, row: int) -> str:
 
 
 def energies(axes: Axes, series: Series, options: Options) -> None:
-    """The newest spectra of an `array` over `energy` in `unit`, both axes logarithmic; without a count no point."""
+    """Draw the newest spectra of an `array` against `energy` in `unit`, on logarithmic axes, without zero counts."""
     values, energy = series.values(options["array"]), series.values(options["energy"])
     rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
     for row, colour in zip(rows, COLOURS, strict=False):
@@ -137,7 +134,7 @@ def energies(axes: Axes, series: Series, options: Options) -> None:
 
 
 def bands(axes: Axes, series: Series, options: Options) -> None:
-    """The newest `level` in each band, over their `centre` frequencies in Hz."""
+    """Draw the newest `level` of each band against the `centre` frequencies in Hz."""
     centre_hz, level = series.values(options["centre"]), series.values(options["level"])[-1]
     axes.step(centre_hz, level, where="mid", color=COLOURS[0])
     unit = series.unit(options["level"])
@@ -145,7 +142,7 @@ def bands(axes: Axes, series: Series, options: Options) -> None:
 
 
 def path(axes: Axes, series: Series, options: Options) -> None:
-    """A way on a map, in metres, by an `array` of east, north and up; flagged rows are marked."""
+    """Draw a track on a map, in metres, from an `array` of east, north and up; doubtful rows are marked."""
     east, north = series.values(options["array"])[:, :2].T
     axes.plot(*without_gaps(series, east, north), color=COLOURS[0])
     axes.plot(east[:1], north[:1], "o", color=COLOURS[2], markersize=4, label="start")
@@ -158,7 +155,7 @@ def path(axes: Axes, series: Series, options: Options) -> None:
 
 
 def picture(axes: Axes, series: Series, _: Options) -> None:
-    """The newest image; lines that are missing stay empty."""
+    """Draw the newest image; missing lines stay empty."""
     image = np.asarray(series.arrays["image"].values)[-1]
     shown = _colours(image) if image.ndim == 3 else image
     if "line_quality" in series.arrays:
@@ -170,7 +167,7 @@ def picture(axes: Axes, series: Series, _: Options) -> None:
 
 
 def _colours(image: NDArray[Any]) -> NDArray[Any]:
-    """A picture of colours as it can be shown: bytes as they are, else from 0 to its largest values."""
+    """Convert a colour image for drawing: bytes stay, other values are scaled from 0 to their 99.5th percentile."""
     if image.dtype == np.uint8:
         return image
     top = float(np.nanpercentile(image, 99.5)) if np.isfinite(image).any() else 1.0
@@ -188,11 +185,11 @@ DRAWERS: Mapping[str, Drawer] = {
     "path": path,
     "picture": picture,
 }
-"""By the word that a `View` has for them."""
+"""By `View.draw`."""
 
 
 def panel_of(view: View) -> Panel:
-    """The panel that draws a view. KeyError where there is no such way to draw."""
+    """Make the panel of a view. Raises KeyError for an unknown `draw`."""
     draw, options = DRAWERS[view.draw], view.options
     return Panel(view.title, lambda axes, series: draw(axes, series, options))
 
@@ -200,8 +197,9 @@ def panel_of(view: View) -> Panel:
 def panels_of(
     found: Sequence[Series], max_panels: int, kinds: Mapping[str, ProductKind] = NO_KINDS
 ) -> list[tuple[Panel, Series]]:
-    """The panels of a pass in the order of the mission's kinds, then those of kinds that have no views, which share the
-    room that is left. A kind that another one `replaces` is left out where a pass has both.
+    """Make the panels of a pass: views in the order of the mission's kinds, then generic panels as space is left.
+
+    A kind that another one `replaces` is left out if the pass has both.
     """
     by_kind = {f"{one.instrument}/{one.product}": one for one in found}
     declared = {topic: kind for topic, kind in kinds.items() if topic in by_kind and kind.view is not None}

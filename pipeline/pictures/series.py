@@ -1,7 +1,7 @@
-"""Products of a pass, gathered by kind for drawing: all rows of each array, thinned where a pass is very long.
+"""Series: the products of a pass, concatenated by kind for drawing; long passes are thinned.
 
-In: products, in order. Out: a `Series` for each kind. Dropped: where a kind grows beyond MAX_BYTES, every second
-product of it, again and again; `thinned` says how many products stand for one.
+In: products, in order. Out: a `Series` for each kind. Dropped: if a kind has more than MAX_BYTES, every second product,
+repeatedly; of `thinned` products one is kept.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _SEQUENCE_MASK = 0x3FFF
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One kind of product over the whole pass. Arrays have all rows first; those without rows are the last product's.
+    """All rows of a product kind in a pass. Arrays without rows are those of the last product.
 
-    `utc_ns int64[n]`, `quality uint32[n]`, `latest` as in `Product`, `thinned`: products that stand for one,
-    `received_ns int64[n]`: time of reception, 0 where it is not known of the single row, `header`: arrays that are
-    fields of the packet's primary header.
+    `utc_ns int64[n]`, `quality uint32[n]`; `latest`: as in `Product`; `thinned`: one of so many products is kept;
+    `received_ns int64[n]`: receive time, 0 if it is not known for the row; `header`: arrays that are fields of the
+    packet's primary header.
     """
 
     instrument: str
@@ -42,7 +42,7 @@ class Series:
     header: frozenset[str]
 
     def values(self, name: str) -> NDArray[np.float64]:
-        """An array as floats; NaN where the kind has no such array."""
+        """An array as float64; NaN if there is no such array."""
         if name not in self.arrays:
             return np.full(len(self.utc_ns), np.nan)
         return np.asarray(self.arrays[name].values, np.float64)
@@ -52,29 +52,29 @@ class Series:
 
     @property
     def flagged(self) -> NDArray[np.bool_]:
-        """Rows that are doubtful; that a symbol was corrected, or that rows before it are missing, is no doubt."""
+        """Whether each row is doubtful."""
         return ~usable(self.quality)
 
     @property
     def time(self) -> NDArray[np.datetime64]:
-        """UTC of each row; NaT where it is not known."""
+        """UTC of each row; NaT if unknown."""
         known: NDArray[np.datetime64] = self.utc_ns.astype("datetime64[ns]")
         return known
 
     @property
     def is_timed(self) -> bool:
-        """Whether any row has an onboard time: without a clock none has."""
+        """Whether any row has an onboard time."""
         return bool((self.utc_ns != NO_TIME).any())
 
     @property
     def is_received(self) -> bool:
-        """Whether the time of reception of every row is known, and not the same for all."""
+        """Whether all receive times are known, and not all equal."""
         received_ns = self.received_ns
         return bool(len(received_ns) and received_ns.all() and (received_ns != received_ns[0]).any())
 
     @property
     def place(self) -> NDArray[np.datetime64] | NDArray[np.int64]:
-        """Where rows stand on the axis: onboard time; without a clock time of reception; else the row's number."""
+        """Abscissa of rows: onboard time, else receive time, else row number."""
         if self.is_timed:
             return self.time
         if self.is_received:
@@ -84,7 +84,7 @@ class Series:
 
     @property
     def gaps(self) -> NDArray[np.int64]:
-        """Rows before which others are missing: by their times; without a clock also by their sequence counts."""
+        """Indices of rows after a gap, by times; without onboard times, also by sequence counts."""
         if self.is_timed:
             return gap_starts(self.utc_ns)
         missing = np.flatnonzero(self.quality & np.uint32(Quality.AFTER_GAP))
@@ -93,7 +93,7 @@ class Series:
 
     @property
     def spans(self) -> NDArray[np.int64]:
-        """First and last instant of each gap in time, int64[k, 2]; none where rows are numbered."""
+        """Begin and end of each gap in time, int64[k, 2]; none if the abscissa is the row number."""
         if self.is_timed or self.is_received:
             return gap_spans(self.utc_ns if self.is_timed else self.received_ns)
         return np.empty((0, 2), np.int64)
@@ -156,16 +156,16 @@ class Gathering:
 
 
 def _received(product: Product) -> NDArray[np.int64]:
-    """Time of reception of each row, int64[n]: that of the product where all its packets have one, else 0."""
+    """Receive time of each row, int64[n]: that of the product if all its packets have the same one, else 0."""
     first_ns, last_ns = product.lineage.get("received_ns") or (0, 0)
     return np.full(len(product.quality), first_ns if first_ns == last_ns else 0, np.int64)
 
 
 def _header(products: Sequence[Product]) -> frozenset[str]:
-    """Arrays that are fields of the packets' primary header.
+    """Arrays that are fields of the primary header (CCSDS 133.0-B 4.1.3).
 
-    One of the first arrays is the sequence count, as the link read it; the packet length follows it, all else of the
-    header is before (CCSDS 133.0-B 4.1.3). Empty where no array is the sequence count.
+    They are found by the sequence count, which is compared with that of the link: the packet length follows it, the
+    other fields are before. Empty if no array is the sequence count.
     """
     names = [name for name in products[0].arrays if not name.startswith("time_")][:_HEADER_FIELDS]
     place = next((i for i, name in enumerate(names) if _counts_packets(name, products)), None)
@@ -173,7 +173,7 @@ def _header(products: Sequence[Product]) -> frozenset[str]:
 
 
 def _counts_packets(name: str, products: Sequence[Product]) -> bool:
-    """Whether an array begins and ends with the sequence counts of each product's packets; flags may stand above."""
+    """Whether an array is the sequence count, by its first and last value; sequence flags may be in its upper bits."""
     for product in products:
         values, ends = product.arrays[name].values, product.lineage.get("seq_count")
         if not ends or values.ndim != 1 or values.dtype.kind not in "iu" or not len(values):

@@ -1,18 +1,16 @@
-"""How pictures look: one small set of colours and marks, axes with their units, and flagged rows told apart."""
+"""Style of pictures: colours, axes with units, lines with gaps, marks of doubtful rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT
-from ..model.errors import ConfigError
 from ..model.gaps import interrupted
-from ..system.software import to_install
+from ..system.software import optional_module
 from .series import Series
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ FLAGGED = "#e0a100"
 GAP = "#5b6770"
 MAX_GAPS = 1000  # drawn as bands
 ONBOARD, RECEIVED = "onboard time, UTC", "received, UTC"
-"""What a time axis shows: when it was on board, by the onboard clock put to UTC, or when a station received it."""
+"""Labels of time axes: onboard time converted to UTC, or receive time."""
 SETTINGS = {
     "font.size": 7,
     "axes.titlesize": 8,
@@ -33,7 +31,7 @@ SETTINGS = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "axes.formatter.useoffset": False,  # counters stand as they are, not as what they have beyond "+4.8e8"
+    "axes.formatter.useoffset": False,  # full numbers, no offset such as "+4.8e8"
     "axes.formatter.limits": (-5, 10),
     "grid.color": "#dfe3e8",
     "grid.linewidth": 0.5,
@@ -45,23 +43,22 @@ SETTINGS = {
 
 
 def check_available() -> None:
-    """Raise ConfigError, with what to install, where the library that draws is missing."""
-    if find_spec("matplotlib") is None:
-        raise ConfigError(f"pictures need matplotlib: {to_install('pictures')}")
+    """Raise ConfigError if Matplotlib is missing."""
+    optional_module("matplotlib", "pictures need matplotlib", "pictures")
 
 
 def label(text: str, unit: str) -> str:
-    """An axis's label with its unit in brackets."""
+    """Label of an axis, with the unit in brackets."""
     return plain(f"{text} [{unit}]" if unit not in ("", "1") else text)
 
 
 def plain(text: str) -> str:
-    """Text from outside, drawn as it is: a dollar sign begins no formula."""
+    """Escape dollar signs, which begin formulas in Matplotlib."""
     return text.replace("$", r"\$")
 
 
 def time_axis(axes: Axes, text: str = ONBOARD) -> None:
-    """A few short dates along the bottom."""
+    """Set up an axis of short dates. `text`: its label."""
     from matplotlib.dates import (  # noqa: PLC0415 - as in check_available
         HOURLY,
         MINUTELY,
@@ -75,15 +72,15 @@ def time_axis(axes: Axes, text: str = ONBOARD) -> None:
         (SECONDLY, 60),
         (MINUTELY, 60),
         (HOURLY, 24),
-    ):  # else it warns of 2.5 minutes, hours or days
+    ):  # or it warns of 2.5 minutes, hours or days
         locator.intervald[unit] = [*locator.intervald[unit], whole]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_xlabel(text, loc="left")  # the date stands at the right
+    axes.set_xlabel(text, loc="left")  # the date is on the right
 
 
 def draw_time(axes: Axes, series: Series) -> None:
-    """The axis below what is drawn over `series.place`, a mark for each doubtful row, and a band for each gap."""
+    """Set up the abscissa for `series.place`, mark doubtful rows, and draw a band for each gap."""
     if series.is_timed:
         time_axis(axes)
     elif series.is_received:
@@ -102,9 +99,7 @@ def draw_time(axes: Axes, series: Series) -> None:
 
 
 def draw_line(axes: Axes, series: Series, values: NDArray[np.float64], **look: Any) -> None:
-    """Values of rows as a line over `series.place`, interrupted where rows are missing; a point where one row stands
-    between two interruptions.
-    """
+    """Draw values of rows as a line against `series.place`, interrupted at gaps; a row between two gaps as a point."""
     x, y = without_gaps(series, series.place, values)
     (line,) = axes.plot(x, y, **look)
     known = np.isfinite(np.asarray(y, np.float64))
@@ -115,13 +110,13 @@ def draw_line(axes: Axes, series: Series, values: NDArray[np.float64], **look: A
 
 
 def without_gaps(series: Series, *columns: NDArray[Any]) -> list[NDArray[Any]]:
-    """Columns of rows, with a row that has no value where rows are missing."""
+    """Insert a row without value into columns at each gap."""
     starts = series.gaps
     return [interrupted(column, starts) if len(starts) else column for column in columns]
 
 
 def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) -> None:
-    """Quantities against time; `names` maps arrays to words for the legend."""
+    """Draw arrays against time. `names`: legend text by array name; `text`: label of the axis."""
     for (name, word), colour in zip(names.items(), COLOURS, strict=False):
         draw_line(axes, series, series.values(name), color=colour, label=plain(word))
     first = next(iter(names))
@@ -132,7 +127,7 @@ def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) 
 
 
 def decibel(amplitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """20 log10, NaN for what is not positive."""
+    """Return 20 log10 of amplitudes; NaN for values that are not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         level = 20 * np.log10(amplitude)
     return np.where(np.isfinite(level), level, np.nan)

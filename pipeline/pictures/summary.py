@@ -1,7 +1,7 @@
-"""A pass on one page (PNG and PDF) and as a report in one HTML file that needs nothing else.
+"""Summary of a pass: one page (PNG and PDF), and a self-contained HTML report.
 
-In: the report, the events and the series of a pass. Out: files, each whole or not at all. No clock and no random ids:
-the same pass gives the same files.
+In: the report, the events and the series of a pass. Out: files, written atomically. They have no date of writing and no
+random ids: the same pass gives the same files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MAX_COLUMNS = 5
 PAGE_INCHES = (16.5, 11.7)  # A3, landscape
 MAX_PANELS = 30
-MAX_NOTES, NOTE_WIDTH = 3, 220  # below the page: how many, and characters of a line
+MAX_NOTES, NOTE_WIDTH = 3, 220  # at the bottom of the page; characters of a line
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#20262d}
 h1{margin-bottom:0}p.lead{margin-top:.2rem;color:#5b6770}
@@ -47,9 +47,10 @@ td,th{padding:.15rem .8rem .15rem 0;text-align:left;border-bottom:1px solid #dfe
 
 @dataclass(frozen=True, slots=True)
 class PassSummary:
-    """What the pictures are made of. `title`: mission and stream; `received`: first and last reception, as text.
+    """Contents of a summary. `title`: mission and stream; `received`: first and last receive time, as text.
 
-    `content`: digest of the recordings, empty where it is not known.
+    `content`: digest of the recordings, or empty. `notes`: lines for the viewer. `kinds`: of the mission, by
+    `instrument/product`, with their views.
     """
 
     title: str
@@ -59,16 +60,14 @@ class PassSummary:
     series: Sequence[Series]
     content: str = ""
     notes: Sequence[str] = ()
-    """What a viewer should know, one line each: stands below the title."""
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)
-    """Of the mission, by `instrument/product`: how their products are drawn."""
 
     def panels(self) -> list[tuple[str, Callable[[Axes], None]]]:
-        """Titles and what draws them: the link's health first."""
+        """Titles and functions of the panels, those of the link first."""
         return self._of_link() + [(panel.title, _drawing(panel.draw, one)) for panel, one in self._of_products()]
 
     def words(self) -> list[str]:
-        """The notes, and of which kinds not all that varies is drawn."""
+        """The notes, and those on arrays that are not drawn."""
         n_drawn: Counter[int] = Counter()
         for panel, series in self._of_products():
             n_drawn[id(series)] += len(panel.names)
@@ -94,12 +93,12 @@ def _drawing(draw: Callable[[Axes, Any], None], what: Any) -> Callable[[Axes], N
 
 
 def summary_paths(folder: Path, stem: str) -> list[Path]:
-    """Give the files of a summary: `<stem>.png`, `<stem>.pdf`, `<stem>.html`."""
+    """Paths of a summary: `<stem>.png`, `<stem>.pdf`, `<stem>.html`."""
     return [folder / f"{stem}{ending}" for ending in (".png", ".pdf", ".html")]
 
 
 def is_summary_of(paths: Sequence[Path], title: str, content: str) -> bool:
-    """Whether the files that are there are a summary with this title and of this content: the HTML file says so."""
+    """Whether existing files are a summary with this title and content, by the head of the HTML file."""
     try:
         with paths[2].open("rb") as file:
             head = file.read(4096)
@@ -117,7 +116,7 @@ def _content(content: str) -> str:
 
 
 def write_summary(summary: PassSummary, folder: Path, stem: str) -> list[Path]:
-    """Write `<stem>.png`, `<stem>.pdf`, `<stem>.html`. ConfigError without matplotlib, RunError for a file."""
+    """Write the files of `summary_paths`. Raises ConfigError without Matplotlib, RunError as `whole_file`."""
     check_available()
     paths = summary_paths(folder, stem)
     figure = _page(summary)
@@ -153,7 +152,7 @@ def _page(summary: PassSummary) -> Figure:
 
 
 def _panel(title: str, draw: Callable[[Axes], None]) -> bytes:
-    """One panel as PNG."""
+    """Draw one panel as PNG."""
     from matplotlib import rc_context  # noqa: PLC0415 - as above
     from matplotlib.figure import Figure  # noqa: PLC0415
 

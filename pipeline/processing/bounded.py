@@ -1,4 +1,4 @@
-"""Gathers the decoded packets of one container: in memory up to a bound, beyond it all of them in a file.
+"""Collects the decoded packets of one container: in memory up to a bound, beyond it all of them in a file.
 
 In: batches of columns, in order. Out: one batch of all rows, or a store of them.
 """
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 
 class BoundedColumns:
-    """`open_store` is called with the first rows where there are more than `bound_bytes` of columns; `store` has all.
+    """`open_store`: called with the first rows when columns exceed `bound_bytes`; `store` then gets all rows.
 
-    `placing` makes memory where the decoder leaves columns: for no more bytes than it is given, and `reused` for rows
-    that go to the store.
-    `raw`, `drop`: as of GatheredColumns.
+    `placing(bound_bytes, reused)`: makes the memory into which the decoder writes; `reused` for rows that go to the
+    store. `raw`, `drop`: as in GatheredColumns.
     """
 
     def __init__(
@@ -45,7 +44,7 @@ class BoundedColumns:
         self.store: ColumnStore | None = None
 
     def add(self, batch: ColumnBatch, growth: float) -> None:
-        """Append a batch. `growth`: as in GatheredColumns; memory grows to the bound and one batch at most."""
+        """Append a batch. `growth`: as in GatheredColumns. Memory is at most the bound and one batch."""
         n_bytes = self._rows.nbytes or self._rows.bytes_of(batch)
         self._rows.add(batch, min(growth, self._limit / max(n_bytes, 1) + 1.0))
         if self._rows.nbytes > self._limit:
@@ -53,16 +52,15 @@ class BoundedColumns:
 
     @property
     def placed(self) -> PlacedColumns | None:
-        """Where the decoder of the next batch leaves columns."""
+        """Memory for the columns of the next batch."""
         return self._rows.placed
 
     @property
     def _limit(self) -> int:
-        """Bytes in memory."""
         return self._bound_bytes if self.store is None else min(self._bound_bytes, ROW_GROUP_BYTES)
 
     def end(self) -> None:
-        """Write the last rows and close the store, if there is one."""
+        """Write the last rows, and close the store, if there is one."""
         if self.store is not None:
             self._write()
             self.store.close()
@@ -89,7 +87,7 @@ class BoundedColumns:
 
 
 def _part(column: Column, rows: slice) -> Column:
-    """Select rows of a column; of a ragged column only their values, which are contiguous."""
+    """Select rows of a column; of a ragged column, with its values, which are contiguous."""
     if not isinstance(column, Ragged):
         return column[rows]
     start, length = column.start[rows], column.length[rows]

@@ -1,9 +1,8 @@
-"""Memory for many columns in a few large blocks, for which the system uses large pages.
+"""Allocates many columns in a few large blocks, for which the system uses large pages.
 
-Fresh memory in pages of 4 kB costs a fifth of the time of decoding a recording: a page fault for each. NumPy asks for
-large pages (MADV_HUGEPAGE) for arrays of 4 MB and more; the system gives them where 2 MB begin and end inside, so large
-arrays begin there and have some to spare. Columns of smaller types share a block. A column that is kept keeps its
-block, and the columns that are read together with it.
+The page faults of fresh memory in pages of 4 kB take a fifth of the time of decoding a recording. NumPy requests large
+pages (MADV_HUGEPAGE) for arrays of 4 MB and more; the system uses them for complete pages of 2 MB, so large arrays are
+aligned to them. Smaller columns share a block. A column that is kept keeps its block, with the other columns in it.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ LARGE_PAGE_BYTES = 2 << 20
 
 
 class ColumnMemory:
-    """Allocates arrays of `expected_bytes` in total. If that is little, each is allocated separately.
+    """Allocates arrays of `expected_bytes` in total; if that is little, each separately.
 
-    `reused`: all are in one piece of memory that is used again, for columns that soon go to a file.
+    `reused`: allocate all in one piece from the memory pool, for columns that are soon written to a file.
     """
 
     def __init__(self, expected_bytes: int, *, reused: bool = False) -> None:
@@ -61,7 +60,7 @@ class ColumnMemory:
 
 
 def _large_pages(n_bytes: int) -> NDArray[np.uint8]:
-    """uint8[n_bytes] that begins where a large page does, and has the rest of its last one to itself."""
+    """uint8[n_bytes] at the begin of a large page, with its last page for itself."""
     memory = np.empty(n_bytes + 2 * LARGE_PAGE_BYTES, np.uint8)
     first = -memory.ctypes.data % LARGE_PAGE_BYTES
     return memory[first : first + n_bytes]

@@ -1,7 +1,7 @@
-"""The decoded packets of one container in memory.
+"""Collects the decoded packets of one container in memory.
 
-Input: batches of columns, in order. Output: one batch of all rows. Columns of fixed places are where the decoder wrote
-them (`PlacedColumns`); each other value is copied once, from its batch to where it stays.
+In: batches of columns, in order. Out: one batch of all rows. The decoder writes columns at fixed positions of the
+packet to their final place (`PlacedColumns`); other values are copied once.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ CONSTANT_FIELDS = ("time_ns", "received_ns")
 
 
 class GatheredColumns:
-    """The packets of one container. `raw`: raw columns are gathered, not the calibrated ones. `drop`: all but these.
+    """The packets of one container. `raw`: collect raw columns, not the calibrated ones. `drop`: columns to leave out.
 
-    `placed`: where the decoder of the batches leaves columns; None: nowhere.
+    `placed`: memory into which the decoder of the batches writes; None: all values are copied.
     """
 
     def __init__(
@@ -56,7 +56,6 @@ class GatheredColumns:
             growing.append(columns[name], growth)  # type: ignore[arg-type]  # a column keeps its kind
 
     def _begin(self, batch: ColumnBatch, columns: Mapping[str, Column], growth: float) -> None:
-        """Prepare for columns as those of the first batch."""
         self._first = batch
         fields = {name: getattr(batch, name) for name in ROW_FIELDS}
         placed = {name: self.placed.column(name) if self.placed else None for name in columns}
@@ -69,13 +68,13 @@ class GatheredColumns:
         }
 
     def bytes_of(self, batch: ColumnBatch) -> int:
-        """Bytes that the rows of a batch take, without values of rows of differing length."""
+        """Size of the rows of a batch, without the values of ragged columns."""
         columns = batch.raw if self._raw else batch.columns
         return sum(map(_n_bytes, (*columns.values(), *(getattr(batch, name) for name in ROW_FIELDS))))
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all rows so far, without memory reserved for later rows."""
+        """Size of all rows so far, without memory allocated in advance."""
         return sum(array.nbytes for array in (*self._rows.values(), *self._columns.values()))
 
     def batch(self) -> ColumnBatch | None:
@@ -94,7 +93,6 @@ class GatheredColumns:
 
 
 def _growing(column: Column, placed: Growing | None, empty: Empty) -> Growing | GrowingTexts | GrowingRagged:
-    """What takes a column; `placed`: where it is placed."""
     if isinstance(column, Ragged):
         values = GrowingArray(empty)
         of_texts = isinstance(column.values, Categorical)

@@ -1,7 +1,7 @@
-"""Arrays along rows that grow part by part, each value being copied once, to where it stays.
+"""Arrays that grow along rows part by part; each value is copied once, to its final place.
 
-Memory grows by what the rest of the input is expected to hold, so that a column is seldom moved; pages that no row
-reaches are never touched.
+Memory is allocated for the number of rows that is expected of the whole input, so a column is seldom moved; memory
+pages beyond the last row are never touched.
 """
 
 from __future__ import annotations
@@ -25,47 +25,39 @@ MARGIN = 1.02
 
 
 def bounded_growth(growth: float) -> float:
-    """Rows to take memory for, for each row so far; `growth`: those expected of the whole input."""
+    """Rows to allocate for each row so far; `growth`: expected rows of the whole input for each row so far."""
     return min(max(growth * MARGIN, LEAST_GROWTH), MOST_GROWTH)
 
 
 class Growing(Protocol):
-    """An array that takes parts."""
+    """An array that grows. `append`: `growth` is the expected rows of the whole input for each row so far; `nbytes`: of
+    the rows so far; `whole`: returns all rows.
+    """
 
-    def append(self, part: Array, growth: float) -> None:
-        """Add rows; `growth`: rows of the whole input for each row so far, where more memory is needed."""
-        ...
-
+    def append(self, part: Array, growth: float) -> None: ...
     @property
-    def nbytes(self) -> int:
-        """Bytes of the rows so far."""
-        ...
-
-    def whole(self) -> Array:
-        """All rows."""
-        ...
+    def nbytes(self) -> int: ...
+    def whole(self) -> Array: ...
 
 
 class GrowingArray:
-    """One array along rows. Its type is the common type of all parts (labels have different lengths)."""
+    """One array. Its type is the common type of all parts (texts may differ in length). `empty`: allocates memory."""
 
     __slots__ = ("_buffer", "_empty", "n_rows")
 
     def __init__(self, empty: Empty = np.empty) -> None:
-        """`empty`: gives memory."""
         self._buffer: Array | None = None
         self._empty = empty
         self.n_rows = 0
 
     def append(self, part: Array, growth: float) -> None:
-        """`growth`: rows of the whole input for each row so far, where more memory is needed."""
         room = self.room(part.shape, part.dtype, growth)
-        if not np.may_share_memory(room, part):  # else it was made there
+        if not np.may_share_memory(room, part):  # else it was written there
             room[:] = part
         self.n_rows += len(part)
 
     def room(self, shape: tuple[int, ...], dtype: np.dtype[Any], growth: float) -> Array:
-        """Memory for a part of this shape and type, or of the common type, behind the rows so far."""
+        """Memory after the rows so far for a part of this shape, of this type or the common type."""
         high, buffer = self.n_rows + shape[0], self._buffer
         if buffer is None or high > len(buffer) or buffer.dtype != dtype:
             buffer = self._buffer = self._fitting(shape, dtype, high, growth)
@@ -73,16 +65,15 @@ class GrowingArray:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows so far."""
         return 0 if self._buffer is None else self._buffer[: self.n_rows].nbytes
 
     def whole(self) -> Array:
-        """All rows; a view of the memory, which grows no more."""
+        """Return all rows, a view; no rows may be added after it."""
         assert self._buffer is not None
         return self._buffer[: self.n_rows]
 
     def _fitting(self, shape: tuple[int, ...], dtype: np.dtype[Any], n_rows: int, growth: float) -> Array:
-        """A buffer for `n_rows` of the common type, with the rows so far."""
+        """A buffer of the common type for `n_rows`, with the rows so far."""
         before = self._buffer
         dtype = dtype if before is None else np.result_type(before.dtype, dtype)
         if before is not None and n_rows <= len(before) and dtype == before.dtype:
@@ -95,31 +86,27 @@ class GrowingArray:
 
 
 class GrowingTexts:
-    """One column of codes along rows, with a table of texts for all parts."""
+    """One categorical column, with a common table of texts. `codes`: stores the codes."""
 
     __slots__ = ("_codes", "_table")
 
     def __init__(self, codes: Growing) -> None:
-        """`codes`: takes the codes."""
         self._codes = codes
         self._table = CategoryTable()
 
     def append(self, part: Categorical, growth: float) -> None:
-        """As GrowingArray.append."""
         self._codes.append(self._table.codes(part), growth)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the codes so far."""
         return self._codes.nbytes
 
     def whole(self) -> Categorical:
-        """All rows."""
         return Categorical(self._codes.whole(), self._table.categories())
 
 
 class ConstantArray:
-    """A row field that has one value so far; it takes memory from the first row on that differs."""
+    """A row field that usually has one value; memory is allocated with the first row that differs."""
 
     __slots__ = ("_array", "_empty", "_value", "n_rows")
 
@@ -130,7 +117,6 @@ class ConstantArray:
         self.n_rows = 0
 
     def append(self, part: Array, growth: float) -> None:
-        """As GrowingArray.append."""
         self._value = part[:1].copy() if self._value is None else self._value
         if self._array is None and not bool((part == self._value).all()):
             self._array = GrowingArray(self._empty)
@@ -141,11 +127,10 @@ class ConstantArray:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows so far."""
         return 0 if self._array is None else self._array.nbytes
 
     def whole(self) -> Array:
-        """All rows; read-only and of one value in memory where all are the same."""
+        """Return all rows; if all are equal, a read-only array with one value in memory."""
         return self._repeated() if self._array is None else self._array.whole()
 
     def _repeated(self) -> Array:
@@ -155,7 +140,7 @@ class ConstantArray:
 
 @dataclass(slots=True)
 class GrowingRagged:
-    """A column of values of differing length."""
+    """A ragged column."""
 
     values: GrowingArray | GrowingTexts
     length: GrowingArray
@@ -165,13 +150,12 @@ class GrowingRagged:
         self.length.append(part.length, growth)
 
     def _room(self, growth: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        """Memory for values: where they are to stay, if they are of the type of those before."""
+        """Memory for values: the final place, if their type is that of the values before."""
         room = self.values.room(shape, dtype, growth) if isinstance(self.values, GrowingArray) else None
         return np.empty(shape, dtype) if room is None or room.dtype != dtype else room
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows so far."""
         return self.values.nbytes + self.length.nbytes
 
     def whole(self) -> Ragged:

@@ -1,7 +1,7 @@
-"""Memory in which the columns of one container stay: the decoder writes the values of each batch behind those before.
+"""Memory into which the decoder writes the columns of one container, each batch after the one before.
 
-In: from the decoder, the operations of a container's blocks and how many rows a batch has. Out: arrays for these rows,
-and in the end whole columns. Nothing is copied but where more rows come than were expected.
+In: from the decoder, the operations of a container's blocks and the number of rows of a batch. Out: arrays for these
+rows, and at the end complete columns. Values are copied only if there are more rows than expected.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ Array = NDArray[Any]
 
 
 class PlacedColumns:
-    """The columns of a container that are read at fixed places.
+    """The columns of a container at fixed positions in the packet.
 
-    `names`: of the columns that are wanted, by slot. `raw`: raw values stay, not the calibrated ones. `growth`: gives
-    the rows that are expected in all for each row so far. `bound_bytes`: no more memory is taken for rows to come.
-    `reused`: memory is, as of ColumnMemory.
+    `names`: of the requested columns, by slot. `raw`: keep raw values, not the calibrated ones. `growth()`: expected
+    rows of the whole input for each row so far. `bound_bytes`: most memory that is allocated in advance. `reused`: as
+    in ColumnMemory.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class PlacedColumns:
         self.reused = reused
         self._names, self._growth, self._raw, self._bound_bytes = names, growth, raw, bound_bytes
         self._blocks: dict[int, _Block | None] = {}
-        """By the id of the operation; None: not all of its columns are wanted."""
+        """By id of the operation; None: not all of its columns are requested."""
         self._columns: dict[str, tuple[_Block, int]] = {}
 
     def placed(self, operations: Sequence[Operation], arrays: Sequence[Arrays], n: int) -> list[Arrays]:
-        """Memory for the values of the next `n` rows; `arrays`: that of values that do not stay."""
+        """Return memory for the values of the next `n` rows. `arrays`: memory for values that are not kept."""
         missing = [one for one in operations if id(one) not in self._blocks]
         if missing:
             self._begin(missing, n)
@@ -58,16 +58,16 @@ class PlacedColumns:
         ]
 
     def advance(self, n: int) -> None:
-        """Of the rows that were asked for last, the first `n` stay."""
+        """Keep the first `n` of the rows of the last call of `placed`."""
         self.n_rows += n
 
     def column(self, name: str) -> PlacedColumn | None:
-        """The column of this name; None where it is not here."""
+        """Return a column; None if it is not placed here."""
         place = self._columns.get(name)
         return None if place is None else PlacedColumn(*place)
 
     def _begin(self, operations: Sequence[Operation], n: int) -> None:
-        """Take memory for the columns of operations that have not come before."""
+        """Allocate memory for the columns of new operations."""
         wanted = [one for one in operations if all(slot in self._names for slot in one.slots)]
         half = 0 if self._raw else 1
         row_bytes = sum(one.allocate(1)[half].nbytes for one in wanted)
@@ -85,7 +85,7 @@ class PlacedColumns:
 
 
 def names_of(node: Node, drop: Collection[str]) -> dict[Slot, str]:
-    """Column names by slot, of those columns of a container that are what was read at one place, without `drop`."""
+    """Names, by slot, of the columns of a container that are read at one fixed position, without `drop`."""
     several = {name for name, _ in node.wanted.several}
     changed = {one.slot for one in node.program.contextual}
     pairs = zip(node.wanted.firsts, node.wanted.names, strict=True)
@@ -93,8 +93,8 @@ def names_of(node: Node, drop: Collection[str]) -> dict[Slot, str]:
 
 
 class _Block:
-    """The columns of one operation, with memory for `capacity` rows. `half`: 0 where its raw values stay, 1 where the
-    calibrated ones do; where these are of the same bytes, both.
+    """The columns of one operation, with memory for `capacity` rows. `half`: 0: raw values are kept, 1: calibrated
+    ones; if they share memory, both are.
     """
 
     __slots__ = ("_both", "_empty", "_half", "_operation", "_stays", "owner")
@@ -104,7 +104,7 @@ class _Block:
         self._take(capacity)
 
     def rows(self, low: int, n: int, other: Arrays, growth: Callable[[], float]) -> Arrays:
-        """Raw and calibrated values of `n` rows from `low` on; the half that does not stay is in `other`."""
+        """Memory for raw and calibrated values of `n` rows from `low` on; values that are not kept go to `other`."""
         if low + n > self._stays.shape[self._operation.rows_axis]:
             self._grow(low, int((low + n) * bounded_growth(growth())) + 1)
         stays = self._part(self._stays, low, n)
@@ -114,14 +114,13 @@ class _Block:
         return (stays, stays) if raw is calibrated else (self._part(raw, low, n), self._part(calibrated, low, n))
 
     def column(self, number: int, inner: tuple[int, ...]) -> Array:
-        """One of the columns, with memory for rows to come."""
+        """One of the columns, with its spare memory."""
         return self._stays[number] if self._operation.rows_axis else self._stays.reshape(-1, *inner)
 
     def _part(self, whole: Array, low: int, n: int) -> Array:
         return whole[:, low : low + n] if self._operation.rows_axis else whole[low : low + n]
 
     def _take(self, capacity: int) -> None:
-        """Take memory."""
         raw, calibrated = one = self._operation.allocate(1)
         self._both: Arrays | None = None
         if np.may_share_memory(raw, calibrated):
@@ -132,20 +131,19 @@ class _Block:
             shape[self._operation.rows_axis] = capacity
             self._stays = self._empty(tuple(shape), one[self._half].dtype)
         self.owner = self._stays if self._stays.base is None else self._stays.base
-        """The array that all views of the columns are of."""
+        """Base of all views of the columns."""
 
     def _grow(self, n_rows: int, capacity: int) -> None:
-        """Take more memory, with the rows so far."""
+        """Allocate more memory, and copy the rows so far."""
         before = self._stays
         self._take(capacity)
         self._part(self._stays, 0, n_rows)[...] = self._part(before, 0, n_rows)
 
 
 class PlacedColumn:
-    """One column along rows; values that were read where they stay are not copied.
+    """One column, as `Growing`. Values that were written to their final place are not copied.
 
-    Those of packets of which some were set aside are, and all from the first part on that has another type, as codes of
-    texts may have.
+    Copied are parts with packets that were set aside, and all parts from the first one with another type on (codes).
     """
 
     __slots__ = ("_block", "_inner", "_number", "_other", "n_rows")
@@ -157,7 +155,6 @@ class PlacedColumn:
         self.n_rows = 0
 
     def append(self, part: Array, growth: float) -> None:
-        """As GrowingArray.append."""
         self._inner = part.shape[1:]
         if self._other is None and part.base is not self._block.owner:
             column = self._column()
@@ -172,11 +169,9 @@ class PlacedColumn:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows so far."""
         return self.whole().nbytes
 
     def whole(self) -> Array:
-        """All rows; a view of the memory."""
         return self._column()[: self.n_rows] if self._other is None else self._other.whole()
 
     def _column(self) -> Array:

@@ -1,4 +1,4 @@
-"""A recorded pass in Python: its report, frames, packets, columns and products, for notebooks and scripts."""
+"""A recorded pass for notebooks and scripts: its report, frames, packets, columns and products."""
 
 from __future__ import annotations
 
@@ -14,15 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ..archive.datasets import dataset, stored_dataset
 from ..archive.product_datasets import ProductCollections
 from ..archive.row_columns import ROW_FIELDS, Known
+from ..dictionary.compile.plan_nodes import Node
 from ..dictionary.decoder import Decoder
 from ..mission.loading import Mission
-from ..model.batches import (
-    ColumnBatch,
-    Event,
-    FrameBatch,
-    PacketBatch,
-    Product,
-)
+from ..model.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from ..model.errors import ConfigError
 from ..recordings.reader import size_of_pass
 from ..system.available import available_bytes
@@ -42,12 +37,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__.partition(".")[0])
 IN_MEMORY_CHUNK_BYTES, MOST_CHUNK_BYTES, IN_MEMORY_PACKETS = 4 << 20, 16 << 20, 8192
-"""What is decoded at once where all columns go to memory: the least and the most, and how many packets between."""
+"""Size of the pieces that are decoded if all columns go to memory: least and most; number of packets between them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RecordedPass:
-    """Recordings of one stream. Each method reads them anew; nothing is kept."""
+    """Recordings of one stream. Each method reads the recordings again; nothing is cached."""
 
     paths: tuple[Path, ...]
     mission: Mission
@@ -58,14 +53,14 @@ class RecordedPass:
         return f"open_pass({paths}, mission={self.mission.name!r}{', merge=True' if self.merge else ''})"
 
     def report(self) -> dict[str, Any]:
-        """Give the pass report: bytes, frames, channels, packets."""
+        """Return the pass report: bytes, frames, channels, packets."""
         chain = self._chain(until="packets")
         for _ in self._through(chain):
             pass
         return chain.report()
 
     def frames(self) -> Iterator[FrameBatch]:
-        """Give the transfer frames of the wanted channels, batch by batch, in order of count within each channel.
+        """Yield the transfer frames of the mission's channels in batches, in order of count within each channel.
 
         >>> from downlink_pipeline import open_bundled
         >>> found = open_bundled()
@@ -77,12 +72,12 @@ class RecordedPass:
                 yield outcome.frames
 
     def packets(self) -> Iterator[PacketBatch]:
-        """Give the whole space packets, batch by batch; idle ones are left out."""
+        """Yield the complete space packets in batches; idle packets are left out."""
         for outcome in self._through(self._chain(until="packets")):
             yield outcome.packets
 
     def columns(self, *, raw: bool = False) -> Iterator[ColumnBatch]:
-        """Give the decoded packets, batch by batch: a ColumnBatch for each container in it.
+        """Yield the decoded packets: a ColumnBatch for each container in each batch.
 
         >>> from downlink_pipeline import open_bundled
         >>> found = open_bundled()
@@ -93,7 +88,7 @@ class RecordedPass:
             yield from outcome.columns
 
     def containers(self) -> dict[str, int]:
-        """Give the containers that the pass has, by name, with the number of packets of each.
+        """Return the number of packets of each container in the pass, by name.
 
         >>> from downlink_pipeline import open_bundled
         >>> open_bundled().containers()["NAVIGATION"]
@@ -105,11 +100,10 @@ class RecordedPass:
         return dict(sorted(counts.items()))
 
     def to_columns(self, container: str, *, raw: bool = False, drop: Collection[str] = ()) -> ColumnBatch:
-        """Give all decoded packets of one container as one batch: an array for each parameter, `raw`: of counts.
+        """Return all decoded packets of one container as one batch: an array for each parameter.
 
-        `drop`: parameters that are left out. Each value is copied once, to where it stays: beside the result, memory
-        holds the packets of a few MB at a time.
-        Raises ConfigError where the pass has no such packets, and names those it has.
+        `raw`: raw counts; `drop`: parameters to leave out. Memory: the result, and a few MB of packets. Raises
+        ConfigError, with the containers of the pass, if it has no such packets.
 
         >>> from downlink_pipeline import open_bundled
         >>> found = open_bundled()
@@ -127,7 +121,7 @@ class RecordedPass:
     def _gather(
         self, container: str, gathered: GatheredColumns | BoundedColumns, read: _Read, *, raw: bool
     ) -> Counter[str]:
-        """Decode, and gather the batches of a container. Gives rows by pass; ConfigError where there is none."""
+        """Decode, and collect the batches of a container. Returns the rows by pass; raises as `to_columns`."""
         plan, decoder = self.mission.plan, None
         if plan is not None:
             decoder = Decoder(
@@ -152,9 +146,8 @@ class RecordedPass:
     def _placing(
         self, container: str, read: _Read, *, raw: bool, drop: Collection[str]
     ) -> Callable[..., PlacedColumns | None]:
-        """What makes memory for columns of a container: takes the most bytes, None without bound, and `reused`."""
-        nodes = self.mission.plan.walk() if self.mission.plan else ()
-        node = next((one for one in nodes if one.key == container), None)
+        """Return the function that makes memory for columns of a container (`bound_bytes`, `reused`)."""
+        node = self._node(container)
         if node is None:
             return lambda *_, **__: None
         names = names_of(node, drop)
@@ -169,20 +162,19 @@ class RecordedPass:
         memory_bytes: int | None = None,
         store: str | Path | None = None,
     ) -> xarray.Dataset:
-        """Give the decoded packets of one container as a Dataset: a variable for each parameter, with its unit.
+        """Return the decoded packets of one container as a Dataset: a variable for each parameter, with its unit.
 
-        `drop`: parameters that are left out. Its dimension is `time` where every packet has one, else `received`, else
-        `packet`; rows are in order of it. Coordinates are the columns of rows that `decode` writes too: UTC, reception,
-        sol and local solar times where the mission has a site, the pass where there are several, what is known of each
-        packet. Values of differing length are rows of one width, padded behind `NAME.length`.
+        `raw`: raw counts; `drop`: parameters to leave out. Its dimension is `time` if every packet has one, else
+        `received`, else `packet`; rows are sorted by it. Coordinates are the row columns of `decode`: UTC, receive
+        time, sol and local solar times if the mission has a site, the pass if there are several, properties of the
+        packet. Rows of varying length are padded to one width; `NAME.length` has their lengths.
 
-        Columns beyond `memory_bytes` (half of the memory that is available) go to a Parquet file as they are decoded,
-        and are read from there when they are looked at; a line of the log says so. `store`: that file, which must not
-        be there yet; without it the file is a temporary one, and gone with the Dataset. This needs pyarrow. In memory
-        stay the times of the rows.
+        If columns exceed `memory_bytes` (default: half of the available memory), they are written to a Parquet file
+        while they are decoded, and read from it on access; this is logged. `store`: that file, which must not exist;
+        default: a temporary file, deleted with the Dataset. This needs pyarrow.
 
-        Raises ConfigError where the pass has no such packets, and names those it has; RunError where the file cannot be
-        written. `xarray.open_dataset(path, engine="downlink", mission=..., container=...)` gives the same.
+        Raises ConfigError, with the containers of the pass, if it has no such packets; RunError if the file cannot be
+        written. `xarray.open_dataset(path, engine="downlink", mission=..., container=...)` returns the same.
         """
         known = self._known(container, raw=raw)
         bound = available_bytes() // 2 if memory_bytes is None else memory_bytes
@@ -194,7 +186,7 @@ class RecordedPass:
                 container, replace(known, units=first.units), None if store is None else Path(store)
             )
             _log.warning(
-                "%s: more than %s MB of columns: they go to %s, and are read from there when they are looked at",
+                "%s: more than %s MB of columns: they are written to %s, and read from it on access",
                 container,
                 f"{bound / 1e6:,.0f}",
                 found.path,
@@ -217,22 +209,21 @@ class RecordedPass:
     def open_xarray(
         self, container: str, *, raw: bool = False, drop: Collection[str] = (), memory_bytes: int | None = None
     ) -> xarray.Dataset:
-        """Give the Dataset of `to_xarray` without decoding its variables: each is decoded where it is looked at.
+        """Return the Dataset of `to_xarray`, with variables that are decoded on access.
 
-        The recording is read once, to find the packets, their times, and how wide columns of varying size are. A slice
-        of a variable then decodes its rows and that parameter alone. In memory stay the packets, as bytes, and 60
-        bytes for each that are known of it; packets beyond `memory_bytes` (half of the memory that is available) are in
-        a temporary file, gone with the Dataset. Who wants all variables is faster with `to_xarray`.
+        The recording is read once, to find the packets, their times, and the widths of columns of varying length. A
+        slice of a variable then decodes only its rows, and only that parameter. Memory: the bytes of the packets, and
+        60 bytes for each; if packets exceed `memory_bytes` (default: half of the available memory), they are in a
+        temporary file, deleted with the Dataset. To use all variables, `to_xarray` is faster.
 
-        Containers that take values from other packets are decoded at once, as by `to_xarray`. Raises as `to_xarray`.
+        Containers that need values of other packets are decoded at once, as by `to_xarray`. Raises as `to_xarray`.
 
         >>> from downlink_pipeline import open_bundled
         >>> found = open_bundled().open_xarray("NAVIGATION")
         >>> found["POSITION_NORTH"].isel(time=slice(3)).shape
         (3,)
         """
-        plan = self.mission.plan
-        node = next((one for one in plan.walk() if one.key == container), None) if plan else None
+        plan, node = self.mission.plan, self._node(container)
         if plan is None or node is None or plan.asked()[container]:
             return self.to_xarray(container, raw=raw, drop=drop, memory_bytes=memory_bytes)
         from .row_finder import RowFinder  # noqa: PLC0415 - xarray is an optional extra
@@ -253,7 +244,6 @@ class RecordedPass:
         return stored_dataset(finder.columns(known), container, known)
 
     def _known(self, container: str, *, raw: bool) -> Known:
-        """What is known of a container beside its packets."""
         mission = with_origin(self.mission, self.paths)
         has_clock = bool(mission.time_terms)
         return Known(
@@ -264,22 +254,21 @@ class RecordedPass:
         )
 
     def products(self) -> Iterator[Product]:
-        """Give the science products, in order."""
+        """Yield the science products, in order."""
         for outcome in self._through(self._chain(stream_of(self.paths))):
             yield from outcome.products
 
     def product(self, name: str) -> xarray.Dataset:
-        """Give the products of a kind, `<instrument>/<product>`, as one Dataset: what `downlink products` writes of it.
+        """Return the products of a kind, `<instrument>/<product>`, as one Dataset, as `downlink products` writes it.
 
-        Dimensions, coordinates, variables and attributes are those of its NetCDF file (docs/products.md). Rows lie
-        along `time`, or `row` where several have the same time; `sel(time=slice(...))` and `resample(time="1min")`
-        work with both. (Where some have no time, or an earlier one than the row before, they lie along `row` too.)
-        Coordinates: `time`, where the mission has a site `sol`, `lmst`, `ltst`, `ls`, and of several passes `pass`, the
-        recording of each row. Attributes: lineage and calibration.
+        Dimensions, coordinates, variables and attributes are those of its NetCDF file (docs/products.md). Rows are
+        along `time`, or along `row` if times are equal, missing or not ascending; `sel(time=slice(...))` and
+        `resample(time="1min")` also work with equal times. Coordinates: `time`; `sol`, `lmst`, `ltst`, `ls` if the
+        mission has a site; `pass`, the recording of each row, if there are several. Attributes: lineage, calibration.
 
-        Where arrays differ in form, as images of several sizes do, those of the commonest form, with a UserWarning that
-        says how many are left out; `product_forms` gives them all.
-        Raises ConfigError where the pass has no such products, and names those it has.
+        If arrays differ in shape, as images of several sizes, the Dataset has the products of the most frequent shape,
+        and a UserWarning says how many are left out; `product_forms` returns all. Raises ConfigError, with the kinds of
+        the pass, if it has no such products.
 
         >>> from downlink_pipeline import open_bundled
         >>> found = open_bundled()
@@ -301,9 +290,10 @@ class RecordedPass:
         return first
 
     def product_forms(self, name: str) -> list[xarray.Dataset]:
-        """Give all products of a kind: a Dataset for each form of their arrays, the commonest first.
+        """Return all products of a kind: a Dataset for each shape of their arrays, the most frequent first.
 
-        Each as from `product`; the attribute `n_products` says how many are in it. Raises ConfigError as `product`.
+        Each is as from `product`; its attribute `n_products` is the number of products. Raises ConfigError as
+        `product`.
 
         >>> from downlink_pipeline import open_bundled
         >>> found = open_bundled()
@@ -318,15 +308,19 @@ class RecordedPass:
         return found.datasets(replace(origin, frames=chain.report()["frames"]))
 
     def events(self) -> Iterator[Event]:
-        """Give what an operator wants to hear of: gaps, limits, what instruments found."""
+        """Yield the events for the operator: gaps, limit violations, findings of instruments."""
         for outcome in self._through(self._chain(stream_of(self.paths))):
             yield from outcome.events
 
     def _chunk_bytes(self, container: str) -> int:
-        """Bytes that are decoded at once: more of long packets, so that a column has some thousand values each time."""
-        nodes = self.mission.plan.walk() if self.mission.plan else ()
-        fixed_bits = next((node.program.fixed_bits for node in nodes if node.key == container), None) or 0
+        """Bytes to decode at once: more for long packets, so that each piece has some thousand values of a column."""
+        node = self._node(container)
+        fixed_bits = (node.program.fixed_bits if node else None) or 0
         return min(max(IN_MEMORY_PACKETS * fixed_bits // 8, IN_MEMORY_CHUNK_BYTES), MOST_CHUNK_BYTES)
+
+    def _node(self, container: str) -> Node | None:
+        nodes = self.mission.plan.walk() if self.mission.plan else ()
+        return next((node for node in nodes if node.key == container), None)
 
     def _through(self, chain: ProcessingChain) -> Iterator[Outcome]:
         return outcomes(chain, self.paths, lambda _: None)
@@ -350,7 +344,7 @@ def _no_such(container: str, others: Collection[str]) -> ConfigError:
 
 
 class _Read:
-    """How much of recordings has been read, and so how much of them is still to come."""
+    """Counts the bytes read, to forecast the size of the whole input."""
 
     def __init__(self, paths: Sequence[Path], chunk_bytes: int) -> None:
         self.chunk_bytes = chunk_bytes
@@ -364,7 +358,7 @@ class _Read:
 
     @property
     def growth(self) -> float:
-        """Bytes in all for each byte read, with the batch that is being worked on."""
+        """Bytes in total for each byte read, including the current batch."""
         if self._n_bytes is None:
             return UNKNOWN_GROWTH
         return max(self._n_bytes / (self._n_read + self.chunk_bytes), 1.0)

@@ -29,7 +29,7 @@ def test_packets_of_a_pass_beyond_the_bound_are_those_in_memory(bundled: Path, c
         with caplog.at_level(logging.WARNING, logger="downlink_pipeline"):
             stored = found.to_xarray(container, memory_bytes=LITTLE)
         (line,) = [record.getMessage() for record in caplog.records]
-        assert line.startswith(f"{container}: more than 0 MB of columns: they go to ")
+        assert line.startswith(f"{container}: more than 0 MB of columns: they are written to ")
         caplog.clear()
         assert stored["packet_apid"].variable._in_memory is False
         xarray.testing.assert_identical(stored.load(), whole)
