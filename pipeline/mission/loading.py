@@ -26,7 +26,6 @@ from ..dictionary.run.records import RecordJoiner
 from ..link.settings import ChannelSettings, LinkSettings
 from ..model.errors import ConfigError, Problem
 from ..products.archive_rules import ArchiveRules, InstrumentArchive
-from ..products.calibration import problems as calibration_problems
 from ..products.context import Descriptions, Site
 from ..products.instrument import Instrument
 from ..products.kinds import ProductKind
@@ -356,10 +355,11 @@ def _calibrations(
         except ConfigError as error:
             problems += error.problems
             continue
-        problems += [
-            Problem(what, str(path), line_of(text, tuple(key.split("."))), key)
-            for key, what in calibration_problems(instruments.classes[known.name].model, table)
-        ]
+        model = instruments.classes[known.name].model
+        try:
+            model.model_validate(table)
+        except ValidationError as error:
+            problems += validation_problems(error, text, str(path), model)
         found[name] = table
         hashes[name] = hashlib.sha256(text.encode()).hexdigest()
         files.append(path)

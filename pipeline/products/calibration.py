@@ -1,7 +1,4 @@
-"""Calibration files as pydantic models: strict, frozen; each table has a `source`.
-
-In: the contents of a `calibration/<instrument>.toml`. Out: a model, or the list of its problems.
-"""
+"""Calibration files (`calibration/<instrument>.toml`) as pydantic models: strict, frozen; each table has a `source`."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _ascending(limits: list[float]) -> list[float]:
@@ -50,15 +47,6 @@ class Calibration(Table):
     version: Annotated[str, Field(min_length=1, max_length=40)]
 
 
-def problems(model: type[Calibration], calibration: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """List (dotted key, problem) for each missing, unknown or invalid key; empty if there is none."""
-    try:
-        model.model_validate(dict(calibration))
-    except ValidationError as error:
-        return [(".".join(map(str, e["loc"])), _in_words(e["type"], e["msg"])) for e in error.errors()]
-    return []
-
-
 def lineage(calibration: Calibration) -> dict[str, Any]:
     """Entry `calibration` in the lineage of products: version, hash of all values, sources by table."""
     values = calibration.model_dump()
@@ -78,12 +66,3 @@ def _sources(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, 
 def outside(values: NDArray[np.float64], limits: list[float]) -> NDArray[np.bool_]:
     """Whether each value is outside [low, high]; True for NaN. `limits`: low, high. Same shape."""
     return np.asarray(~((values >= limits[0]) & (values <= limits[1])))
-
-
-def _in_words(kind: str, message: str) -> str:
-    if kind == "missing":
-        return "this key is missing"
-    if kind == "extra_forbidden":
-        return "there is no such key"
-    message = message.removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
