@@ -31,6 +31,7 @@ from .run.values import Places, Values
 Array = NDArray[Any]
 Rows = NDArray[np.intp]
 MAX_AGE_NS = 3600 * 10**9
+"""Of a value of another packet, before the packet that takes it is flagged."""
 MAX_TEXT_BYTES = 256 << 20
 MAX_PASSES = 8
 """Through a batch whose packets take values of each other, before it is halved; two and the length of the chain of
@@ -53,8 +54,7 @@ class TimeTerm:
 
 class Decoder:
     """Decodes batches by one plan. `set_aside` counts packets that were not decoded, by reason; `failed_checks`
-    those that were, and are not what a check word in them says. `max_age_ns`: of a value of another packet, before the
-    packet that takes it is flagged.
+    those that were, and are not what a check word in them says.
     """
 
     def __init__(
@@ -63,7 +63,6 @@ class Decoder:
         time_terms: Sequence[TimeTerm] = (),
         *,
         raw: bool = False,
-        max_age_ns: int = MAX_AGE_NS,
         places: Callable[[Node], Places | None] | None = None,
     ) -> None:
         """`places`: gives for a container where its values of fixed places stay; None: in memory of each batch."""
@@ -74,7 +73,7 @@ class Decoder:
         self._watch = LimitWatch()
         self._sorter = Sorter(plan, self.set_aside)
         self._plan = plan
-        self._others = OtherValues(plan.origins, max_age_ns) if plan.origins else None
+        self._others = OtherValues(plan.origins, MAX_AGE_NS) if plan.origins else None
         self._asked = plan.asked()
         self._events: list[tuple[int, Event]] = []
         """With the number of the packet, counted over the whole stream."""

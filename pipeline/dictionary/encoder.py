@@ -12,29 +12,9 @@ from typing import Any
 
 from .encoder_numbers import check_word, integer_bits, pattern
 from .encoder_values import WrittenValues
-from .model.conditions import (
-    AllOf,
-    Comparison,
-    Condition,
-    Remainder,
-    Size,
-)
-from .model.definitions import (
-    Container,
-    ContainerEntry,
-    Dictionary,
-    Entry,
-    FixedEntry,
-    IndirectEntry,
-    MissingEntry,
-)
-from .model.encodings import (
-    BinaryEncoding,
-    ErrorCheck,
-    StringEncoding,
-    Tagged,
-    Terminated,
-)
+from .model.conditions import AllOf, Comparison, Condition, Remainder, Size
+from .model.definitions import Container, ContainerEntry, Dictionary, Entry, FixedEntry, IndirectEntry, MissingEntry
+from .model.encodings import BinaryEncoding, ErrorCheck, StringEncoding, Tagged, Terminated
 from .model.parameter_types import (
     AggregateType,
     ArrayType,

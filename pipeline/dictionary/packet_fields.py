@@ -206,13 +206,7 @@ class _TracedRun(Run):
                              rule_of(each.type))  # fmt: skip
 
     def _note_array(
-        self,
-        slot: Slot,
-        low: int,
-        shape: tuple[int, ...],
-        strides: tuple[int, ...],
-        size_bits: int,
-        rule: str,
+        self, slot: Slot, low: int, shape: tuple[int, ...], strides: tuple[int, ...], size_bits: int, rule: str
     ) -> None:
         """The elements of an array (of one value without a shape), or the whole array."""
         n = prod(shape)

@@ -16,7 +16,7 @@ from downlink_pipeline.dashboard.stream import MAX_EVENTS
 from downlink_pipeline.messages import topics
 from downlink_pipeline.messages.topics import unpack_product
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.missions.zhurong.gpr.drawn_radargram import depth_m, radargram
+from downlink_pipeline.missions.zhurong.gpr.drawn_radargram import radargram
 from downlink_pipeline.replay.player import Player
 from downlink_pipeline.replay.session import Replay
 
@@ -263,11 +263,6 @@ def test_gain_is_added_from_the_first_bin_to_the_last():
     traces = {"amplitude_db": np.zeros((2, 5), np.float32)}
     drawn = radargram(traces, np.arange(5.0), np.array([0.0, 1.0]), gain_db=20.0, level_traces=False)
     assert drawn.image[:, 0].tolist() == [0, 5, 10, 15, 20]
-
-
-def test_depth_in_a_vacuum_is_half_the_way_of_light():
-    assert depth_m(np.array([20.0]), 1.0)[0] == pytest.approx(2.99792458)
-    assert depth_m(np.array([20.0]), 4.0)[0] == pytest.approx(1.49896229)
 
 
 @pytest.mark.parametrize("lost", ["", "/link/"])

@@ -20,14 +20,7 @@ from ..model.conditions import Condition
 from ..model.definitions import Dictionary
 from ..model.encodings import Spline
 from ..model.notices import Notice, Notices
-from ..model.parameter_types import (
-    Alarm,
-    ArrayType,
-    Limits,
-    NumberType,
-    ParameterType,
-    SpelledType,
-)
+from ..model.parameter_types import Alarm, ArrayType, Limits, NumberType, ParameterType, SpelledType
 from ..run.comparisons import compile_condition
 from ..run.criteria import Criterion
 from ..run.ragged import any_in_rows, flat_index

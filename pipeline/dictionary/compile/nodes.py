@@ -98,12 +98,7 @@ class NodeCompiler:
         columns = _columns(slots, dictionary)
         program = compile_program(steps, dictionary, self.conversions, contextual)
         checks, alarmed_by = checks_in(
-            self.checks.columns(columns),
-            steps,
-            container,
-            dictionary,
-            self.elsewhere,
-            self.notices,
+            self.checks.columns(columns), steps, container, dictionary, self.elsewhere, self.notices
         )
         integrity = integrity_of(container, steps, dictionary)
         size = None if container.size is None else compile_size(container.size, dictionary)

@@ -19,14 +19,7 @@ from ...model.batches import Column, Ragged
 from ..model.definitions import Dictionary
 from ..model.document import integer_of
 from ..model.encodings import BinaryEncoding, StringEncoding
-from ..model.parameter_types import (
-    BooleanType,
-    EnumeratedType,
-    NumberType,
-    SpelledType,
-    StringType,
-    UnencodedType,
-)
+from ..model.parameter_types import BooleanType, EnumeratedType, NumberType, SpelledType, StringType, UnencodedType
 from ..run.conversions import conversion_of
 from ..run.numbers import dtype_of
 from ..run.steps import LeafType, Slot
@@ -153,7 +146,7 @@ class _Timeline:
 class OtherValues:
     """The values of one stream. `begin` a batch, `add` what its packets hold, `given` to others, then `end`."""
 
-    def __init__(self, origins: Iterable[Origin], max_age_ns: int = 0) -> None:
+    def __init__(self, origins: Iterable[Origin], max_age_ns: int) -> None:
         self._lines = {origin.key: _Timeline(origin) for origin in origins}
         self._kept = dict(self._lines)
         self._max_age_ns = max_age_ns

@@ -8,13 +8,7 @@ from dataclasses import replace
 from ..model.conditions import Remainder, Size
 from ..model.definitions import ParameterEntry, Placement
 from ..model.local import localized
-from ..model.parameter_types import (
-    AggregateType,
-    ArrayType,
-    NumberType,
-    ParameterType,
-    UnencodedType,
-)
+from ..model.parameter_types import AggregateType, ArrayType, NumberType, ParameterType, UnencodedType
 from ..run.steps import Block, Field, LeafType, Loop, Repeat, Slot, Step, Variable, size_of
 from .cursor import Cursor
 

@@ -223,11 +223,7 @@ class _Descent:
     """The way of one batch down the tree."""
 
     def __init__(
-        self,
-        flat: NDArray[np.uint8],
-        packets: PacketBatch,
-        set_aside: Counter[str],
-        given: Given | None = None,
+        self, flat: NDArray[np.uint8], packets: PacketBatch, set_aside: Counter[str], given: Given | None = None
     ) -> None:
         self.flat = flat
         self.packets = packets

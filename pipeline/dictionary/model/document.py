@@ -30,10 +30,7 @@ NAMESPACES = frozenset(
         "http://www.omg.org/spec/XTCE/20250214",  # 1.3
     }
 )
-FOREIGN_ATTRIBUTES = (
-    "http://www.w3.org/2001/XMLSchema-instance ",
-    "http://www.w3.org/XML/1998/namespace ",
-)
+FOREIGN_ATTRIBUTES = ("http://www.w3.org/2001/XMLSchema-instance ", "http://www.w3.org/XML/1998/namespace ")
 DESCRIPTIVE = frozenset({"LongDescription", "AliasSet", "AncillaryDataSet"})
 """Children that any element may have and that say nothing about bits."""
 CODES_BITS = frozenset(

@@ -19,7 +19,6 @@ from .rows import MIN_ROW_BYTES, Chunk
 
 Array = NDArray[Any]
 MIRROR = np.array([int(f"{value:08b}"[::-1], 2) for value in range(256)], np.uint8)
-BYTE: np.dtype[Any] = np.dtype(np.uint8)
 SIGNED_FORMS = frozenset({"twosComplement", "onesComplement", "signMagnitude"})
 
 

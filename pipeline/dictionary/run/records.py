@@ -105,11 +105,7 @@ class RecordJoiner:
     """
 
     def __init__(
-        self,
-        *,
-        segment_header_bytes: int = 0,
-        max_record_bytes: int = 64 << 20,
-        apart: Collection[int] = (),
+        self, *, segment_header_bytes: int = 0, max_record_bytes: int = 64 << 20, apart: Collection[int] = ()
     ) -> None:
         self.joined = 0
         self.broken = 0
@@ -187,11 +183,7 @@ class RecordJoiner:
         return good & ended & ~runs.goes_on, carried
 
     def _count_broken(
-        self,
-        runs: _Runs,
-        good: NDArray[np.bool_],
-        unsegmented: NDArray[np.bool_],
-        ended: NDArray[np.bool_],
+        self, runs: _Runs, good: NDArray[np.bool_], unsegmented: NDArray[np.bool_], ended: NDArray[np.bool_]
     ) -> None:
         """Count each broken record once: where it breaks off, or where it appears without its beginning."""
         left_open = np.zeros(len(good), np.bool_)

@@ -26,10 +26,7 @@ WIDTHS = {"utf-16-be": 2, "utf-16-le": 2, "utf-32-be": 4, "utf-32-le": 4}
 """Bytes of one code unit."""
 BLOCK_BYTES = 256 << 10
 CODE_POINTS: np.dtype[Any] = np.dtype(np.uint32)
-MARKS = {
-    "utf-16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE),
-    "utf-32": (codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE),
-}
+MARKS = {"utf-16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE), "utf-32": (codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE)}
 
 
 @dataclass(frozen=True, slots=True)

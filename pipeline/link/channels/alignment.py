@@ -44,12 +44,7 @@ def in_order(tracks: Sequence[Track], counting: Counting, left: Ints, left_stati
 
 
 def merge(
-    a: Track,
-    b: Track,
-    counting: Counting,
-    left: Ints,
-    guides: Sequence[Track] = (),
-    left_stations: int = 0,
+    a: Track, b: Track, counting: Counting, left: Ints, guides: Sequence[Track] = (), left_stations: int = 0
 ) -> Track:
     """Merge two sequences that have frames in common, or that follow the same frame `left`.
 

@@ -33,12 +33,9 @@ class Code:
     locator_values: NDArray[np.uint8]
 
     @staticmethod
-    def ccsds(parity: int, fill: int, degree: int | None = None) -> Code:
-        """The code whose roots are beta^j, 128 - E <= j <= 127 + E (131.0-B 4.3.4).
-
-        `degree`: highest degree of a locator; default: half the parity.
-        """
-        n_coefficients = 1 + (parity // 2 if degree is None else degree)
+    def ccsds(parity: int, fill: int) -> Code:
+        """The code whose roots are beta^j, 128 - E <= j <= 127 + E (131.0-B 4.3.4)."""
+        n_coefficients = 1 + parity // 2
         n_symbols = 255 - fill
         exponent = np.arange(n_symbols - 1, -1, -1)
         values = np.zeros((n_coefficients, 256, _POSITIONS), np.uint8)

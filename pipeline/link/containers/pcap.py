@@ -26,7 +26,7 @@ _PCAP = {  # magic bytes: byte order, ns in a unit of the fraction of a second
     b"\x4d\x3c\xb2\xa1": ("<", 1),
 }
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
-_SECTION, _INTERFACE, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 3, 6
+_INTERFACE, _SIMPLE, _ENHANCED = 1, 3, 6
 _TIME_RESOLUTION, _TIME_OFFSET = 9, 14
 _FILE_HEADER_BYTES, _RECORD_HEADER_BYTES = 24, 16
 _LONGEST_BLOCK = 1 << 20

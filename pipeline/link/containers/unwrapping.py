@@ -60,12 +60,7 @@ class Unwrapping:
             dropped += step.dropped_bytes
             overhead += step.overhead_bytes
         return report | {
-            "bytes": {
-                **inside,
-                "read": self._n_bytes,
-                "skipped": inside["skipped"] + dropped,
-                "overhead": overhead,
-            }
+            "bytes": {**inside, "read": self._n_bytes, "skipped": inside["skipped"] + dropped, "overhead": overhead}
         }
 
 

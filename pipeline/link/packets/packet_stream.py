@@ -183,13 +183,7 @@ class PacketStream:
         self.skipped_zeros += end - at - int(np.count_nonzero(self._buffer[at:end]))
 
     def _n_before_fill(
-        self,
-        words: NDArray[np.uint64],
-        run: NDArray[np.int64],
-        head: NDArray[np.uint64],
-        end: int,
-        *,
-        final: bool,
+        self, words: NDArray[np.uint64], run: NDArray[np.int64], head: NDArray[np.uint64], end: int, *, final: bool
     ) -> int:
         """Number of packets of a run before the first zero packet that is fill, or may be with later bytes.
 

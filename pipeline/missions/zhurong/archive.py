@@ -6,8 +6,8 @@
 
 The grammar and the names of the radar are those of archived products; how GRAS names the files of other instruments
 has not been published, so their words (`file_word` of each kind) are assumed. The orbiter's one genuine name has P
-where the rover's have N; its last number is not the sol, and not known. Nothing here is of GRAS, and no name or
-identifier is one that GRAS has given.
+where the rover's have N; its last number is not the sol, and not known. GRAS has assigned none of these names and
+identifiers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The PDS4 label of a radar table, in the structure of the archived ones, written from what the products say.
+"""The PDS4 label of a radar table, in the structure of the archived ones, written from the products.
 
-Not in it: what only the archive knows (source products, dates of release), and the date of writing, so that equal
+Left out: source products and dates of release, which the archive assigns, and the date of writing, so that equal
 products make equal files.
 """
 
@@ -62,7 +62,7 @@ _FIELDS: dict[str, tuple[tuple[str, str, int, str, str], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """What a label says of its table: `mars` is (sol, LMST h, LTST h) of its ends, or empty."""
+    """What the label of a table is made from. `mars` is (sol, LMST h, LTST h) of its ends, or empty."""
 
     layout: Layout
     name: str

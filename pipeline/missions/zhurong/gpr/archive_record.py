@@ -1,9 +1,9 @@
 """The record of Zhurong's archived radar products (levels 2B and 2C), byte for byte.
 
-In: arrays of `gpr` products. Out: structured records. Bytes 1 to `effective length` and the navigation block are the
-rover's and stand as it sent them. What follows was appended on the ground: the rover's place, east, north and up of the
-mission's site, the attitude, turned as in the archived records, and the Sun. The place is that of the record, counted
-from where its frame began (`frame_origin_m`, of the pass's waypoints); MISSING where that is not known.
+In: arrays of `gpr` products. Out: structured records. Bytes 1 to `effective length` and the navigation block are those
+that the rover sent, unchanged. What follows was appended on the ground: the rover's position, east, north and up of the
+mission's site, the attitude, turned as in the archived records, and the Sun. The position is that of the record plus
+the origin of its frame (`frame_origin_m`, from the pass's waypoints); MISSING where that is not known.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CODES = {
     "polarization": {"HH": 0xEE, "HV": 0xE1, "VH": 0x1E, "VV": 0x11},  # HH genuine, the others assumed
     "sampling_window": {"WINDOW_15_US": 0xAA},
 }
-_UNKNOWN = "UNKNOWN_"  # what the dictionary puts before a number that has no label
+_UNKNOWN = "UNKNOWN_"  # prefix of numbers without a label in the dictionary
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 In: the collections of one channel, science and self-test. Out: for each data node and polarisation a `.2B` and a
 `.2BL`, records in the order of their onboard times. Self-test records stand among the others, as in archived files.
-A table with a record that has no form in this layout is not written, and does not keep the others from it.
+A table with a record that this layout cannot represent is not written; the others are.
 """
 
 from __future__ import annotations

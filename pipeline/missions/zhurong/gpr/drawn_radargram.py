@@ -15,7 +15,6 @@ from ....model.looks import Rows
 
 MAX_COLUMNS = 600
 MAX_BINS = 700
-LIGHT_M_NS = 0.299792458
 _NEAR = 1.5  # of the usual step between traces
 
 Floats = NDArray[np.float64]
@@ -53,12 +52,6 @@ def radargram(rows: Rows, twt_ns: Floats, x: Floats, *, gain_db: float, level_tr
         twt_ns[: amplitude.shape[1] * n_joined : n_joined],
         float(twt_ns[-1] - twt_ns[0]) * amplitude.shape[1] * n_joined / max(len(twt_ns) - 1, 1),
     )
-
-
-def depth_m(twt_ns: Floats, permittivity: float) -> Floats:
-    """Of a reflector, from its two-way time, where the ground has one relative permittivity."""
-    depth: Floats = LIGHT_M_NS * twt_ns / (2 * np.sqrt(permittivity))
-    return depth
 
 
 def _joined(amplitude_db: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:

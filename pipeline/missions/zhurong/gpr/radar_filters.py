@@ -199,19 +199,12 @@ def direct_wave_window(n_samples: int, sample_interval_ns: float, around_ns: flo
 
 
 def direct_wave_shift_ns(
-    analytic: Samples, sample_interval_ns: float, around_ns: float, window_ns: float, longest_ns: float
-) -> Floats:
-    """How much later the direct wave of each trace is than that of their mean, [n]."""
-    within = direct_wave_window(analytic.shape[1], sample_interval_ns, around_ns, window_ns)
-    return shift_within(analytic[:, within], within.start, sample_interval_ns, around_ns, window_ns, longest_ns)
-
-
-def shift_within(
     part: Samples, first: int, sample_interval_ns: float, around_ns: float, window_ns: float, longest_ns: float
 ) -> Floats:
-    """The same by the samples from `first` on in which it is looked for: the peak of the correlation.
+    """How much later the direct wave of each trace is than that of their mean [n], in the `direct_wave_window`.
 
-    Correlated is the signal itself, not its envelope, within a smooth window; to a part of a sample by a parabola.
+    `part`: the samples from `first` on in which it is looked for. By the peak of the correlation of the signal itself,
+    not of its envelope, within a smooth window; to a part of a sample by a parabola.
     """
     time_ns = (first + np.arange(part.shape[1])) * sample_interval_ns - around_ns
     seen = part * np.exp(-0.5 * (time_ns / (window_ns / 2.0)) ** 4)

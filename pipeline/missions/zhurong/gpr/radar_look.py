@@ -31,7 +31,8 @@ from ....dashboard.rows import QUALITY, TIME
 from ....dashboard.stream import Stream
 from ....dashboard.theme import sheet
 from ....model.batches import DOUBTFUL
-from .drawn_radargram import LIGHT_M_NS, radargram
+from .drawn_radargram import radargram
+from .radar_filters import SPEED_OF_LIGHT_M_NS
 
 PALETTES = {"Viridis": "Viridis256", "Grey": "Greys256", "Inferno": "Inferno256", "Cividis": "Cividis256"}
 
@@ -52,7 +53,7 @@ for (let i = 0; i < n_bins; i++) {
 trace.data = {amplitude, twt}
 """
 _DEPTH = f"""
-const depth = tick * {LIGHT_M_NS} / (2 * Math.sqrt(permittivity.value))
+const depth = tick * {SPEED_OF_LIGHT_M_NS} / (2 * Math.sqrt(permittivity.value))
 return depth.toFixed(depth < 10 ? 2 : depth < 100 ? 1 : 0)
 """
 _AT_FIRST_NS = 1500.0
@@ -158,7 +159,7 @@ class _View:
         self._panel.tell_of(ring, now_s, f"{self._shown}, {len(ring):,} traces")
 
     def _ring_of(self, stream: Stream | None) -> Ring | None:
-        """What is chosen; the newest are radargrams once they reach as far as the traces do."""
+        """Rows of the chosen kind; the newest are radargrams once they reach as far as the traces do."""
         rings = [stream.products.get(kind) for kind in self.kinds] if stream else [None, None]
         ends = [int(ring.rows()[TIME][-1]) if ring else 0 for ring in rings]
         chosen = MADE[self._look.made.value]

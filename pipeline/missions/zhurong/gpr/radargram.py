@@ -204,7 +204,7 @@ def steadied(
     shift_ns = np.zeros(len(samples))
     if longest_ns > 0:
         place = within.start, interval_ns, zero.direct_wave_ns
-        shift_ns = filters.shift_within(waves, *place, window_ns, longest_ns)
+        shift_ns = filters.direct_wave_shift_ns(waves, *place, window_ns, longest_ns)
     twt_ns = np.arange(first, n_fine, dtype=np.float64) * interval_ns - zero.direct_wave_ns
     return passed, twt_ns, shift_ns
 

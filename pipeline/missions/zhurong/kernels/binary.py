@@ -1,7 +1,7 @@
 """Binary kernels, written by SPICE itself: positions of the site and the rover (SPK), attitude of body and mast (CK).
 
-In: places and quaternions at instants, in order. Out: one file each. Between instants SPICE goes on a straight line and
-turns at a constant rate; where they are far apart and something moved between them, there is a gap. The kernels of
+In: positions and quaternions at instants, in order. Out: one file each. Between instants SPICE interpolates linearly
+and turns at a constant rate; where they are far apart and something moved between them, there is a gap. The kernels of
 leap seconds, clock and frames must be loaded.
 """
 
@@ -19,7 +19,7 @@ from ....system.software import optional_module, software
 from .names import MARS, PLANET_FRAME, Names
 
 GAP_S = 15.0
-"""Between two instants further apart than this nothing is told, unless nothing moved."""
+"""Longest interval that is interpolated over, unless nothing moved in it."""
 MOVED_M, MOVED = 0.1, 1e-3
 """What counts as moved: metres, or components of a quaternion."""
 _EDGE_S = 1e-3
@@ -95,7 +95,7 @@ def _with_edges(times: _Floats, values: _Floats, edge: float) -> tuple[_Floats, 
 
 
 def _close(spice: Any, close: Any, handle: int, names: Names) -> None:
-    """Say in the file who made it and of what, and close it."""
+    """Write producer and source into the comments, and close the file."""
     made = f"Made by {software()} from telemetry of {names.words}."
     spice.dafac(handle, [made, "Numbers of objects and frames are not NAIF's."])
     close(handle)

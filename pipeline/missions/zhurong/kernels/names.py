@@ -17,7 +17,7 @@ _FRAME, _ROVER = 26, 14
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Of a rover whose number, and whose clock's, is `spacecraft`. `simulated`: so is all that is told of it."""
+    """Of one rover. `spacecraft`: number of the rover and of its clock. `simulated`: its telemetry is simulated."""
 
     mission: str
     spacecraft: int

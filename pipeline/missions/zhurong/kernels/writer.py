@@ -1,4 +1,4 @@
-"""Where the rover was and where it looked, as kernels for NAIF's SPICE: what `downlink spice` writes of this mission.
+"""Positions and attitudes of the rover as kernels for NAIF's SPICE: what `downlink spice` writes of this mission.
 
 products -> navigation and waypoints -> SPK, CK
 mission file, calibrations, leap seconds -> LSK, SCLK, FK, IK; a meta-kernel names all
@@ -27,14 +27,7 @@ from ..shared.attitude import is_attitude
 from ..shared.optics import Optics, directions
 from .binary import ephemeris_times, spice_module, write_pointing, write_positions
 from .names import Names
-from .texts import (
-    Camera,
-    frame_kernel,
-    instrument_kernel,
-    leap_second_kernel,
-    level_axes,
-    meta_kernel,
-)
+from .texts import Camera, frame_kernel, instrument_kernel, leap_second_kernel, level_axes, meta_kernel
 
 _NAVIGATION = (
     "time_utc_ns",
@@ -46,9 +39,9 @@ _NAVIGATION = (
     "frame_id",
 )
 _WAYPOINTS = ("time_utc_ns", "position_enu_m", "frame_id", "longitude_deg")
-_TELLING = ("rover", "traverse")
-"""The instruments that tell place and attitude."""
-_NOTHING = "the passes have no usable navigation: there is no place and no attitude to tell"
+_STATE_INSTRUMENTS = ("rover", "traverse")
+"""The instruments whose products hold position and attitude."""
+_NO_STATES = "the passes have no usable navigation: there is no place and no attitude to tell"
 _TEXTS = ("tls", "tsc", "tf", "ti")
 
 
@@ -66,9 +59,9 @@ class States:
 
 
 class Kernels:
-    """What `downlink spice` asks of a mission package. `instruments`: whose products tell place and attitude."""
+    """The kernel writer of the package, for `downlink spice`. `instruments`: those with position and attitude."""
 
-    instruments = _TELLING
+    instruments = _STATE_INSTRUMENTS
     endings = (*_TEXTS, "bsp", "bc", "tm")
 
     @staticmethod
@@ -79,7 +72,7 @@ class Kernels:
 
     @staticmethod
     def write(paths: Mapping[str, Path], mission: Any, products: Iterable[Product], spacecraft: int) -> None:
-        """Write the kernels, the meta-kernel last. RunError where the products tell no place and attitude."""
+        """Write the kernels, the meta-kernel last. RunError where the products have no position and attitude."""
         _write(paths, mission, Names(mission.name, spacecraft, mission.simulated), _states(products))
 
 
@@ -99,7 +92,7 @@ def cameras_of(mission: Any) -> list[Camera]:
 def _check_mission(mission: Any) -> None:
     if mission.site is None:
         raise ConfigError(f"mission {mission.name} has no [site]: SPICE kernels tell places from there")
-    lacking = set(_TELLING) - set(mission.instruments)
+    lacking = set(_STATE_INSTRUMENTS) - set(mission.instruments)
     if lacking:
         raise ConfigError(
             f"mission {mission.name} has no instrument {', '.join(sorted(lacking))}: it tells the places"
@@ -134,12 +127,12 @@ def _states(products: Iterable[Product]) -> States:
                 for name in wanted:
                     found[name].append(product.arrays[name].values[good])
     if not sent["time_utc_ns"] or not waypoints["time_utc_ns"]:
-        raise RunError(_NOTHING)
+        raise RunError(_NO_STATES)
     rows, places = _joined(sent), _joined(waypoints)
     origin = _origins(rows, places)
     good = np.isfinite(origin).all(axis=1) & is_attitude(rows["quaternion"]) & np.isfinite(rows["mast_yaw_deg"])
     if not good.any():
-        raise RunError(_NOTHING)
+        raise RunError(_NO_STATES)
     east, north, up = (rows["position_enu_m"] + origin)[good].T
     return States(
         rows["time_utc_ns"][good],

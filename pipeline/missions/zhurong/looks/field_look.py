@@ -1,6 +1,6 @@
-"""Field and weather: two magnetometers in a frame of one's choice; temperature, pressure, wind and sound.
+"""Field and weather: two magnetometers in a selectable frame; temperature, pressure, wind and sound.
 
-Against the onboard time, put to UTC, or against local true solar time, of which 24 hours are a sol.
+Over onboard time, converted to UTC, or over local true solar time, of which 24 hours are one sol.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class FieldLook:
         self.root: UIElement = below(controls(self.frame, self.clock), beside(*columns))
 
     def seek(self, kind: str, time_ns: int) -> None:
-        """All of it is in sight."""
+        """Nothing to move: the plots show all rows that are kept."""
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         products = stream.products if stream else {}
@@ -106,8 +106,8 @@ class FieldLook:
         if (seen := (sound, sound and sound.mark)) != self._sound_seen:
             self._sound_seen = seen
             self._sound.fill(sound)
-        loud = f"last burst {sound.rows()['sound_level_db'][-1]:.0f} dB; line: mean" if sound else ""
-        self._sounds.tell_of(sound, now_s, loud)
+        caption = f"last burst {sound.rows()['sound_level_db'][-1]:.0f} dB; line: mean" if sound else ""
+        self._sounds.tell_of(sound, now_s, caption)
 
     _calm = ""
 

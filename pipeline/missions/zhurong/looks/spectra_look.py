@@ -26,12 +26,13 @@ from ....dashboard.stream import Stream
 from ....dashboard.theme import sheet
 from ....model.batches import DOUBTFUL
 from ....model.looks import Rows
-from .lines import BANDS_NM
 
 LATEST = "latest point"
 ALL = "all"
 _LINES = ("wavelength", "peak", "name", "listed", "confidence", "size", "alpha")
 
+_BANDS_NM = (("OH, H2O", 1380, 1420), ("H2O", 1880, 1940), ("CO2 air", 1980, 2040), ("metal-OH", 2200, 2300))
+"""Name, from, to: where known bands of reflectance spectra lie, whether or not a spectrum has them."""
 _LABEL_STEP_PX = 13
 """Between the lines of names of bands, at the foot of the plot."""
 
@@ -183,7 +184,7 @@ class _Swir:
         )
         made = plot("wavelength in vacuum (nm)", "reflectance")
         made.y_range.only_visible = True
-        for i, (name, first, last) in enumerate(BANDS_NM):
+        for i, (name, first, last) in enumerate(_BANDS_NM):
             made.add_layout(
                 BoxAnnotation(left=first, right=last, fill_color=theme.VIOLET, fill_alpha=0.15, line_color=None)
             )

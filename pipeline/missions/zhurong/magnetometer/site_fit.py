@@ -87,13 +87,6 @@ class Rotations:
         return Fit(field, offset, covariance, float(np.sqrt(np.mean(left**2))))
 
 
-def fit_rotations(
-    head_nt: Floats, turn: Floats, n_block: int, *, tilts: bool, time_s: Floats | None = None
-) -> Fit | None:
-    """That of one sensor."""
-    return Rotations(turn, n_block, tilts=tilts, time_s=time_s).fit(head_nt)
-
-
 def mast_matrices(yaw_deg: Floats, pitch_deg: Floats) -> Floats:
     """Rotations [n, 3, 3] from the axes of the mast's head to those of the rover."""
     axes = np.broadcast_to(np.eye(3), (len(yaw_deg), 3, 3))

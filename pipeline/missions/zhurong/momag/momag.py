@@ -195,10 +195,10 @@ def without_spacecraft(fields: Mapping[str, Floats], calibration: MomagCalibrati
     return np.asarray((outer * fields["outer"] - inner * fields["inner"]) / (outer - inner))
 
 
-def half_band(reach: int = 15) -> Floats:
+def half_band() -> Floats:
     """A half-band low-pass: sinc by a Kaiser window (beta 7), every other tap zero but the middle one, sum 1."""
-    n = np.arange(-reach, reach + 1)
-    taps = np.sinc(n / 2) * np.kaiser(2 * reach + 1, 7.0)
+    n = np.arange(-15, 16)
+    taps = np.sinc(n / 2) * np.kaiser(len(n), 7.0)
     return np.asarray(taps / taps.sum())
 
 

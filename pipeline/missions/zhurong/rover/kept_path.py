@@ -1,4 +1,4 @@
-"""What the live page keeps of navigation: the path as one, however often the position was re-zeroed."""
+"""What the live page keeps of navigation: one continuous path, however often the position was re-zeroed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ....model.looks import Kept, Rows
 
 
 def _joined(rows: Rows, before: Rows) -> Rows:
-    """The path as one: where the position is re-zeroed the rover has not moved."""
+    """Positions as one path: where the position is re-zeroed the rover has not moved."""
     position, frame = rows["position_enu_m"], rows["frame_id"]
     last_position = before["position_enu_m"][-1:] if before else position[:1]
     last_frame = before["frame_id"][-1:] if before else frame[:1]

@@ -52,8 +52,6 @@ _ENGINEERING = {
     "ACTIVITY": ("activity", "", "what the rover is doing"),
 }
 _EVENT = {"SEVERITY": ("severity", "", ""), "EVENT_ID": ("event_id", "", "")}
-_ENGINEERING_LATEST = ("bus_voltage_v", "battery_charge_percent", "battery_temperature_degc", "activity")
-_EVENT_LATEST = ("severity", "event_id", "text")
 
 
 class Rover(OnRover):

@@ -41,63 +41,38 @@ _TAKEN: dict[str, tuple[str, str, str]] = {
 _RADAR_STEP_M = 1.0
 """Between marks of the radar, which measures all along."""
 _STOPPED = "STOPPED"
+_PATH = ("time", "east", "north", "up", "distance", "speed", "heading", "doubtful", "mark", "gap", "quality")
 _PLACE = ("time", "east", "north", "what", "kind", "legend", "marker", "colour", "size")
 
 
 class TraverseLook:
-    """A map, and distance and height beside it. A click on what was taken is told to `go`, with its kind and time."""
+    """A map, distance and height. A click on the mark of a product calls `go` with its kind and time."""
 
     title = "Traverse"
     opens_others = True
 
     def __init__(self, go: Callable[[str, int], None] = lambda *_: None) -> None:
         self._go = go
-        names = (
-            "time",
-            "east",
-            "north",
-            "up",
-            "distance",
-            "speed",
-            "heading",
-            "doubtful",
-            "mark",
-            "gap",
-            "quality",
-        )
-        self.source = ColumnDataSource({name: [] for name in names}, name="path")
-        self.stops = ColumnDataSource(
-            {name: [] for name in ("time", "east", "north", "minutes", "distance")}, name="stops"
-        )
-        self.taken = ColumnDataSource({name: [] for name in _PLACE}, name="taken")
+        self.source = _source("path", *_PATH)
+        self.stops = _source("stops", "time", "east", "north", "minutes", "distance")
+        self.taken = _source("taken", *_PLACE)
         self.taken.selected.on_change("indices", self._picked)
         self._tail = Tail(self.source, _path)
         self._times = DataRange1d(range_padding=0.02)
         self._seen: tuple[Any, ...] = ()
         headers = {"time": "utc", **{name: f"{name}_m" for name in ("east", "north", "up", "distance")}}
         headers |= {"speed": "speed_m_s", "heading": "heading_degree", "quality": "quality"}
+        of_taken = {"time": "utc", "what": "what", "east": "east_m", "north": "north_m"}
+        path, distance = self._map(), self._against("time", "distance", ONBOARD, "m")
+        height = self._against("distance", "up", "distance (m)", "up (m)")
         self._panels = [
-            Panel("Path", self._map(), self.source, headers, "path.csv"),
-            Panel(
-                "Distance driven", self._against("time", "distance", ONBOARD, "m"), self.source, headers, "path.csv"
-            ),
-            Panel(
-                "Height",
-                self._against("distance", "up", "distance (m)", "up (m)"),
-                self.source,
-                headers,
-                "path.csv",
-            ),
+            Panel("Path", path, self.source, headers, "path.csv"),
+            Panel("Distance driven", distance, self.source, headers, "path.csv"),
+            Panel("Taken: click to go there", self._when(), self.taken, of_taken, "taken.csv"),
+            Panel("Height", height, self.source, headers, "path.csv"),
         ]
-        self._panels.insert(
-            2,
-            Panel(
-                "Taken: click to go there", self._when(), self.taken,
-                {"time": "utc", "what": "what", "east": "east_m", "north": "north_m"}, "taken.csv",
-            ),
-        )  # fmt: skip
-        path, *others = (panel.root for panel in self._panels)
-        self.root: UIElement = beside(path, below(*others))
+        first, *others = (panel.root for panel in self._panels)
+        self.root: UIElement = beside(first, below(*others))
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         ring = stream.products.get("rover/navigation") if stream else None
@@ -129,15 +104,9 @@ class TraverseLook:
             legend_label="doubtful",
         )  # fmt: skip
         stops = made.scatter(
-            "east",
-            "north",
-            source=self.stops,
-            marker="square",
-            size=10,
-            color=theme.RED,
-            alpha=0.7,
+            "east", "north", source=self.stops, marker="square", size=10, color=theme.RED, alpha=0.7,
             legend_label="stop",
-        )
+        )  # fmt: skip
         taken = made.scatter(
             "east", "north", source=self.taken, marker="marker", size="size", color="colour", legend_field="legend",
             line_color="colour", nonselection_alpha=1,
@@ -173,6 +142,10 @@ class TraverseLook:
         tips = [TIME_TIP, ("driven", "@distance{0.00} m"), ("up", "@up{0.00} m"), ("speed", "@speed{0.000} m/s")]
         hover(made, [drawn], [*tips, QUALITY_TIP], "vline")
         return made
+
+
+def _source(name: str, *columns: str) -> ColumnDataSource:
+    return ColumnDataSource({column: [] for column in columns}, name=name)
 
 
 def _path(rows: Rows) -> dict[str, Any]:

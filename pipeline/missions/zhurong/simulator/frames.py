@@ -80,7 +80,7 @@ def _headers(vcid: int, first_count: int, n: int) -> Octets:
             constant(version_and_ids.to_bytes(2, "big"), n),
             unsigned(counts, 3),
             constant(bytes(1 + _INSERT_ZONE_BYTES), n),
-        ],
+        ]
     )
 
 

@@ -113,7 +113,7 @@ def _switches(activities: list[str]) -> Octets:
         [
             [a in ("DRIVING", "STANDING"), True, True, a.startswith("LIBS"), a == "SWIR", False, False, False]
             for a in activities
-        ],
+        ]
     )
     return np.packbits(on, axis=1)
 

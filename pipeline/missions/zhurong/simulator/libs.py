@@ -120,11 +120,7 @@ def _drift_px(seed: int) -> Reals:
 
 
 def _shoot_point(
-    timeline: Timeline,
-    point: _Point,
-    drift: Reals,
-    draw: np.random.Generator,
-    drift_ppm: float,
+    timeline: Timeline, point: _Point, drift: Reals, draw: np.random.Generator, drift_ppm: float
 ) -> tuple[list[Record], dict[str, Reals | Longs]]:
     degc = -12.0 + 3.0 * draw.random()
     wavelength = wavelengths(degc, drift)

@@ -69,13 +69,7 @@ def encode(frames: Octets, profile: Profile) -> Octets:
 
 
 def transmit(
-    frames: Octets,
-    slots: Slots,
-    broken: FrameFaults,
-    profile: Profile,
-    faults: Faults,
-    seed: int,
-    light_ns: int,
+    frames: Octets, slots: Slots, broken: FrameFaults, profile: Profile, faults: Faults, seed: int, light_ns: int
 ) -> Reception:
     """Send the frames and receive what comes through, `light_ns` later."""
     first_slot = np.flatnonzero(~slots.again)

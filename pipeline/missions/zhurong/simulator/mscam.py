@@ -8,17 +8,7 @@ from . import chance
 from .aim import Lens, corner_vectors, stance
 from .arrays import Anything, Reals
 from .heavens import sun_over_rover
-from .image_records import (
-    LOSSLESS,
-    LOSSY,
-    PACKED,
-    SINGLE,
-    Shot,
-    expose,
-    of_record,
-    stripe_records,
-    vignetting,
-)
+from .image_records import LOSSLESS, LOSSY, PACKED, SINGLE, Shot, expose, of_record, stripe_records, vignetting
 from .packets import Measurement, Record, photon_noise
 from .scene import Scene
 from .timeline import Timeline

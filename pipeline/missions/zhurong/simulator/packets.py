@@ -90,7 +90,7 @@ def primary_header(apid: int, secondary_header: bool, flags: int, sequence_count
     identification = (secondary_header << 11) | apid
     control = (flags << 14) | sequence_count
     return bytes(
-        (identification >> 8, identification & 255, control >> 8, control & 255, *(n_bytes - 1).to_bytes(2, "big")),
+        (identification >> 8, identification & 255, control >> 8, control & 255, *(n_bytes - 1).to_bytes(2, "big"))
     )
 
 

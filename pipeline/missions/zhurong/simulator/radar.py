@@ -35,20 +35,10 @@ class _Band:
 
 
 _HF = _Band(
-    layout=HF,
-    ground=HIGH_FREQUENCY,
-    interval_m=0.054,
-    self_test_ms=1081,
-    self_test_every=64,
-    frame_count_step=4,
+    layout=HF, ground=HIGH_FREQUENCY, interval_m=0.054, self_test_ms=1081, self_test_every=64, frame_count_step=4
 )
 _LF = _Band(
-    layout=LF,
-    ground=LOW_FREQUENCY,
-    interval_m=0.50,
-    self_test_ms=601,
-    self_test_every=1 << 30,
-    frame_count_step=1,
+    layout=LF, ground=LOW_FREQUENCY, interval_m=0.50, self_test_ms=601, self_test_every=1 << 30, frame_count_step=1
 )
 
 

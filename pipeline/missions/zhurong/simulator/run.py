@@ -185,7 +185,7 @@ def _timeline(scenario: Scenario, radar: list[Measurement]) -> Timeline:
     timeline = stay_around(int(times.min()), int(times.max()), scenario.duration_s)
     if timeline.duration_s > LONGEST_S:
         raise ConfigError(
-            f"radar_files: the records span {timeline.duration_s} s, more than one stay of {LONGEST_S:g} s",
+            f"radar_files: the records span {timeline.duration_s} s, more than one stay of {LONGEST_S:g} s"
         )
     return timeline
 

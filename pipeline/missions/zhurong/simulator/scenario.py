@@ -44,9 +44,7 @@ class Faults:
             if (value := getattr(self, name)) < 0
         ]
         if self.symbol_errors > 16:
-            found.append(
-                Problem(f"{self.symbol_errors}: at most 16 can be corrected", key="symbol_errors"),
-            )
+            found.append(Problem(f"{self.symbol_errors}: at most 16 can be corrected", key="symbol_errors"))
         if self.noise_bytes > MOST_NOISE_BYTES:
             found.append(Problem(f"{self.noise_bytes}: at most {MOST_NOISE_BYTES}", key="noise_bytes"))
         if not 0.0 <= self.symbol_error_share <= 1.0:
@@ -84,7 +82,7 @@ class Scenario:
             found.append(Problem(f"{self.seed}: cannot be negative", key="seed"))
         if not SHORTEST_S <= self.duration_s <= LONGEST_S:
             found.append(
-                Problem(f"{self.duration_s:g} s: must be in {SHORTEST_S:g} to {LONGEST_S:g}", key="duration_s"),
+                Problem(f"{self.duration_s:g} s: must be in {SHORTEST_S:g} to {LONGEST_S:g}", key="duration_s")
             )
         if self.profile not in ("high", "low"):
             found.append(Problem(f"{self.profile!r}: must be high or low", key="profile"))

@@ -130,10 +130,7 @@ def _compact(values: Anything) -> Anything:
 
 
 def accounts(
-    scenario: Scenario,
-    timeline: Timeline,
-    measurements: Sequence[Measurement],
-    sent: Sent,
+    scenario: Scenario, timeline: Timeline, measurements: Sequence[Measurement], sent: Sent
 ) -> dict[str, Any]:
     """The scenario, what was sent, and which frames and packets the faults damaged."""
     stream, broken, slots, reception = sent.stream, sent.broken, sent.slots, sent.reception

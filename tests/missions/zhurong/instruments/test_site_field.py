@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from downlink_pipeline.missions.zhurong.magnetometer.site_fit import Rotations, fit_rotations, mast_matrices
+from downlink_pipeline.missions.zhurong.magnetometer.site_fit import Rotations, mast_matrices
 
 OFFSET = {
     "A": np.array([15240, -8825, 31075]),
@@ -31,7 +31,7 @@ def test_yaw_turns_the_head_right_handed():
 def test_the_circle_has_the_field_as_radius_and_the_offset_as_centre():
     turn = yaw_only(np.linspace(-90, 90, 50))
     seen = np.einsum("nji,j->ni", turn, [12.0, -5.0, 30.0]) + np.array([3.0, 4.0, 7.0])
-    fit = fit_rotations(seen, turn, 1, tilts=False)
+    fit = Rotations(turn, 1, tilts=False).fit(seen)
     assert fit.field_nt[:2] == pytest.approx([12.0, -5.0])
     assert fit.offset_nt[:2] == pytest.approx([3.0, 4.0])
     assert np.isnan(fit.field_nt[2])
@@ -40,7 +40,7 @@ def test_the_circle_has_the_field_as_radius_and_the_offset_as_centre():
 def test_with_pitch_the_vertical_is_found_as_well():
     turn = mast_matrices(np.linspace(-90, 90, 50), np.linspace(-20, 20, 50))
     seen = np.einsum("nji,j->ni", turn, [12.0, -5.0, 30.0]) + np.array([3.0, 4.0, 7.0])
-    fit = fit_rotations(seen, turn, 1, tilts=True)
+    fit = Rotations(turn, 1, tilts=True).fit(seen)
     assert fit.field_nt == pytest.approx([12.0, -5.0, 30.0])
     assert fit.offset_nt == pytest.approx([3.0, 4.0, 7.0])
 
@@ -49,7 +49,7 @@ def test_the_covariance_is_the_scatter_of_many_fits():
     rng = np.random.default_rng(6)
     turn = yaw_only(np.linspace(-80, 80, 160))
     still = np.einsum("nji,j->ni", turn, [12.0, -5.0, 30.0])
-    fits = [fit_rotations(still + rng.normal(0, 0.5, still.shape), turn, 4, tilts=False) for _ in range(300)]
+    fits = [Rotations(turn, 4, tilts=False).fit(still + rng.normal(0, 0.5, still.shape)) for _ in range(300)]
     scatter = np.cov(np.array([fit.field_nt[:2] for fit in fits]).T)
     told = np.mean([fit.covariance_nt2[:2, :2] for fit in fits], axis=0)
     np.testing.assert_allclose(np.diagonal(told), np.diagonal(scatter), rtol=0.3)
@@ -71,7 +71,7 @@ def test_the_random_sigma_is_how_far_the_field_is_from_the_truth_while_it_wander
     for _ in range(50):
         field = np.array([12.0, -5.0, 30.0]) + wandering(len(time_s), rng)
         seen = np.einsum("nji,nj->ni", turn, field) + np.array([3.0, 4.0, 7.0]) + rng.normal(0, 0.04, field.shape)
-        fit = fit_rotations(seen, turn, 8, tilts=True, time_s=time_s)
+        fit = Rotations(turn, 8, tilts=True, time_s=time_s).fit(seen)
         off.append((fit.field_nt - field.mean(axis=0)) / np.sqrt(np.diag(fit.covariance_nt2)))
     chi = np.sqrt(np.mean(np.square(off), axis=0))
     assert np.all((chi > 0.8) & (chi < 1.25)), chi
@@ -82,12 +82,12 @@ def test_a_few_samples_give_a_fit_or_none(n):
     """Two turns cannot tell the vertical's offset from the vertical; nothing is raised."""
     turn = mast_matrices(np.linspace(-50, 50, n), np.linspace(-20, 10, n))
     seen = np.einsum("nji,j->ni", turn, [12.0, -5.0, 30.0]) + np.array([3.0, 4.0, 7.0])
-    fit = fit_rotations(seen, turn, 8, tilts=True)
+    fit = Rotations(turn, 8, tilts=True).fit(seen)
     assert fit is None or fit.field_nt == pytest.approx([12.0, -5.0, 30.0], abs=0.01)
 
 
 def test_turns_that_tell_nothing_give_no_fit():
-    assert fit_rotations(np.zeros((10, 3)), yaw_only(np.zeros(10)), 1, tilts=False) is None
+    assert Rotations(yaw_only(np.zeros(10)), 1, tilts=False).fit(np.zeros((10, 3))) is None
 
 
 @pytest.fixture
