@@ -7,8 +7,6 @@ of the last file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +41,15 @@ def _job(collection: Collection, origin: Origin, utc_ns: NDArray[np.int64], rows
     stem = file_stem(collection, origin, row=row)
     product = np.repeat(np.arange(len(collection.ids)), collection.n_rows)
     ids = tuple(collection.ids[number] for number in np.unique(product[rows]).tolist())
-    write = partial(_write, collection, origin, rows)
-    return Job(stem, (("cdf", ".cdf"),), write, (collection,), ends, len(rows), ids)
+    return Job(
+        stem,
+        (("cdf", ".cdf"),),
+        lambda paths: write_cdf(paths[0], collection, origin, rows),
+        (collection,),
+        ends,
+        len(rows),
+        ids,
+    )
 
 
 def _sol(collection: Collection, row: int) -> int:
@@ -52,8 +57,3 @@ def _sol(collection: Collection, row: int) -> int:
         return 0
     sol = int(collection.local_times["sol"].whole()[row])
     return 0 if sol == NO_SOL else sol
-
-
-def _write(collection: Collection, origin: Origin, rows: NDArray[np.int64], paths: Sequence[Path]) -> None:
-    [path] = paths
-    write_cdf(path, collection, origin, rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from .collection import Collection, Origin
@@ -47,22 +46,15 @@ def each(kind: str, ending: str, write: Callable[[Path, Collection, Origin], Non
     """Make the planner of a format with one file for each collection."""
 
     def plan(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-        for one in collections:
-            yield Job(
-                file_stem(one, origin),
-                ((kind, ending),),
-                partial(_write_one, write, one, origin),
-                (one,),
-                (one.start_ns, one.stop_ns),
-                sum(one.n_rows),
-                tuple(one.ids),
+        def job(one: Collection) -> Job:
+            def write_to(paths: Sequence[Path]) -> None:
+                write(paths[0], one, origin)
+
+            ends = one.start_ns, one.stop_ns
+            return Job(
+                file_stem(one, origin), ((kind, ending),), write_to, (one,), ends, sum(one.n_rows), tuple(one.ids)
             )
 
+        return map(job, collections)
+
     return plan
-
-
-def _write_one(
-    write: Callable[[Path, Collection, Origin], None], collection: Collection, origin: Origin, paths: Sequence[Path]
-) -> None:
-    [path] = paths
-    write(path, collection, origin)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +38,13 @@ _SIZE_INCHES, _DPI = (10.0, 7.0), 100
 _MARGINS = {"left": 0.085, "right": 0.975, "bottom": 0.08, "top": 0.91, "hspace": 0.12, "wspace": 0.25}
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """One type of picture. `fits`: whether a collection can be drawn so."""
-
-    fits: Callable[[Collection], bool]
-    draw: Callable[[Any, Collection], None]
-
-
 def write_quicklook(path: Path, collection: Collection, origin: Origin) -> None:
     """Write the picture, atomically. Raises ConfigError without Matplotlib, RunError if it cannot be written."""
     figure = science("matplotlib.figure").Figure(figsize=_SIZE_INCHES, dpi=_DPI)
     figure.subplots_adjust(**_MARGINS)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Matplotlib warns of unusual axes, which noise can cause
-        next(view for view in _VIEWS if view.fits(collection)).draw(figure, collection)
+        next(draw for fits, draw in _VIEWS if fits(collection))(figure, collection)
         figure.suptitle(_title(collection, origin), fontsize=10)
         about = {"Title": path.stem, "Source": ", ".join(origin.recordings), "Software": None}
         about |= {key.replace("_", " ").capitalize(): one for key, one in notes(collection, origin).items()}
@@ -171,13 +162,13 @@ def _draw_nothing(figure: Any, _: Collection) -> None:
     figure.subplots().set(xlabel="there is nothing to draw", xticks=[], yticks=[])
 
 
-_VIEWS = (
-    View(lambda collection: not sum(collection.n_rows), _draw_nothing),
-    View(is_image, draw_image),
-    View(is_radargram, draw_radargram),
-    View(lambda collection: bool(spectra(collection)), draw_spectra),
-    View(_has("position_enu_m", "distance_m"), _draw_traverse),
-    View(_has("text"), _draw_words),
-    View(lambda _: True, _draw_curves),
+_VIEWS: tuple[tuple[Callable[[Collection], bool], Callable[[Any, Collection], None]], ...] = (
+    (lambda collection: not sum(collection.n_rows), _draw_nothing),
+    (is_image, draw_image),
+    (is_radargram, draw_radargram),
+    (lambda collection: bool(spectra(collection)), draw_spectra),
+    (_has("position_enu_m", "distance_m"), _draw_traverse),
+    (_has("text"), _draw_words),
+    (lambda _: True, _draw_curves),
 )
-"""The first one that fits is used."""
+"""Conditions and types of pictures; the first condition that is true decides."""

@@ -111,10 +111,8 @@ def _columns(
     if known.utc_of is not None and times.some_onboard:
         has_time = rows["time_ns"] != NO_TIME
         utc = np.where(has_time, known.utc_of(parameters, rows["time_ns"]), NO_TIME)
-        yield (
-            "time",
-            RowColumn(utc.view("datetime64[ns]"), {"long_name": "onboard time as UTC", "standard_name": "time"}),
-        )
+        attributes = {"long_name": "onboard time as UTC", "standard_name": "time"}
+        yield "time", RowColumn(utc.view("datetime64[ns]"), attributes)
         local = known.local_of(parameters, utc) if known.local_of is not None else {}
         for name, values in local.items():
             unit, long_name = LOCAL_TIMES[name]
@@ -126,20 +124,20 @@ def _columns(
         received = np.where(rows["received_ns"] != 0, rows["received_ns"], NO_TIME)
         yield "received", RowColumn(received.view("datetime64[ns]"), {"long_name": "UTC of reception on Earth"})
     if times.some_onboard:
-        yield (
-            "onboard_ns",
-            RowColumn(rows["time_ns"], {"long_name": "onboard time, nanoseconds since the epoch of the mission"}),
-        )
-    yield "packet_apid", RowColumn(rows["apid"], {"long_name": "application process identifier"})
-    yield "packet_seq_count", RowColumn(rows["seq_count"], {"long_name": "packet sequence count"})
-    yield (
-        "packet_quality",
-        RowColumn(
-            rows["quality"], {"long_name": "what is known of a packet; see packet_usable", **quality_flags()}
+        attributes = {"long_name": "onboard time, nanoseconds since the epoch of the mission"}
+        yield "onboard_ns", RowColumn(rows["time_ns"], attributes)
+    for name, values, attributes in (
+        ("apid", rows["apid"], {"long_name": "application process identifier"}),
+        ("seq_count", rows["seq_count"], {"long_name": "packet sequence count"}),
+        (
+            "quality",
+            rows["quality"],
+            {"long_name": "what is known of a packet; see packet_usable"} | quality_flags(),
         ),
-    )
-    yield "packet_usable", RowColumn(usable(rows["quality"]), {"long_name": USABLE})
-    yield "packet_order", RowColumn(rows["order"], {"long_name": "number of the packet in the whole stream"})
+        ("usable", usable(rows["quality"]), {"long_name": USABLE}),
+        ("order", rows["order"], {"long_name": "number of the packet in the whole stream"}),
+    ):
+        yield f"packet_{name}", RowColumn(values, attributes)
 
 
 def passes_column(passes: Mapping[str, int]) -> RowColumn:

@@ -88,9 +88,10 @@ def correlate(pairs: Pairs, settings: FitSettings) -> Correlation:
     order = order[sound[order]]
     partitions: list[Partition] = []
     for rows in _partitions(pairs, order, settings):
-        fitted = _fit(pairs.onboard_ns[rows], pairs.utc_ns[rows], len(partitions) + 1, settings)
-        partitions.append(fitted.partition)
-        residual_s[rows], outlier[rows], mended[rows] = fitted.residual_s, fitted.outlier, fitted.mended
+        number = len(partitions) + 1
+        partition, *arrays = _fit(pairs.onboard_ns[rows], pairs.utc_ns[rows], number, settings)
+        partitions.append(partition)
+        residual_s[rows], outlier[rows], mended[rows] = arrays
     return Correlation(tuple(partitions), residual_s, outlier, mended)
 
 
@@ -128,16 +129,10 @@ def _jumps(utc_ns: NDArray[np.int64], onboard_ns: NDArray[np.int64], settings: F
     return np.asarray(np.flatnonzero(jumped & inside) + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    partition: Partition
-    residual_s: Floats
-    outlier: NDArray[np.bool_]
-    mended: NDArray[np.bool_]
-
-
-def _fit(onboard_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], number: int, settings: FitSettings) -> _Fitted:
-    """Fit one partition; a second time if pairs were mended."""
+def _fit(
+    onboard_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], number: int, settings: FitSettings
+) -> tuple[Partition, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Fit one partition; a second time if pairs were mended. Returns it, and the arrays of `Correlation`."""
     start_ns, start_utc_ns = int(np.median(onboard_ns)), int(np.median(utc_ns))
     correction_ns = np.zeros(len(onboard_ns), np.int64)
     for _ in range(2):
@@ -174,7 +169,7 @@ def _fit(onboard_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], number: int, 
     )
     mended = correction_ns != 0
     counts = int((~outlier).sum()), int(outlier.sum()), int(mended.sum())
-    return _Fitted(Partition(number, segments, *counts), residual_s, outlier, mended)
+    return Partition(number, segments, *counts), residual_s, outlier, mended
 
 
 def _bend(x: Floats, y: Floats, settings: FitSettings) -> tuple[Floats, BentLine]:

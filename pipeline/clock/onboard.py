@@ -8,7 +8,7 @@ TAI and GPS time do).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, fields
 from itertools import pairwise
 
 import numpy as np
@@ -18,17 +18,6 @@ from ..model.batches import NO_TIME
 from ..model.reductions import largest, smallest
 from .leap_seconds import leap_steps
 
-_SEGMENT = np.dtype(
-    [
-        ("onboard_ns", "i8"),
-        ("utc_ns", "i8"),
-        ("rate", "f8"),
-        ("partition", "i8"),
-        ("stop_ns", "i8"),
-        ("sigma_ns", "i8"),
-        ("rate_sigma", "f8"),
-    ]
-)
 NO_CORRELATION = "none: epoch + count"
 LEAP_SECONDS_OFF = "none: epoch + count - leap seconds"
 _MAX_NS = int(np.iinfo(np.int64).max)
@@ -51,6 +40,9 @@ class ClockSegment:
     stop_ns: int = _MAX_NS
     sigma_ns: int = 0
     rate_sigma: float = 0.0
+
+
+_SEGMENT = np.dtype([(one.name, "f8" if one.type == "float" else "i8") for one in fields(ClockSegment)])
 
 
 @dataclass(frozen=True, slots=True)

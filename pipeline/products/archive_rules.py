@@ -12,19 +12,8 @@ from dataclasses import dataclass, field
 from string import Formatter
 
 _NAME_FIELDS = {
-    "mission",
-    "instrument",
-    "product",
-    "word",
-    "level",
-    "start",
-    "stop",
-    "day",
-    "sol",
-    "data",
-    "version",
-    "producer",
-}
+    "mission", "instrument", "product", "word", "level", "start", "stop", "day", "sol", "data", "version", "producer",
+}  # fmt: skip
 _NUMBERS = {"sol": 11}
 _NOT_OF_NAMES = re.compile(r"[^A-Za-z0-9_.-]")
 Limits = tuple[float, float]
