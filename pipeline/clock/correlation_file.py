@@ -76,12 +76,12 @@ def clock_of(table: CorrelationTable) -> tuple[OnboardClock, list[tuple[str, str
 
 def _problems(table: CorrelationTable) -> Iterator[tuple[str, str]]:
     places = [("epoch", table.epoch), *((f"segment.{k}.utc", one.utc) for k, one in enumerate(table.segment))]
-    yield from ((key, f"'{text}' is no time that there is") for key, text in places if not _is_time(text))
+    yield from ((key, f"'{text}' is not a valid time") for key, text in places if not _is_time(text))
     for k, (before, after) in enumerate(pairwise(table.segment), 1):
         if after.partition < before.partition:
-            yield f"segment.{k}.partition", "partitions stand in order"
+            yield f"segment.{k}.partition", "partitions must be in ascending order"
         elif after.partition == before.partition and after.onboard_ns <= before.onboard_ns:
-            yield f"segment.{k}.onboard_ns", "segments of a partition stand in order of their counts"
+            yield f"segment.{k}.onboard_ns", "segments of a partition must be in ascending order of their counts"
 
 
 def text_of(clock: OnboardClock, correlation: Correlation, mission: str) -> str:

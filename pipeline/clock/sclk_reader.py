@@ -43,7 +43,7 @@ def read_kernel(text: str) -> tuple[ClockSegment, ...]:
     variables = _variables(text)
     clocks = [name.rpartition("_")[2] for name in variables if name.startswith("SCLK01_COEFFICIENTS_")]
     if len(clocks) != 1:
-        raise ValueError(f"has {len(clocks) or 'no'} clocks of type 1 (SCLK01_COEFFICIENTS_n): one is read")
+        raise ValueError(f"has {len(clocks) or 'no'} clocks of type 1 (SCLK01_COEFFICIENTS_n): one is supported")
 
     def numbers(name: str, default: Sequence[int] | None = None) -> list[Decimal]:
         values = variables.get(f"{name}_{clocks[0]}")
@@ -72,7 +72,7 @@ def _number(text: str) -> Decimal:
     try:
         return Decimal(text.upper().replace("D", "E"))
     except InvalidOperation as error:
-        raise ValueError(f"{text!r} is no number") from error
+        raise ValueError(f"{text!r} is not a number") from error
 
 
 def _pieces(values: Sequence[str], numbers: Callable[..., list[Decimal]]) -> Iterator[_Piece]:
@@ -86,9 +86,7 @@ def _pieces(values: Sequence[str], numbers: Callable[..., list[Decimal]]) -> Ite
     before = [sum(lengths[:k], Decimal(0)) for k in range(len(lengths))]
     [system] = numbers("SCLK01_TIME_SYSTEM", (_TDB,))
     if len(values) % 3 or not values or system not in {_TDB, _TDT}:
-        raise ValueError(
-            "has coefficients that are no triples, or a time system that is neither TDB (1) nor TDT (2)"
-        )
+        raise ValueError("has coefficients that are not triples, or a time system other than TDB (1) and TDT (2)")
     for encoded, when, rate in zip(*(iter(values),) * 3, strict=True):
         ticks = _number(encoded)
         k = max(i for i, shift in enumerate(before) if ticks >= shift or not i)

@@ -14,13 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 def _ascending(limits: list[float]) -> list[float]:
     if limits != sorted(limits):
-        raise ValueError("the first is the lower limit, the second the higher")
+        raise ValueError("the lower limit must be first")
     return limits
 
 
 def _apart(ends: list[float]) -> list[float]:
     if ends[0] >= ends[1]:
-        raise ValueError("the first is the lower end, the second the higher")
+        raise ValueError("the lower end must be first, and the ends must differ")
     return ends
 
 

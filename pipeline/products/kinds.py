@@ -96,15 +96,17 @@ class ProductKind:
 
     def problems(self) -> list[str]:
         """List the problems of the declaration, one line each."""
-        found = [f"{self.topic}: `latest` names {name}, which is no array" for name in self._unknown(self.latest)]
+        found = [
+            f"{self.topic}: `latest` names {name}, which is not an array" for name in self._unknown(self.latest)
+        ]
         found += [
-            f"{self.topic}: `optional` names {name}, which is no array" for name in self._unknown(self.optional)
+            f"{self.topic}: `optional` names {name}, which is not an array" for name in self._unknown(self.optional)
         ]
         for name, (dtype, dims, *_) in self.arrays.items():
             try:
                 np.dtype(dtype)
             except TypeError:
-                found.append(f"{self.topic}: {name} has no type that NumPy knows: {dtype!r}")
+                found.append(f"{self.topic}: {name} has an unknown NumPy type: {dtype!r}")
             lengths = [axis.partition("=")[2] for axis in dims.split()]
             if any(length and not length.isdecimal() for length in lengths):
                 found.append(f"{self.topic}: {name} has an axis without a whole length: {dims!r}")

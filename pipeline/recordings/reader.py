@@ -124,7 +124,7 @@ async def paced(
     speed that is not positive.
     """
     if speed is not None and not speed > 0:
-        raise ConfigError(f"a speed of {speed:g} does not go forward: give a number above 0, or max")
+        raise ConfigError(f"a speed of {speed:g} is not possible: give a number above 0, or max")
     iterator = iter(batches)
     origin: tuple[int, float] | None = None
     while (batch := await asyncio.to_thread(next, iterator, None)) is not None:

@@ -36,18 +36,18 @@ class Command:
 def read_command(payload: bytes) -> Command:
     """Parse a command. Raises ValueError, in one line, for anything else."""
     if len(payload) > MAX_COMMAND_BYTES:
-        raise ValueError(f"a command of {len(payload)} bytes: at most {MAX_COMMAND_BYTES}")
+        raise ValueError(f"a command of {len(payload)} bytes is too long: at most {MAX_COMMAND_BYTES}")
     try:
         found = json.loads(payload)
     except (ValueError, RecursionError):
-        raise ValueError("a command is a JSON object") from None
+        raise ValueError("a command must be a JSON object") from None
     name = found.get("command") if isinstance(found, dict) else None
     if not isinstance(name, str) or name not in _KEYS:
-        raise ValueError(f"a command is one of {', '.join(_KEYS)}")
+        raise ValueError(f"a command must be one of {', '.join(_KEYS)}")
     given = set(found) - {"command"}
     if given not in _KEYS[name]:
         wanted = " or ".join(", ".join(keys) or "nothing else" for keys in _KEYS[name])
-        raise ValueError(f"{name}: wants {wanted}")
+        raise ValueError(f"{name}: needs {wanted}")
     return Command(name, _speed(found), _share(found), _time_ns(found))
 
 

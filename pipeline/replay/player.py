@@ -55,7 +55,7 @@ class Player:
         print_line: Callable[[str], None] = lambda _: None,
     ) -> None:
         if speed is not None and not speed > 0:
-            raise ConfigError(f"a speed of {speed:g} does not go forward: give a number above 0, or max")
+            raise ConfigError(f"a speed of {speed:g} is not possible: give a number above 0, or max")
         self.n_total = _total_bytes(passes)
         self.speed = None if speed is None or math.isinf(speed) else speed
         self.position = 0

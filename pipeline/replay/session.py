@@ -137,7 +137,7 @@ class Replay:
             if self._keep is not None:
                 self._keep(outgoing, self._run.report if item == END else None)
         except OSError as error:
-            raise RunError(f"the replay cannot go on: {error.strerror or error}") from error
+            raise RunError(f"the replay cannot continue: {error.strerror or error}") from error
         messages = [one.message for one in outgoing]
         return Sent(item, len(batch.data), self._run.received_ns, messages, self._run.report)
 

@@ -93,8 +93,8 @@ def test_the_kernel_that_we_write_is_the_correlation_that_we_read():
     [
         ("SCLK01_COEFFICIENTS_43 ", "SCLK02_COEFFICIENTS_43 ", "no clocks of type 1"),
         ("SCLK01_MODULI_43", "SCLK01_MODULI_44", "no SCLK01_MODULI_43"),
-        ("1.00000000000\n", "one\n", "'ONE' is no number|'one' is no number"),
-        ("812000000.250000 ", " ", "no triples"),
+        ("1.00000000000\n", "one\n", "'ONE' is not a number|'one' is not a number"),
+        ("812000000.250000 ", " ", "not triples"),
         ("@24-SEP-2025-22:31:35.831485", "@yesterday", "yesterday"),
     ],
 )

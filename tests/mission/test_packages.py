@@ -124,7 +124,7 @@ def test_a_type_that_numpy_does_not_know_is_refused_before_a_byte_is_read(instal
     folder = install("downlink_toy")
     kinds = folder / "dose/kinds.py"
     kinds.write_text(kinds.read_text().replace('"f8"', '"float99"'))
-    assert "dose/rate: rate has no type that NumPy knows: 'float99'" in refused("toy")
+    assert "dose/rate: rate has an unknown NumPy type: 'float99'" in refused("toy")
 
 
 def test_an_instrument_that_cannot_be_imported_is_one_line(install):

@@ -90,7 +90,7 @@ async def test_a_replay_that_can_open_no_file_ends_with_an_error_and_leaves_no_b
         pass
 
     replay = Replay(Player(mission, [bundled / "night.cadu"], None), mission, "night", publish)
-    with pytest.raises(RunError, match="the replay cannot go on: Too many open files"):
+    with pytest.raises(RunError, match="the replay cannot continue: Too many open files"):
         await replay.run(asyncio.Event(), lambda *_: None)
 
 

@@ -34,7 +34,7 @@ def test_commands_are_read(text, command):
         ('{"command": ["pause"]}', "one of"),
         ('{"command": "stop"}', "one of"),
         ('{"command": "pause", "share": 1}', "nothing else"),
-        ('{"command": "speed"}', "wants speed"),
+        ('{"command": "speed"}', "needs speed"),
         ('{"command": "speed", "speed": 0}', "from 0.01 to 10000"),
         ('{"command": "speed", "speed": true}', "from 0.01 to 10000"),
         ('{"command": "speed", "speed": NaN}', "from 0.01 to 10000"),
