@@ -8,6 +8,7 @@ from ..dashboard.alarm_bands import Band, joined_bands
 from ..dashboard.alarm_contexts import AlarmContext, MissionAlarms, ParameterAlarms, short_name
 from ..dictionary.compile.limit_watch import SEVERITIES
 from ..dictionary.compile.limits import Check
+from ..dictionary.compile.limits_sets import limits_sets, resolved, with_limits_set
 from ..dictionary.compile.plan import Plan
 from ..dictionary.model.conditions import AllOf, AnyOf, Comparison, Condition, Reference
 from ..dictionary.model.parameter_types import CONCERN_LEVELS, Alarm
@@ -17,24 +18,36 @@ from ..model.container_names import product_name
 SEVERE = SEVERITIES.index("error")
 
 
-def mission_alarms(plan: Plan | None) -> MissionAlarms:
-    """Alarms by `<container>/<name>` of the parameter, and the places of parameters that alarms depend on."""
+def alarms_by_limits_set(plan: Plan | None) -> dict[str, MissionAlarms]:
+    """By name, the alarms of each limits set, that which applies first; empty where the dictionary has none."""
+    if plan is None:
+        return {}
+    return {name: mission_alarms(with_limits_set(plan, name), name) for name in limits_sets(plan)}
+
+
+def mission_alarms(plan: Plan | None, limits_set: str = "") -> MissionAlarms:
+    """Alarms by `<container>/<name>` of the parameter, and the places of parameters that alarms depend on.
+
+    `limits_set`: the name of the limits set of the plan.
+    """
     if plan is None:
         return MissionAlarms()
+    origins = {origin.key: origin for origin in plan.origins}
     found: dict[str, ParameterAlarms] = {}
     places: dict[str, list[str]] = {}
     for node in plan.walk():
         container = level(product_name(node.key))
         for key, name in node.columns:
             places.setdefault(key, []).append(f"{container}/{level(name)}")
-        for check in node.checks:
+        for check in (resolved(check, origins) for check in node.checks):
             if check.limits.alarm or check.contexts:
                 found[f"{container}/{level(check.name)}"] = _alarms(check)
     asked = {key for one in found.values() for key in one.check.needs()}
     return MissionAlarms(
         found,
         {key: places[key] for key in asked if key in places},
-        {origin.key: origin for origin in plan.origins if origin.key in asked},
+        {key: origins[key] for key in origins if key in asked},
+        limits_set,
     )
 
 

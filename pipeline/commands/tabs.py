@@ -10,11 +10,12 @@ import structlog
 from ..dashboard.history_source import HistorySource
 from ..dashboard.missions import KnownMission
 from ..dashboard.tabs import Tab
+from ..dictionary.packet_fields import FieldReader
 from ..mission.loading import Mission, load_mission
 from ..mission.named_objects import load_place
 from ..mission.packages import usable_packages
 from ..model.errors import DownlinkError
-from .alarm_bands import mission_alarms
+from .alarm_bands import alarms_by_limits_set, mission_alarms
 from .live_page import PageContent
 
 _log = structlog.get_logger("dashboard")
@@ -52,7 +53,13 @@ def known_missions(missions: Sequence[Mission]) -> list[KnownMission]:
     """The parts of missions that the page uses."""
     from .packets import field_reader  # noqa: PLC0415 - a replay writes no files, and `packets` does
 
-    return [KnownMission(one.name, one.folder, field_reader(one), mission_alarms(one.plan)) for one in missions]
+    return [_known_mission(one, field_reader(one)) for one in missions]
+
+
+def _known_mission(mission: Mission, reader: FieldReader | None) -> KnownMission:
+    sets = alarms_by_limits_set(mission.plan)
+    alarms = next(iter(sets.values())) if sets else mission_alarms(mission.plan)
+    return KnownMission(mission.name, mission.folder, reader, alarms, sets)
 
 
 def all_missions(named: Sequence[Mission]) -> list[Mission]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 
 from ..dictionary.model.conditions import AllOf, Comparison, Condition, Reference
 from ..dictionary.model.definitions import Container, Dictionary, Parameter, ParameterEntry
-from ..dictionary.model.parameter_types import StringType
+from ..dictionary.model.encodings import NumberEncoding
+from ..dictionary.model.parameter_types import EnumeratedType, Limits, StringType, UnencodedType
 from ..model.errors import ConfigError, Problem
-from .cosmos_items import Item, integer, place_items, type_of, value_of
+from .cosmos_items import DEFAULT_LIMITS, LIMITS_SET, Item, integer, place_items, type_of, value_of
 from .losses import Converted, Losses, Source
 from .names import Names, clean
 
@@ -246,15 +247,15 @@ def _segment(item: Item, _keyword: str, words: list[str], _line: int) -> None:
 
 def _limits(item: Item, keyword: str, words: list[str], line: int) -> None:
     name = words[0].upper()
-    if name != "DEFAULT":
-        item.lost(keyword, f"the limits set {name} is not carried: DEFAULT is", line)
-        return
-    if words[2].upper() != "ENABLED":
-        item.lost(keyword, "limits that are disabled are not carried", line)
-        return
-    item.limits = (max(integer(words[1]), 1), tuple(map(float, words[3:7])))
-    if len(item.limits[1]) < 4:
+    if not item.limits and name != DEFAULT_LIMITS:
+        raise ValueError(f"limits of the set {DEFAULT_LIMITS} come first")
+    values = tuple(map(float, words[3:7]))
+    if len(values) < 4:
         raise ValueError("wants four limits")
+    item.limits[name] = values
+    # Of all sets of an item the last line counts, as in COSMOS.
+    item.persistence, item.has_limits_enabled = max(integer(words[1]), 1), words[2].upper() == "ENABLED"
+    item.limits_line = line
     if len(words) > 7:
         item.lost(keyword, "the green limits are not carried", line)
 
@@ -302,9 +303,23 @@ class _Making:
                 packet.losses.add("TELEMETRY", packet.name, "a virtual packet is never identified", packet.line)
             else:
                 self._packet(packet)
+        self._limits_sets()
         targets = {each.target for each in self.packets}
         name = clean(next(iter(targets))) if len(targets) == 1 else "COSMOS"
         return Dictionary(name, self.parameters, self.containers, file)
+
+    def _limits_sets(self) -> None:
+        """The constant by whose label alarms choose their limits, where there are other sets than DEFAULT."""
+        alarms = (getattr(each.type, "limits", Limits()) for each in self.parameters.values())
+        conditions = [condition for limits in alarms for condition, _ in limits.contexts]
+        names = dict.fromkeys(str(each.right) for each in conditions if isinstance(each, Comparison))
+        if names:
+            labels = tuple((k, k, name) for k, name in enumerate([DEFAULT_LIMITS, *names]))
+            kind = UnencodedType("", value=EnumeratedType("", NumberEncoding(8, "unsigned"), labels))
+            about = "The set of limits by which values are judged: operators choose it"
+            self.parameters[LIMITS_SET] = Parameter(
+                LIMITS_SET, LIMITS_SET, kind, initial=DEFAULT_LIMITS, description=about
+            )
 
     def _packet(self, packet: Packet) -> None:
         name = self.names.take(f"{packet.target}_{packet.name}" if self.several_targets else packet.name)

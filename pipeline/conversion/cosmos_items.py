@@ -33,6 +33,9 @@ WARNING, CRITICAL = 2, 4
 COLORS = {"GREEN": 0, "YELLOW": WARNING, "RED": CRITICAL}
 HEXADECIMAL = re.compile(r"0[xX](?:[0-9a-fA-F]{2})+")
 CONSTANTS = ("MIN", "MAX", "POS_INFINITY", "NEG_INFINITY")
+DEFAULT_LIMITS = "DEFAULT"
+LIMITS_SET = "LIMITS_SET"
+"""A constant of the converted dictionary: its label is the set of limits that applies."""
 
 
 @dataclass(slots=True)
@@ -56,7 +59,11 @@ class Item:
     states: list[tuple[str, str, str, int]] = field(default_factory=list)
     coefficients: tuple[float, ...] = ()
     segments: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
-    limits: tuple[int, tuple[float, ...]] | None = None
+    limits: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """By the name of the set: red low, yellow low, yellow high, red high."""
+    persistence: int = 1
+    has_limits_enabled: bool = True
+    limits_line: int = 0
     variable: tuple[str, int, int] | None = None
     has_program: bool = False
 
@@ -296,12 +303,28 @@ def _colors_of(item: Item, labels: Sequence[tuple[int, int, str]]) -> Limits:
 
 
 def _limits_of(item: Item) -> Limits:
-    """A value that reaches a limit is beyond it."""
-    if item.limits is None:
+    """The limits of DEFAULT, and those of each other set in the context of the constant LIMITS_SET."""
+    if not item.limits:
         return Limits()
-    violations, (red_low, yellow_low, yellow_high, red_high) = item.limits
+    if not item.has_limits_enabled:
+        item.lost("LIMITS", "limits that are disabled are not carried", item.limits_line)
+        return Limits()
+    chosen = Reference(LIMITS_SET)
+    return Limits(
+        alarm=_alarm(item.limits[DEFAULT_LIMITS], item.persistence),
+        contexts=tuple(
+            (Comparison(chosen, "==", name), _alarm(values, item.persistence))
+            for name, values in item.limits.items()
+            if name != DEFAULT_LIMITS
+        ),
+    )
+
+
+def _alarm(values: tuple[float, ...], persistence: int) -> Alarm:
+    """A value that reaches a limit is beyond it."""
+    red_low, yellow_low, yellow_high, red_high = values
     bands = (
         (WARNING, Range(yellow_low, yellow_high, with_low=False, with_high=False), False),
         (CRITICAL, Range(red_low, red_high, with_low=False, with_high=False), False),
     )
-    return Limits(alarm=Alarm(bands, violations=violations))
+    return Alarm(bands, violations=persistence)

@@ -64,7 +64,7 @@ class TypeWriter:
             for member, type_name in members:
                 SubElement(listed, "Member", {"name": member, "typeRef": type_name})
         elif isinstance(kind, UnencodedType):
-            self._node("BinaryParameterType", own)
+            self._unencoded(kind, own)
         elif isinstance(kind, TimeType):
             self._time(kind, own)
         elif isinstance(kind, CodedTimeType):
@@ -74,6 +74,13 @@ class TypeWriter:
 
     def _node(self, tag: str, name: str) -> Element:
         return SubElement(self.parent, tag, {"name": name})
+
+    def _unencoded(self, kind: UnencodedType, own: str) -> None:
+        """A constant: its labels say what it can be; of other values the type is not needed."""
+        if isinstance(kind.value, EnumeratedType):
+            _enumerations(self._node("EnumeratedParameterType", own), kind.value)
+        else:
+            self._node("BinaryParameterType", own)
 
     def _plain(
         self, kind: NumberType | EnumeratedType | BooleanType | StringType | BinaryType | SpelledType, own: str
@@ -93,11 +100,7 @@ class TypeWriter:
             SubElement(units, "Unit").text = kind.unit
         self.encoding(node, kind.encoding)
         if isinstance(value, EnumeratedType):
-            listed = SubElement(node, "EnumerationList")
-            for low, high, label in value.labels:
-                each = SubElement(listed, "Enumeration", {"value": str(low), "label": label})
-                if high != low:
-                    each.set("maxValue", str(high))
+            _enumerations(node, value)
         self.pieces.limits(node, value.limits)
 
     def _time(self, kind: TimeType, own: str) -> None:
@@ -219,3 +222,11 @@ def _fraction(value: Fraction) -> str:
     """A fraction as text: a decimal number if that is exact, else p/q."""
     real = float(value)
     return number_text(real) if Fraction(real) == value and len(repr(real)) < 40 else str(value)
+
+
+def _enumerations(node: Element, kind: EnumeratedType) -> None:
+    listed = SubElement(node, "EnumerationList")
+    for low, high, label in kind.labels:
+        each = SubElement(listed, "Enumeration", {"value": str(low), "label": label})
+        if high != low:
+            each.set("maxValue", str(high))

@@ -70,12 +70,14 @@ class ParameterAlarms:
 @dataclass(frozen=True, slots=True)
 class MissionAlarms:
     """`of`: by key of the parameter on the page, `<container>/<name>`. `places`: of parameters of the dictionary, by
-    their qualified name, their keys on the page. `origins`: initial values.
+    their qualified name, their keys on the page. `origins`: initial values. `limits_set`: the set of limits that they
+    are of, where the dictionary has several.
     """
 
     of: Mapping[str, ParameterAlarms] = field(default_factory=dict)
     places: Mapping[str, Sequence[str]] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    limits_set: str = ""
 
     def applied(self, one: Parameter, parameters: Parameters) -> NDArray[np.int8]:
         """int8[n]: the place of the alarm that applies to each row that is kept of a parameter."""

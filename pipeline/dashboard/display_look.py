@@ -56,13 +56,13 @@ class _Plot:
     """Parameters against time, as in the Parameters look."""
 
     def __init__(self, panel: DisplayPanel, selection: Selection, number: int) -> None:
-        self._keys = panel.parameters
+        self._keys, self._selection = panel.parameters, selection
         self._plot = ParameterPlot(selection, title=panel.title, of_display=f"display_{number}_")
         self.root = self._plot.root
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         parameters = stream.parameters if stream else Parameters()
-        self._plot.show(parameters, self._keys, now_s, alarms_of(stream))
+        self._plot.show(parameters, self._keys, now_s, alarms_of(stream, self._selection.limits_set))
 
 
 class _Text:
@@ -84,14 +84,15 @@ class _Text:
         parameters = stream.parameters if stream else Parameters()
         alarms = stream.alarms if stream else {}
         one = self._selection
-        known = (stream, parameters.n_changes, tuple(alarms.items()), tuple(one.chosen), tuple(one.pins))
+        chosen = tuple(one.chosen), tuple(one.pins), one.limits_set
+        known = (stream, parameters.n_changes, tuple(alarms.items()), chosen)
         if known == self._known:
             return
         self._known = known
         there = [parameters.known[key] for key in self._keys if key in parameters.known]
         missing = ", ".join(key for key in self._keys if key not in parameters.known)
         words = f"<p class=missing>not here yet: {escape(missing)}</p>" if missing else ""
-        self._body.set(self._html(there, parameters, one, states_of(stream), now_s) + words)
+        self._body.set(self._html(there, parameters, one, states_of(stream, one.limits_set), now_s) + words)
 
 
 def _rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,3 +18,9 @@ class KnownMission:
     folder: Path
     reader: FieldReader | None = None
     alarms: MissionAlarms = field(default_factory=MissionAlarms)
+    limits_sets: Mapping[str, MissionAlarms] = field(default_factory=dict)
+    """By name, the alarms of each limits set, where the dictionary has several; the first is that of `alarms`."""
+
+    def alarms_by(self, limits_set: str) -> MissionAlarms:
+        """The alarms of a limits set; of one that there is not, those by which the services make events."""
+        return self.limits_sets.get(limits_set, self.alarms)

@@ -154,6 +154,7 @@ class ParameterPlot:
         newest = max((one.arrival.arrived_s for one in known), default=0.0)
         words = [f"<span class='age'>came {ago(now_s - newest)} ago</span>"] if newest else []
         words += [f"<span class='age'>{escape(known[0].about)}</span>"] if len(known) == 1 else []
+        words += [f"<span class='age'>limits of the set {escape(name)}</span>" for name in self._limits_sets()]
         notes = (
             [f"✕ {text}" for text in (flagged(np.concatenate([found[2] for found in rows])),) if text]
             if rows
@@ -185,6 +186,11 @@ class ParameterPlot:
             found.append(f"rows before {str(held).replace('T', ' ')} UTC are not kept here")
         empty = [one.name for one in known if not _is_in_sight(*_times_of(parameters, one), asked)]
         return [*found, *([f"no row in this range: {', '.join(empty)}"] if empty else [])]
+
+    def _limits_sets(self) -> set[str]:
+        """The limits set of the ranges that are drawn, where the dictionary has several."""
+        drawn = [one for of in self._drawn if isinstance(of, LinesPlot) for one in of.drawn]
+        return {one.mission_alarms.limits_set for one in drawn if one.alarms} - {""}
 
     def _contexts(self, parameters: Parameters) -> list[str]:
         """Which alarms by context apply, in words, and of which rows it is not known."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bokeh.models import Button, CustomJS, TextInput, UIElement
+from bokeh.models import Button, CustomJS, Select, TextInput, UIElement
 
 from . import theme
 from .alarm_contexts import MissionAlarms
@@ -63,13 +63,16 @@ class ParametersLook:
         self._entries: list[Entry] = []
         self._n_found = self._n_containers = 0
         self._stream: Stream | None = None
+        self._limits = Select(width=150, name="limits_set", visible=False, **widget)
+        self._limits.on_change("value", self._choose_limits)
         self._back.on_click(lambda: self._turn(-PAGE_ROWS))
         self._on.on_click(lambda: self._turn(PAGE_ROWS))
         self._pinned.on_click(self._show_pins)
         self._fold.on_click(self._fold_all)
         self.search.on_change("value_input", self._searched)
         left = below(
-            controls(self.search, self._pinned, self._fold, self._save, self._back, self._on), self._panel.root
+            controls(self.search, self._pinned, self._fold, self._limits, self._save, self._back, self._on),
+            self._panel.root,
         )
         self.root: UIElement = beside(left, self._plot.root)
 
@@ -80,19 +83,21 @@ class ParametersLook:
         alarms = stream.alarms if stream else {}
         one = self.selection
         self._list(parameters)
+        self._offer_limits(stream)
         known = (
             stream,
             parameters.n_changes,
             self._listed,
             self._first,
             len(alarms),
+            one.limits_set,
             tuple(one.chosen),
             tuple(one.pins),
         )
         if known != self._known:
             self._known = known
-            self._fill(parameters, states_of(stream), now_s)
-        self._plot.show(parameters, one.chosen, now_s, alarms_of(stream))
+            self._fill(parameters, states_of(stream, one.limits_set), now_s)
+        self._plot.show(parameters, one.chosen, now_s, alarms_of(stream, one.limits_set))
 
     def _list(self, parameters: Parameters) -> None:
         """Find which rows the table has, where that has changed."""
@@ -122,6 +127,21 @@ class ParametersLook:
     def _searched(self, _attr: str, _old: object, words: str) -> None:
         if words[:MAX_SEARCH] != self.selection.search:
             self.selection.search, self._first = words[:MAX_SEARCH], 0
+            self._refresh_soon()
+
+    def _offer_limits(self, stream: Stream | None) -> None:
+        """Offer the limits sets of the dictionary, where it has several."""
+        sets = list(stream.mission.limits_sets) if stream and stream.mission else []
+        chosen = self.selection.limits_set if self.selection.limits_set in sets else next(iter(sets), "")
+        options = [(name, f"limits: {name}") for name in sets]
+        if (self._limits.options, self._limits.value) != (options, chosen):
+            self._limits.update(options=options, value=chosen, visible=len(sets) > 1)
+
+    def _choose_limits(self, _attr: str, _old: object, name: str) -> None:
+        sets = list(stream.mission.limits_sets) if (stream := self._stream) and stream.mission else []
+        wanted = "" if name not in sets[1:] else name
+        if name in sets and wanted != self.selection.limits_set:
+            self.selection.limits_set = wanted
             self._refresh_soon()
 
     def _show_pins(self) -> None:
@@ -167,16 +187,20 @@ class ParametersLook:
         return " · ".join(words)
 
 
-def alarms_of(stream: Stream | None) -> MissionAlarms:
-    """The alarms of the stream's mission; none where it is not known."""
-    return stream.mission.alarms if stream and stream.mission else NO_ALARMS
+def alarms_of(stream: Stream | None, limits_set: str = "") -> MissionAlarms:
+    """The alarms of the stream's mission by a limits set; none where the mission is not known."""
+    return stream.mission.alarms_by(limits_set) if stream and stream.mission else NO_ALARMS
 
 
-def states_of(stream: Stream | None) -> AlarmOf:
-    """What tells the alarm state of a parameter: its last event, else its newest rows."""
+def states_of(stream: Stream | None, limits_set: str = "") -> AlarmOf:
+    """What gives the alarm state of a parameter: its last event, else its newest rows; by another limits set than that
+    of the services, whose events are not of it, its newest rows.
+    """
     if stream is None:
         return lambda _: None
-    alarms = alarms_of(stream)
+    alarms = alarms_of(stream, limits_set)
+    if alarms is not alarms_of(stream):
+        return lambda one: alarms.state(one, stream.parameters)
     return lambda one: stream.alarms.get(one.key) or alarms.state(one, stream.parameters)
 
 

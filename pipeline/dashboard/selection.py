@@ -2,8 +2,8 @@
 
 The address is a query string: `look`, `stream`, `theme`, and of the selection `p` (a drawn parameter) and `pin`, once
 for each, `from` and `to` (ISO 8601, UTC), `pass` (of a history), `q` (the search), `list` (pinned), `fold` (all:
-containers are folded up) and `but` (a container that is not as the others, once for each). It comes from outside:
-`read_address` leaves out what is not printable, too long, too many or no time, and never raises.
+containers are folded up) and `but` (a container that is not as the others, once for each), `limits` (a limits set).
+It comes from outside: `read_address` leaves out what is not printable, too long, too many or no time, and never raises.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Selection:
     """Of the packets that are taken apart."""
     pass_name: str = ""
     """Of the pass of a history whose books are shown; empty: the last one of the range."""
+    limits_set: str = ""
+    """By which ranges of alarms are drawn and values judged; empty: that of the services."""
     search: str = ""
     only_pins: bool = False
     fold_all: bool = False
@@ -125,6 +127,7 @@ class Asked:
         pairs += [("p", key) for key in one.chosen]
         pairs += [("apid", one.apid)] if one.apid else []
         pairs += [("pass", one.pass_name)] if one.pass_name else []
+        pairs += [("limits", one.limits_set)] if one.limits_set else []
         pairs += [("q", one.search)] if one.search else []
         pairs += [("list", "pinned")] if one.only_pins else []
         pairs += [("fold", "all")] if one.fold_all else []
@@ -152,6 +155,7 @@ def read_address(query: Query) -> Asked:
         moment_ms=_moment_ms(_last(query, "at", 40), _last(query, "at_received", 40)),
         apid=apid if (apid := _last(query, "apid", 4)).isdecimal() else "",
         pass_name=_last(query, "pass", MAX_NAME),
+        limits_set=_last(query, "limits", MAX_NAME),
         search=_last(query, "q", MAX_SEARCH),
         only_pins=_last(query, "list", 10) == "pinned",
         fold_all=_last(query, "fold", 10) == "all",

@@ -78,6 +78,7 @@ class FieldReader:
 
     def __init__(self, plan: Plan, *, joins: bool = True) -> None:
         self._plan, self._joins = plan, joins
+        self._others = frozenset(one.key for one in plan.origins if not one.is_constant)
 
     def read(self, octets: bytes) -> PacketFields:
         """The fields of a packet with its header; of any bytes."""
@@ -97,7 +98,7 @@ class FieldReader:
         groups = Sorter(self._plan, set_aside).groups(packets.data, packets, given)
         if not groups:
             return PacketFields("", (), next(iter(set_aside), "no container of the dictionary matches"))
-        return _read(groups[0].node, packets, given)
+        return _read(groups[0].node, packets, given, self._others)
 
     def _given(self, packets: PacketBatch) -> Callable[[NDArray[np.intp]], Values] | None:
         """Values of other packets, of which none has come: the initial ones."""
@@ -120,7 +121,13 @@ def _batch(octets: bytes) -> PacketBatch:
     return PacketBatch.single(np.frombuffer(octets, np.uint8), word & 0x7FF, sequence & 0x3FFF, sequence >> 14)
 
 
-def _read(node: Node, packets: PacketBatch, given: Callable[[NDArray[np.intp]], Values] | None) -> PacketFields:
+def _read(
+    node: Node,
+    packets: PacketBatch,
+    given: Callable[[NDArray[np.intp]], Values] | None,
+    others: frozenset[str],
+) -> PacketFields:
+    """`others`: parameters that stand in other packets."""
     rows = np.zeros(1, np.intp)
     values = Values(1) if given is None else Values(1, given(rows), rows)
     begin, end = np.zeros(1, np.int64), np.full(1, len(packets.data) * 8, np.int64)
@@ -133,7 +140,7 @@ def _read(node: Node, packets: PacketBatch, given: Callable[[NDArray[np.intp]], 
         if each.slot in result.values.raw:
             each.apply(result.values)
     why += [f"{trace.n_left_out:,} more fields"] if trace.n_left_out else []
-    why += ["values of other packets are taken as before any came"] if node.others else []
+    why += ["values of other packets are taken as before any came"] if node.others & others else []
     fields = sorted(_fields(node, trace, result.values), key=lambda one: (one.begin_bits, -one.size_bits))
     return PacketFields(node.key, tuple(_with_gaps(fields, int(end[0]))), "; ".join(why))
 

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from ..clock.local import local_times
 from ..clock.onboard import OnboardClock
+from ..dictionary.compile.limits_sets import with_limits_set
 from ..dictionary.compile.plan import Plan, compile_plan
 from ..dictionary.decoder import TimeTerm
 from ..dictionary.run.records import RecordJoiner
@@ -220,6 +221,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
     dictionary = parts.dictionary.model_copy(update={"strict": True}) if strict else parts.dictionary
     files = [path]
     plan, digest = _dictionary(dictionary, instruments.dictionary, folder, files, problems, report)
+    plan = _with_limits(plan, parts.dictionary.limits_set, report)
     epoch_ns, terms = epoch_and_terms(parts.clock, plan, report)
     clock = correlated(parts.clock, epoch_ns, folder, problems, report)
     calibrations, hashes, calibration_files = _calibrations(instruments, folder, problems)
@@ -279,6 +281,16 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         },
         files=tuple(files),
     )
+
+
+def _with_limits(plan: Plan | None, name: str | None, report: ReportProblem) -> Plan | None:
+    if name is None or plan is None:
+        return plan
+    try:
+        return with_limits_set(plan, name)
+    except ConfigError as error:
+        report("dictionary.limits_set", str(error))
+        return plan
 
 
 def _descriptions(plan: Plan | None) -> dict[str, Descriptions]:

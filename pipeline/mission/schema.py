@@ -36,6 +36,8 @@ class DictionaryTable(Strict):
     """A table of fields, or a folder of them, in place of XTCE."""
     root: str | Annotated[list[str], Field(min_length=1)] | None = None
     """The container where packets enter, or a list of them; every container that has no base without it."""
+    limits_set: Annotated[str, Field(min_length=1)] | None = None
+    """The set of alarm limits that applies, where the dictionary has several; without it the one that it names."""
     strict: bool = False
     """Whether what would be passed over in the dictionary with a warning is an error."""
     leading_size: Literal["bytes", "bits"] = "bytes"

@@ -158,6 +158,23 @@ def test_a_state_a_line_and_a_limit_are_those_of_the_file(carried):
     assert temperature.type.limits.alarm.violations == 2
 
 
+def test_the_last_line_says_for_how_many_values_the_limits_of_all_sets_are_crossed(carried):
+    """As limits_parser.rb: each LIMITS line sets the persistence of its item."""
+    text = MEANINGS.replace("LIMITS TVAC 2 ENABLED", "LIMITS TVAC 5 ENABLED")
+    found = carried("tlm.txt", text).dictionary
+    limits = next(each.type.limits for key, each in found.parameters.items() if key.endswith("TEMP1"))
+    ((condition, alarm),) = limits.contexts
+    assert (limits.alarm.violations, alarm.violations) == (5, 5)
+    assert (condition.left.parameter.rpartition("/")[2], condition.right) == ("LIMITS_SET", "TVAC")
+
+
+def test_limits_of_a_set_before_those_of_the_default_are_an_error_with_their_line(tmp_path):
+    path = tmp_path / "tlm.txt"
+    path.write_text(MEANINGS.replace("LIMITS DEFAULT 2", "LIMITS COLD 2"))
+    with pytest.raises(ConfigError, match=r"tlm\.txt:\d+: LIMITS: limits of the set DEFAULT come first"):
+        read_definition([path])
+
+
 def test_what_cannot_be_carried_is_listed_with_its_line(carried):
     text = (
         MEANINGS
