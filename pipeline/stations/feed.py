@@ -76,10 +76,6 @@ class _Retry:
         self.has_answered = False
         """Whether the receiver has answered yet."""
 
-    def answered(self) -> None:
-        """Note that the receiver has answered."""
-        self.has_answered = True
-
     def progressed(self) -> None:
         """Reset the backoff: the receiver has recorded more bytes."""
         self._backoff.reset()
@@ -207,7 +203,7 @@ class _Sender:
             line = b""
         if not line:
             raise ConnectionResetError("the connection was closed") if answered else _SilentError(_SILENT)
-        self._retry.answered()
+        self._retry.has_answered = True
         return line.decode("utf-8", "replace").split()
 
     async def _send_from(self, start: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -241,7 +237,7 @@ class _Sender:
             if words[:1] != [b"recorded"]:
                 raise ConnectionResetError("the connection was closed")
             recorded = int(words[1])
-            self._retry.answered()
+            self._retry.has_answered = True
             self._retry.progressed()
 
 

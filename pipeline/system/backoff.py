@@ -1,4 +1,4 @@
-"""Pauses between the tries of everything that reconnects or retries."""
+"""Exponential backoff for everything that reconnects or retries."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Backoff:
         return pause_s
 
     async def wait(self) -> None:
-        """Sleep until the next try."""
+        """Sleep until the next attempt."""
         await asyncio.sleep(self.next_s())
 
     def reset(self) -> None:
-        """A try succeeded."""
+        """Begin again with the first pause, after a success."""
         self._pause_s = min(self._first_s, self._longest_s)

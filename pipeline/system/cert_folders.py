@@ -1,7 +1,7 @@
-"""Certificates for containers that start together: missing ones are made, valid ones stay.
+"""Certificates for containers that start together: missing and expiring ones are made, others are kept.
 
-In: a folder with one below it for the authority and for each service. Out: in each service's folder `ca.crt`, `own.crt`
-and `own.key`, in the broker's its access list `acl` too. A service sees only its own folder, and so no other key.
+In: a folder with subfolders for the authority and each service. Out: `ca.crt`, `own.crt` and `own.key` in the folder of
+each service, and `acl` in that of the broker. A service has access only to its own folder.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .tls import BROKER
 
 AUTHORITY = "authority"
 RENEW_DAYS = 30.0
-"""Certificates that are valid for less than this are made anew."""
+"""Certificates with a shorter remaining validity are replaced."""
 _GROUP_READS = 0o640
 """Mode of files that the broker reads: it runs as another user, in the same group."""
 
@@ -29,9 +29,10 @@ _GROUP_READS = 0o640
 def keep_certificates(
     root: Path, names: Sequence[str], hosts: Sequence[str], mission: str, days: float
 ) -> list[Path]:
-    """Make what is missing or about to end; gives the files that were made. RunError where a folder cannot be written.
+    """Make missing and expiring certificates. Returns the files made. RunError if a folder cannot be written.
 
-    `names`: of the folders, the broker's or a client's. Without a usable authority all are made anew.
+    `names`: of folders, `broker` or names of clients; ConfigError for others. Without a valid authority all are
+    replaced.
     """
     unknown = sorted(set(names) - {BROKER, *CLIENTS})
     if unknown or not names:
@@ -54,7 +55,7 @@ def keep_certificates(
 
 
 def _authority(folder: Path, days: float) -> tuple[Authority, bool]:
-    """The one in `folder`, else a new one, and which of the two."""
+    """The authority in `folder`, else a new one; and whether it is new."""
     folder.mkdir(parents=True, exist_ok=True)
     found = _kept_authority(folder)
     if found:
@@ -64,7 +65,7 @@ def _authority(folder: Path, days: float) -> tuple[Authority, bool]:
 
 
 def _kept_authority(folder: Path) -> Authority | None:
-    """None where the files are missing, of no use, do not fit each other or end soon."""
+    """The authority in a folder; None if files are missing or invalid, do not match, or expire soon."""
     try:
         certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
         key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
@@ -76,7 +77,7 @@ def _kept_authority(folder: Path) -> Authority | None:
 
 
 def _holds(folder: Path, authority: Authority) -> bool:
-    """Whether the folder has a certificate of this authority that is good for some time, and its key."""
+    """Whether the folder has a valid certificate of this authority, which does not expire soon, and its key."""
     try:
         own = x509.load_pem_x509_certificate((folder / "own.crt").read_bytes())
         key = serialization.load_pem_private_key((folder / "own.key").read_bytes(), None)
@@ -92,7 +93,7 @@ def _remains(certificate: x509.Certificate) -> bool:
 
 
 def _make(folder: Path, name: str, authority: Authority, days: float, hosts: Sequence[str]) -> list[Path]:
-    """The key last, and each file whole: a start that is cut off in the middle leaves what is then made anew."""
+    """Write the files of a service, the key last: after an interruption they are made again."""
     certificate, key = make_pair(name, authority, days, hosts)
     ca = authority[0].public_bytes(serialization.Encoding.PEM)
     files = {"ca.crt": (ca, 0o644), "own.crt": (certificate, 0o644), "own.key": (key, _GROUP_READS)}

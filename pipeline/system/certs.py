@@ -1,11 +1,10 @@
-"""Certificates for a lab: an authority of its own, one for the broker, one for each client. Not for the open internet.
+"""Make certificates for a lab: an authority, the broker, and each client. Not for the open internet.
 
-In: a folder and the names that the broker and ingest are reached by. Out: `ca.crt`, `<name>.crt` and `<name>.key` for
-each, and `acl` and `mosquitto.conf` that go with them. Keys are readable by their owner alone; the authority's is kept
-too.
+In: a folder and the host names of broker and ingest. Out: `ca.crt`, `<name>.crt` and `<name>.key` of each, `acl` and
+`mosquitto.conf`. Keys, also that of the authority, are readable only by their owner.
 
-The broker's certificate serves only as a server's, a client's only as a client's. That of ingest serves as both, since
-stations connect to ingest: clients of the broker refuse it as the broker's by its name (`tls.check_broker`).
+The broker's certificate is only valid for a server, those of clients only for clients. That of ingest is valid for
+both, since stations connect to ingest: clients of the broker refuse it by its name (`tls.check_broker`).
 """
 
 from __future__ import annotations
@@ -27,26 +26,13 @@ from .tls import BROKER, LAB_AUTHORITY
 
 Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 CLIENTS = ("ingest", "decode", "publish", "history", "replay", "reader", "operator", "station")
-READING = """\
-topic read {m}/+/product/#
-topic read {m}/+/latest/#
-topic read {m}/+/link/#
-topic read {m}/+/event/#
-topic read {m}/+/packet/#
-topic read {m}/+/packets
-topic read {m}/+/report
-topic read {m}/+/progress
-topic read {m}/status/#"""
-"""What a dashboard hears."""
-PUBLISHING = """\
-topic write {m}/+/product/#
-topic write {m}/+/latest/#
-topic write {m}/+/link/#
-topic write {m}/+/event/#
-topic write {m}/+/packet/#
-topic write {m}/+/packets
-topic write {m}/+/report"""
-"""What a stream tells of itself."""
+_PUBLISHED = ("product/#", "latest/#", "link/#", "event/#", "packet/#", "packets", "report")
+PUBLISHING = "\n".join(f"topic write {{m}}/+/{topic}" for topic in _PUBLISHED)
+"""Rules for publishers of streams."""
+READING = "\n".join(
+    [*(f"topic read {{m}}/+/{topic}" for topic in (*_PUBLISHED, "progress")), "topic read {m}/status/#"]
+)
+"""Rules for readers, such as a dashboard."""
 ACL = """\
 # mosquitto: who a certificate names may do this. Each service speaks only for its own stage.
 user ingest
@@ -127,10 +113,10 @@ def make_certificates(
     *,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write them all; ConfigError where there are some already and not `overwrite`, RunError where the folder cannot be
-    written.
+    """Write all files. ConfigError if there are some already, unless `overwrite`; RunError if writing fails.
 
-    `hosts`: by which the broker is reached. `stations`: by which stations reach ingest; None: the same.
+    `hosts`: names of the broker's host. `stations`: names of ingest's host for stations; None: the same. `days`:
+    validity.
     """
     check_folder(folder)
     if (folder / "ca.crt").exists() and not overwrite:
@@ -164,7 +150,7 @@ def make_authority(folder: Path, days: float) -> Authority:
 
 
 def make_pair(name: str, authority: Authority, days: float, hosts: Sequence[str] = ()) -> tuple[bytes, bytes]:
-    """A certificate and its key, in PEM: a client's, a server's of `hosts`, or both of them for ingest."""
+    """A certificate and its key, in PEM: for a client, for a server of `hosts`, or for both (ingest)."""
     usages = [] if name == BROKER else [ExtendedKeyUsageOID.CLIENT_AUTH]
     if hosts:
         usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
@@ -174,7 +160,7 @@ def make_pair(name: str, authority: Authority, days: float, hosts: Sequence[str]
 
 
 def access_list(mission: str) -> str:
-    """The rules of mosquitto for the users of CLIENTS."""
+    """The access list of mosquitto for the users CLIENTS."""
     reading, publishing = (part.format(m=mission) for part in (READING, PUBLISHING))
     return ACL.format(m=mission, reading=reading, publishing=publishing)
 
@@ -211,17 +197,9 @@ def _certificate(
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not authority,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    usages = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **usages)
 
 
 def _host(name: str) -> x509.GeneralName:
@@ -232,7 +210,7 @@ def _host(name: str) -> x509.GeneralName:
 
 
 def _unlocked(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """The key in PEM, without a passphrase: nobody could type one when a service starts."""
+    """The key in PEM, without a passphrase, since services start without an operator."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

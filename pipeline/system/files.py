@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all, folders for one process alone, and files without a name."""
+"""Atomic writes of files and folders, locks of folders, and nameless files."""
 
 from __future__ import annotations
 
@@ -13,47 +13,58 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from ..model.errors import RunError, StoppedError
+from ..model.errors import DownlinkError, RunError, StoppedError
 
 PACKED = frozenset({".bz2", ".gz", ".zst"})
-"""What the names of packed recordings end with."""
-
-
+"""Suffixes of compressed recordings."""
 _PROBE_BYTES = 1 << 20
 _PART = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}\.part(?P<suffix>\.(?!old$)[^.]+)?(?P<old>\.old)?")
 
 
 @contextmanager
 def whole_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
-    """Open a file to write, which takes the name `path` when the block ends well.
+    """Open a file to write, which gets the name `path` when the block ends without an exception.
 
-    Until then it has a temporary name in the same folder, made where it is missing, and a file that stood there
-    before stays. If the block raises, nothing is left behind. A full disk and the like are a RunError in one line.
-    A device or a pipe is not replaced: it is written to. `mode`: of the file from its first moment on, less the umask.
+    Until then it has a temporary name in the same folder, which is created if it is missing, and an existing file
+    stays. If the block raises, the temporary file is removed. OSError becomes a RunError of one line. Devices and pipes
+    are written to, not replaced. `mode`: of the file from its creation on, less the umask.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        with _special_file(path) as special:
+        with _errors(path), path.open("wb") as special:
             yield special
         return
     if not path.name:
         raise RunError(f"cannot write {path}: it is a folder")
-    try:
+    with _errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_stale(path.parent)
         part, file = _new_part(path, mode)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                part.replace(path)
+        finally:
+            with suppress(OSError):
+                part.unlink()
+
+
+@contextmanager
+def _errors(path: Path, part: Path | None = None) -> Iterator[None]:
+    """Convert OSError, and with `part` also RuntimeError (netCDF4 and cdflib), to a RunError of one line.
+
+    `part`: a temporary file or folder that a library writes; its file system is asked for the reason.
+    """
     try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            part.replace(path)
+        yield
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
+        reason = (error.strerror or str(error)) if part is None else _reason(error, part)
+        raise RunError(f"cannot write {path}: {reason}") from error
+    except RuntimeError as error:
+        if part is None:
+            raise
+        raise RunError(f"cannot write {path}: {_reason(error, part)}") from error
 
 
 def _new_part(path: Path, mode: int) -> tuple[Path, IO[bytes]]:
@@ -68,41 +79,27 @@ def _new_part(path: Path, mode: int) -> tuple[Path, IO[bytes]]:
 
 @contextmanager
 def whole_path(path: Path) -> Iterator[Path]:
-    """Give a file of the same name in a temporary folder, for libraries that write by name; as `whole_file` otherwise.
-
-    If the block raises, nothing is left behind. What the file system or a library cannot do is a RunError in one
-    line; netCDF4 and cdflib say it with RuntimeError too.
-    """
+    """Yield a path of the same name in a temporary folder, for libraries that write by name; else as `whole_file`."""
     if path.exists() and not path.is_file():
         raise RunError(f"cannot write {path}: it is no regular file")
-    try:
-        with part_folder(path) as folder:
-            part = folder / path.name
-            try:
-                yield part
-                _to_disk(part)
-            except (OSError, RuntimeError) as error:
-                raise RunError(f"cannot write {path}: {_reason(error, part)}") from error
-            part.replace(path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    with _errors(path), part_folder(path) as folder:
+        part = folder / path.name
+        with _errors(path, part):
+            yield part
+            _sync(part)
+        part.replace(path)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """As `whole_path`, for a folder that readers open as one file (Zarr). An earlier one is replaced."""
+    """As `whole_path`, for a folder that readers open as one file (Zarr). An existing one is replaced."""
     if path.exists() and not path.is_dir():
         raise RunError(f"cannot write {path}: a file of that name is there")
-    try:
-        with part_folder(path) as part:
-            try:
-                yield part
-                os.sync()  # hundreds of small files, one by one, would take seconds
-            except (OSError, RuntimeError) as error:
-                raise RunError(f"cannot write {path}: {_reason(error, part)}") from error
-            _replace_folder(part, path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    with _errors(path), part_folder(path) as part:
+        with _errors(path, part):
+            yield part
+            os.sync()  # fsync of hundreds of small files would take seconds
+        _replace_folder(part, path)
 
 
 def _replace_folder(part: Path, path: Path) -> None:
@@ -118,14 +115,14 @@ def _replace_folder(part: Path, path: Path) -> None:
 
 
 def _reason(error: OSError | RuntimeError, part: Path) -> str:
-    """What the system says; where a library says something of its own, the file system is asked whether it is full."""
+    """The reason of an error by the system; for an error of a library, the file system is tested."""
     if isinstance(error, OSError) and error.errno and error.errno > 0 and error.strerror:
         return error.strerror
     return _refusal(part) or str(error)
 
 
 def _refusal(part: Path) -> str:
-    """Why the file system takes no more; empty where it does."""
+    """The error of a test write in the file system; empty if it succeeds."""
     try:
         folder = part if part.is_dir() else part.parent
         with part.open("ab", 0) if part.is_file() else tempfile.TemporaryFile(dir=folder, buffering=0) as file:
@@ -137,7 +134,7 @@ def _refusal(part: Path) -> str:
     return ""
 
 
-def _to_disk(path: Path) -> None:
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -147,9 +144,9 @@ def _to_disk(path: Path) -> None:
 
 @contextmanager
 def part_folder(path: Path) -> Iterator[Path]:
-    """Make a folder with a temporary name beside `path`, locked while the block runs, and gone after it.
+    """Make a folder with a temporary name beside `path`, locked while the block runs, and removed after it.
 
-    Whoever else writes there removes such folders that nobody locks: a process that was killed left them.
+    Other writers remove such folders without a lock, which killed processes left (`clear_stale`).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_stale(path.parent)
@@ -162,7 +159,7 @@ def part_folder(path: Path) -> Iterator[Path]:
 
 
 def _new_folder(path: Path) -> tuple[Path, int]:
-    """A temporary folder beside `path`, and the descriptor that locks it."""
+    """A temporary folder beside `path`, and the descriptor of its lock."""
     while True:
         part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
         part.mkdir()
@@ -174,20 +171,20 @@ def _new_folder(path: Path) -> tuple[Path, int]:
 
 
 def _claim(part: Path, number: int) -> bool:
-    """Lock a temporary file or folder just made; False where another process removed it in between."""
+    """Lock a new temporary file or folder; False if another process removed it meanwhile."""
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(number), part.stat())
     except (BlockingIOError, FileNotFoundError):
         return False
-    except OSError:  # a file system without locks: there nobody removes what others left
+    except OSError:  # a file system without locks: nothing is removed there
         return True
 
 
 def clear_stale(folder: Path) -> None:
-    """Remove the temporary files and folders of processes that were killed; those of living ones are locked.
+    """Remove temporary files and folders of killed processes; those of running ones are locked.
 
-    A folder that was moved aside (`.old`) and has no successor gets its name again.
+    A replaced folder (`.old`) without a successor gets its name back.
     """
     for part in sorted(folder.glob(".*.part*")):
         known = _PART.fullmatch(part.name)
@@ -202,7 +199,7 @@ def clear_stale(folder: Path) -> None:
 
 def _put_back(old: Path, path: Path) -> None:
     part = old.with_name(old.name.removesuffix(".old"))
-    if part.exists():  # in use: those that are not were removed before, in order of their names
+    if part.exists():  # in use: unlocked ones were removed before, in name order
         return
     if path.exists():
         shutil.rmtree(old, ignore_errors=True)
@@ -223,36 +220,36 @@ def _remove_unlocked(part: Path) -> None:
 
 
 @contextmanager
-def _special_file(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with path.open("wb") as file:
-            yield file
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+def own_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder for this process while the block runs. RunError if another process has the lock."""
+    in_use = RunError(f"{folder} is in use by another process: each service needs a folder of its own")
+    with folder_lock(folder, in_use, ".lock", os.O_RDWR | os.O_CREAT):
+        yield
 
 
 @contextmanager
-def own_folder(folder: Path) -> Iterator[None]:
-    """Lock a folder for this process while the block runs. RunError where another process has it."""
+def folder_lock(folder: Path, in_use: DownlinkError, name: str, flags: int) -> Iterator[None]:
+    """Create a folder, and lock its file `name` (empty: itself) while the block runs.
+
+    `flags`: to open it. Raises `in_use` if another process has the lock, RunError if it cannot be opened.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        number = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        number = os.open(folder / name, flags | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise RunError(f"cannot write in {folder}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RunError(
-                f"{folder} is in use by another process: each service needs a folder of its own"
-            ) from None
+            raise in_use from None
         yield
     finally:
         os.close(number)
 
 
 def scratch_file(folder: Path) -> IO[bytes]:
-    """Open a nameless file in `folder`, gone when it is closed. Raises RunError where that cannot be."""
+    """Open a nameless file in `folder`, which is removed when it is closed. RunError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryFile(dir=folder)
@@ -261,13 +258,13 @@ def scratch_file(folder: Path) -> IO[bytes]:
 
 
 def interrupted(n_finished: int, folder: Path) -> StoppedError:
-    """What to say where Ctrl-C comes between the files of a folder."""
+    """The error of a Ctrl-C between the files of a folder."""
     finished = f"{n_finished} file{'s' * (n_finished != 1)} finished" if n_finished else "nothing is finished"
     return StoppedError(f"interrupted; {finished} in {folder}, and nothing half-written is left")
 
 
 def receive_times_path(recording: Path) -> Path:
-    """Where the receive times of a recording are looked for: NAME.times, for a packed NAME.gz beside NAME too."""
+    """Path of the receive times of a recording: NAME.times; for a compressed NAME.gz also that of NAME."""
     own = recording.with_name(f"{recording.name}.times")
     if recording.suffix.lower() not in PACKED or own.exists():
         return own
@@ -276,5 +273,5 @@ def receive_times_path(recording: Path) -> Path:
 
 
 def printable_name(path: Path) -> str:
-    r"""Give the name of a file as text that every file and message takes: bytes that are no UTF-8 as `\udcNN`."""
+    r"""The name of a file as valid UTF-8 text: other bytes as `\udcNN`."""
     return path.name.encode("utf-8", "backslashreplace").decode("utf-8")

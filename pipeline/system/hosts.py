@@ -1,4 +1,4 @@
-"""Hosts and ports, as options and URLs have them."""
+"""Parse and format hosts and ports in options and URLs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..model.errors import ConfigError
 
 
 def host_and_port(option: str, text: str) -> tuple[str, int]:
-    """Read HOST:PORT, an IPv6 address in brackets. ConfigError, which names the option, for anything else."""
+    """Parse HOST:PORT, with an IPv6 address in brackets. ConfigError, with the name of the option, if it is invalid."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ConfigError(f"{option} {text}: it is written HOST:PORT")
@@ -14,5 +14,5 @@ def host_and_port(option: str, text: str) -> tuple[str, int]:
 
 
 def in_url(host: str) -> str:
-    """The host as a URL has it: an IPv6 address in brackets."""
+    """The host for a URL, with an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

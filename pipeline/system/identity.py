@@ -1,4 +1,4 @@
-"""Identifies a recording by its content: stations number their passes, or call each one `pass`.
+"""Identify a recording by its content, since file names are not unique.
 
 In: the path of a recording. Out: a digest in hexadecimal of its size and of samples of its bytes. Transfer frames and
 packets have counters, so different recordings differ in any sample; a long recording costs one read of 1 MB.
@@ -14,9 +14,9 @@ _N_SAMPLES, _SAMPLE_BYTES = 64, 16 << 10
 
 
 def content_digest(recording: Path) -> str | None:
-    """Digest of a recording, of packed ones as they are; None for standard input and other paths that are no file.
+    """Digest of a recording, compressed or not; None for standard input and other paths that are no file.
 
-    A folder as `ingest` fills it: of its `.raw` files in order. Raises OSError where a file cannot be read.
+    Of a folder of `ingest`: that of its `.raw` files in order. Raises OSError if a file cannot be read.
     """
     files = sorted(recording.glob("[0-9]*.raw")) if recording.is_dir() else [recording]
     if not files or not all(file.is_file() for file in files):
@@ -29,14 +29,14 @@ def content_digest(recording: Path) -> str | None:
 
 
 def content_of_all(recordings: Sequence[Path]) -> str:
-    """Digest of several recordings in order; empty where one of them has none."""
+    """Digest of several recordings in order; empty if one of them has none."""
     digests = [content_digest(path) for path in recordings]
     whole = "".join(digest or "" for digest in digests)
     return hashlib.blake2b(whole.encode(), digest_size=16).hexdigest() if all(digests) and digests else ""
 
 
 def _samples(file: Path) -> Iterable[bytes]:
-    """The size, then the whole of a short file, else evenly spaced samples from the first to the last bytes."""
+    """Yield the size, then the content of a short file, or evenly spaced samples of a long one."""
     size = file.stat().st_size
     yield size.to_bytes(8, "big")
     with file.open("rb") as opened:

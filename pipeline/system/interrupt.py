@@ -39,7 +39,7 @@ def interrupt(*_: object) -> None:
 
 
 def end_process(*_: object) -> None:
-    """One line, and the shell's status; nothing is cleaned up."""
+    """End the process at once with one line and status INTERRUPTED, without cleaning up."""
     os.write(2, b"downlink: interrupted\n")
     os._exit(INTERRUPTED)
 

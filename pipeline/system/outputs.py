@@ -6,15 +6,14 @@ is written.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..model.errors import ConfigError, RunError
-from .files import PACKED
+from ..model.errors import ConfigError
+from .files import PACKED, folder_lock
 
 SIDE_ENDINGS = (".times", ".truth.json", ".truth.npz")
 """Suffixes of files that belong to a recording: `<recording>.times` and so on."""
@@ -94,19 +93,9 @@ def check_replace(
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
     """Create a folder, and lock it while the block runs. ConfigError if another process has the lock."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise RunError(f"cannot write in {folder}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"--out {folder}: another process is filling it: name another folder") from None
+    in_use = ConfigError(f"--out {folder}: another process is filling it: name another folder")
+    with folder_lock(folder, in_use, "", os.O_RDONLY | os.O_DIRECTORY):
         yield
-    finally:
-        os.close(number)
 
 
 def _is_of(path: Path, recording: Path) -> bool:

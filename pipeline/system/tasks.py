@@ -1,4 +1,4 @@
-"""Several works of an event loop that end together."""
+"""Run several coroutines that end together."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 
 async def until_first_ends(*works: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Run `works` until one of them ends, cancel the others, and wait until they have ended, too.
+    """Run coroutines until one of them ends, cancel the others, and wait until they have ended, too.
 
-    Returns what each gave, in order: its result, or its exception, which is CancelledError for one that was cancelled.
+    Returns the result or exception of each, in order; CancelledError if it was cancelled.
     """
     tasks = [asyncio.create_task(work) for work in works]
     try:

@@ -1,4 +1,4 @@
-"""Consoles on which quoted text cannot steer the terminal: all output goes through `printable`."""
+"""Consoles that print untrusted text without control sequences (`model.printable`)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..model.printable import printable_lines
 
 
 def console(**options: Any) -> Console:
-    """A console for text as it is: brackets and colons are no markup, control characters are shown as codes."""
+    """A console without markup, on which control characters are shown as codes."""
     made = Console(highlight=False, markup=False, emoji=False, **options)
     made.push_render_hook(_Printable())
     return made
 
 
 def write_traceback(stream: TextIO, error: Any) -> None:
-    """A plain traceback whose quoted texts are printable (an `exception_formatter` of structlog)."""
+    """Write a plain traceback without control characters (an `exception_formatter` of structlog)."""
     import structlog  # noqa: PLC0415 - only where a log is set up
 
     whole = io.StringIO()
@@ -33,7 +33,7 @@ class _Printable(RenderHook):
 
 
 class _Rendered:
-    """Renders another renderable and makes its text printable; control codes of rich itself stay."""
+    """Renders another renderable with printable text; control segments of rich stay."""
 
     def __init__(self, inner: ConsoleRenderable) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""TLS of brokers and stations: loading certificates, checking names, and errors in words for operators."""
+"""TLS of brokers and stations: load certificates, check names, and describe errors for operators."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ..model.errors import ConfigError
 HANDSHAKE_S = 10.0
 """Time limit of a handshake."""
 LAB_AUTHORITY = "downlink lab authority"
-"""The issuer of what `downlink certs` makes."""
+"""Issuer of the certificates of `downlink certs`."""
 BROKER = "broker"
-"""The common name of a broker's certificate of that authority."""
+"""Common name of the broker's certificate of that authority."""
 _log = structlog.get_logger("station")
 
 
 def options(context: ssl.SSLContext | None) -> dict[str, Any]:
-    """Keyword arguments of asyncio for a connection or listener with TLS; without it for None."""
+    """Keyword arguments of asyncio for a connection or listener; None: without TLS."""
     return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S if context else None}
 
 
 def load_own(context: ssl.SSLContext, cert: Path | None, key: Path | None, whose: str) -> None:
-    """Show a certificate of our own, where there is one. ConfigError in one line where it cannot be used."""
+    """Load our own certificate, if there is one. ConfigError of one line if it cannot be used."""
     if cert is None:
         if key is not None:
             raise ConfigError(f"the certificates of {whose} cannot be used: a key ({key}) without its certificate")
@@ -44,7 +44,7 @@ def load_own(context: ssl.SSLContext, cert: Path | None, key: Path | None, whose
 
 
 def load_authority(context: ssl.SSLContext, ca: Path, whose: str) -> None:
-    """Trust an authority. ConfigError in one line where the file cannot be used."""
+    """Trust an authority. ConfigError of one line if the file cannot be used."""
     try:
         context.load_verify_locations(ca)
     except ssl.SSLError:
@@ -54,21 +54,21 @@ def load_authority(context: ssl.SSLContext, ca: Path, whose: str) -> None:
 
 
 def in_words(error: object) -> str:
-    """An error of OpenSSL without its places: "certificate verify failed: certificate has expired"."""
+    """An error of OpenSSL without source places: "certificate verify failed: certificate has expired"."""
     text = re.sub(r"^(\[SSL(: \w+)?\] )+", "", str(error))
     return re.sub(r" \(_ssl\.c:\d+\)$", "", text)
 
 
 class CheckedHandshake(ssl.SSLObject):
-    """A handshake that logs its failure and the name of the peer, and fails where that name is not in `names`.
+    """A handshake that logs failures and the name of the peer, and fails if that name is not in `names`.
 
-    asyncio closes a connection whose handshake fails without a log line, and before its protocol hears of it: a peer
-    that is refused never disturbs a connection that is open.
+    asyncio closes a connection after a failed handshake without a log line, and without a call of its protocol, so a
+    refused peer does not disturb an open connection.
     """
 
     station = ""
     names: Collection[str] = ()
-    """Common names of certificates that are accepted; empty: any of the authority's."""
+    """Accepted common names; empty: all certificates of the authority."""
     n_refused = 0
 
     def do_handshake(self) -> None:
@@ -93,15 +93,15 @@ class CheckedHandshake(ssl.SSLObject):
 
 
 def check_names(context: ssl.SSLContext, station: str, names: Collection[str]) -> None:
-    """Have the handshakes of an asyncio connection log failures, and accept only peers with one of these names."""
+    """Make the handshakes of a context log failures, and accept only peers with one of these common names."""
     counted = {"station": station, "names": tuple(names), "n_refused": 0}
     context.sslobject_class = type("CheckedHandshake", (CheckedHandshake,), counted)
 
 
 def check_broker(certificate: Mapping[str, Any] | None) -> None:
-    """SSLCertVerificationError for a service's certificate of `downlink certs` that is shown as a broker's.
+    """SSLCertVerificationError if a broker has a certificate of `downlink certs` for a service.
 
-    The certificate of ingest is a server's too, and may hold for the same host as the broker's.
+    The certificate of ingest is valid for a server, too, and may have the same host as the broker's.
     """
     name = common_name(certificate)
     if common_name(certificate, "issuer") == LAB_AUTHORITY and name != BROKER:
@@ -111,17 +111,17 @@ def check_broker(certificate: Mapping[str, Any] | None) -> None:
 
 
 def n_refused(context: ssl.SSLContext | None) -> int:
-    """Handshakes that failed at the listener or client of this context."""
+    """Number of failed handshakes of a context."""
     return getattr(context.sslobject_class, "n_refused", 0) if context else 0
 
 
 def common_name(certificate: Mapping[str, Any] | None, of: str = "subject") -> str:
-    """The common name in what `getpeercert` gives; empty where there is none, or more than one."""
+    """The common name in a result of `getpeercert`; empty if there is none, or several."""
     pairs = [pair for part in (certificate or {}).get(of, ()) for pair in part]
     names = [str(value) for key, value in pairs if key == "commonName"]
     return names[0] if len(names) == 1 else ""
 
 
 def _no_passphrase(path: Path, whose: str) -> str:
-    """Else OpenSSL asks the terminal, which a service has not."""
+    """Raise ConfigError; OpenSSL would ask on the terminal, which a service does not have."""
     raise ConfigError(f"the certificates of {whose} cannot be used: {path} has a passphrase; store it without one")
