@@ -280,7 +280,11 @@ def describe(mission: Mission, displays: Sequence[Display] = ()) -> dict[str, li
 
 
 def _link_text(link: LinkSettings) -> str:
-    container = {"kiss": ", in KISS frames", "pcap": ", in captured UDP packets"}.get(link.container, "")
+    container = {
+        "kiss": ", in KISS frames",
+        "pcap": ", in captured UDP packets",
+        "kiss-in-pcap": ", in KISS frames in captured UDP packets",
+    }.get(link.container, "")
     symbols = {"packed": "", "unpacked": ", one bit a byte"}.get(link.symbols, f", soft symbols of {link.symbols}")
     if link.framing == "packets":
         return f"space packets back to back{container}{symbols}"

@@ -10,7 +10,7 @@ FrameType = Literal["aos", "tm", "uslp"]
 Service = Literal["packets", "bitstream", "data", "idle"]
 Basis = Literal["conventional", "dual"]
 CodewordOrder = Literal["interleaved", "consecutive"]
-Container = Literal["none", "kiss", "pcap"]
+Container = Literal["none", "kiss", "pcap", "kiss-in-pcap"]
 Symbols = Literal["packed", "unpacked", "int8", "float32"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 ByteOrder = Literal["big", "little"]
@@ -101,7 +101,7 @@ class LinkSettings:
     reorder_window_frames: int = 4
     """How many frames of the link later a missing frame may still arrive (datagrams)."""
     container: Container = "none"
-    """What the bytes of the recording are wrapped in: KISS, or a capture of UDP packets (pcap and pcapng)."""
+    """What the bytes of the recording are wrapped in: KISS, a capture of UDP packets (pcap, pcapng), or KISS in one."""
     kiss_time_port: int = 9
     """KISS port whose frames of 8 bytes hold the receive time of the next frame, in ms since 1970 UTC."""
     udp_port: int | None = None

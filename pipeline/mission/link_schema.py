@@ -129,7 +129,7 @@ class LinkTable(Strict):
     reorder_window_frames: int = 4
     """Frames of the link that a missing frame may be late by."""
     container: Container = "none"
-    """What the recording wraps the link in: `kiss` frames, or a `pcap` (or pcapng) capture of UDP packets."""
+    """What wraps the link in the recording: `kiss` frames, a `pcap` (pcapng) capture of UDP packets, or KISS in one."""
     kiss_time_port: Annotated[int, Field(ge=0, le=15)] = 9
     """KISS port whose frames of 8 bytes, big-endian ms since 1970, tell when the next frame was received."""
     udp_port: Annotated[int, Field(ge=1, le=65535)] | None = None

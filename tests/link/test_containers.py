@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from downlink_pipeline.link.detection.detector import detect
 from downlink_pipeline.link.evidence import evidence_of
 from downlink_pipeline.link.receiver import Receiver
 from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
@@ -145,6 +146,17 @@ WRAPPINGS = {
     "pcapng": lambda frames: pcapng([ethernet(ipv4(udp(one))) for one in frames]),
     "pcapng big-endian, us": lambda frames: pcapng([ethernet(ipv4(udp(one))) for one in frames], ">", 6),
 }
+
+
+def test_kiss_frames_in_a_capture_give_their_packets_however_they_are_cut(frames):
+    """Datagrams that end anywhere in a KISS frame, and a file that is read in pieces."""
+    sent = kiss(frames)
+    stream = pcap([ethernet(ipv4(udp(sent[at : at + 100]))) for at in range(0, len(sent), 100)])
+    assert detect(np.frombuffer(stream, np.uint8)).settings.container == "kiss-in-pcap"
+    packets, times, report = receive(replace(FRAMES, container="kiss-in-pcap"), stream, range(77, len(stream), 77))
+    assert packets == receive(FRAMES, b"".join(frames))[0]
+    assert times[0] == 1_700_000_000 * 10**9
+    assert (report["bytes"]["read"], report["bytes"]["skipped"]) == (len(stream), 0)
 
 
 @pytest.mark.parametrize("name", WRAPPINGS)

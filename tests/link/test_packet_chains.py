@@ -78,3 +78,19 @@ def test_what_wrong_guesses_lead_to_is_not_given():
     length = np.full(20, 57)
     found = PacketChains(0).starts(octets, 0, len(octets) - 8, seen, length)
     assert set(found.tolist()) <= {i * len(packet) for i in range(400)}
+
+
+def test_a_search_through_data_that_look_like_headers_takes_no_step_for_each_byte():
+    """64 KiB in which every byte could begin a packet of version 0, and none leads to another."""
+
+    class Counting(PacketStream):
+        n_calls = 0
+
+        def _plausible(self, word):
+            Counting.n_calls += 1
+            return super()._plausible(word)
+
+    octets = np.random.default_rng(1).integers(1, 32, 1 << 16).astype(np.uint8)
+    stream = Counting(0)
+    stream.find_packets(octets)
+    assert Counting.n_calls < 100

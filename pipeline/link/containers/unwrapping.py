@@ -72,10 +72,11 @@ def unit_of(settings: LinkSettings) -> int:
 def _steps(settings: LinkSettings) -> Sequence[Unwrapper]:
     steps: list[Unwrapper] = []
     unit = unit_of(settings)
-    if settings.container == "kiss":
+    in_kiss = settings.container in {"kiss", "kiss-in-pcap"}
+    if settings.container in {"pcap", "kiss-in-pcap"}:
+        steps.append(PcapReader(settings.udp_port, 0 if in_kiss else unit))
+    if in_kiss:
         steps.append(KissReader(settings.kiss_time_port, unit))
-    elif settings.container == "pcap":
-        steps.append(PcapReader(settings.udp_port, unit))
     if settings.symbols != "packed":
         steps.append(SymbolPacker(settings.symbols))
     return steps

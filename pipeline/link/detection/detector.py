@@ -47,7 +47,7 @@ def detect(octets: NDArray[np.uint8]) -> Guess | None:
     if (
         found is None
         and wrapped.settings.symbols == guess.settings.symbols
-        and wrapped.settings.container != "kiss"
+        and wrapped.settings.container not in {"kiss", "kiss-in-pcap"}
     ):
         found = _soft_link(wrapped, octets)
     return found

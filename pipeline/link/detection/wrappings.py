@@ -27,18 +27,27 @@ def container_of(octets: NDArray[np.uint8]) -> Guess:
     """Detect the container of a recording; "none" if it has none."""
     guess = Guess(LinkSettings("cadu"))
     if is_capture(octets[:4].tobytes()):
-        return guess.having("container", "pcap", "begins with the header of a capture file")
+        text = "begins with the header of a capture file"
+        guess = guess.having("container", "pcap", text)
+        inside = kiss_frames(guess, unwrapped(guess.settings, octets))
+        return guess.having("container", "kiss-in-pcap", f"{text}, and in it {inside}") if inside else guess
+    inside = kiss_frames(guess, octets)
+    return guess.having("container", "kiss", inside) if inside else guess
+
+
+def kiss_frames(guess: Guess, octets: NDArray[np.uint8]) -> str:
+    """Describe the KISS frames that the bytes are; empty if they are none."""
     if octets[:1].tolist() != [FEND]:
-        return guess
+        return ""
     ends = np.flatnonzero(octets[:-1] == FEND)
     kinds = octets[ends + 1]
     kinds = kinds[kinds != FEND]
     right = (kinds & 0x0F == 0) | (kinds == guess.settings.kiss_time_port)
     if len(kinds) < _FEWEST_KISS_FRAMES or right.mean() < _RIGHT:
-        return guess
+        return ""
     n_stamps = int(np.count_nonzero(kinds == guess.settings.kiss_time_port))
     text = f"{len(kinds):,} frames between FEND bytes"
-    return guess.having("container", "kiss", text + (f", {n_stamps:,} of them time stamps" if n_stamps else ""))
+    return text + (f", {n_stamps:,} of them time stamps" if n_stamps else "")
 
 
 def hard_symbols(guess: Guess, octets: NDArray[np.uint8]) -> Guess:

@@ -43,6 +43,9 @@ _OTHER_VERSION_OCTET = np.uint8(1 << 5)
 _LENGTH_AND_VERSION, _OTHER_VERSION = np.uint64(0xE0000000FFFF0000), np.uint64(OTHER_VERSION)
 _SAMPLE = 1 << 12
 """Number of packets whose lengths are kept to predict the next ones."""
+_TRIED_FIRST = 16
+"""Number of places at which a search looks for consecutive packets before it looks at many at once."""
+_NO, _YES, _LATER = 0, 1, 2
 _NONE = np.empty(0, np.int64)
 _NO_WORDS = np.empty(0, np.uint64)
 Packets = tuple[NDArray[np.int64], NDArray[np.uint64]]
@@ -314,13 +317,15 @@ class PacketStream:
         while at + self.prefix + PRIMARY_HEADER_BYTES <= end:
             stop = min(at + _SCAN_BYTES, end - self.prefix - PRIMARY_HEADER_BYTES + 1)
             likely = np.nonzero(self._plausible(words[at + self.prefix : stop + self.prefix]))[0] + at
-            for place in likely.tolist():
-                verdict = self._follows_on(words, place, end, final=final)
-                if verdict is None:
-                    return place
-                if verdict:
-                    self._searching = False
-                    return place
+            n_tried, first = 0, _TRIED_FIRST
+            while n_tried < len(likely):
+                some = likely[n_tried : n_tried + first]
+                verdict = self._follow_on(words, some, end, final=final)
+                found = (verdict != _NO).nonzero()[0]
+                if len(found):
+                    self._searching = bool(verdict[found[0]] == _LATER)
+                    return int(some[found[0]])
+                n_tried, first = n_tried + first, _MOST_AT_ONCE
             at = stop
         return at
 
@@ -331,20 +336,27 @@ class PacketStream:
             likely &= self._seen[(word >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)]
         return likely
 
-    def _follows_on(self, words: NDArray[np.uint64], place: int, end: int, *, final: bool) -> bool | None:
-        """Whether consecutive packets begin at `place`; None: later bytes are needed to decide."""
+    def _follow_on(
+        self, words: NDArray[np.uint64], place: NDArray[np.int64], end: int, *, final: bool
+    ) -> NDArray[np.int8]:
+        """Whether consecutive packets begin at each of `place: int64[n]`: int8[n], _NO, _YES, or _LATER where bytes
+        that have not come decide.
+        """
+        verdict, undecided = np.full(len(place), _NO, np.int8), np.arange(len(place))
+        unknown = _NO if final else _LATER
         for _ in range(_HOPS):
             header = place + self.prefix
-            if place == end and final:
-                return True
-            if header + PRIMARY_HEADER_BYTES > end:
-                return False if final else None
-            if not self._plausible(words[header : header + 1])[0]:
-                return False
-            place = header + (int(words[header]) >> 16 & 0xFFFF) + 7
-        if place <= end:
-            return True
-        return False if final else None
+            if final:
+                verdict[undecided[place == end]] = _YES
+            cut = header + PRIMARY_HEADER_BYTES > end
+            verdict[undecided[cut & (place != end)] if final else undecided[cut]] = unknown
+            undecided, header = undecided[~cut], header[~cut]
+            word = words[header].astype(np.uint64)
+            right = self._plausible(word)
+            undecided = undecided[right]
+            place = header[right] + space_packet_lengths(word[right])
+        verdict[undecided] = np.where(place <= end, _YES, unknown)
+        return verdict
 
 
 def _joined(pieces: Sequence[NDArray[_T]], nothing: NDArray[_T]) -> NDArray[_T]:
