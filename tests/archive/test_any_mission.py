@@ -60,7 +60,7 @@ def test_all_packets_of_jpss_are_rows_of_one_file(real_data, tmp_path):
         assert str(found["time"].values[0]) == "2021-04-09T00:00:00.007137000"
 
 
-def test_a_mission_without_a_dictionary_is_told_in_one_line(tmp_path):
+def test_a_mission_without_a_dictionary_is_reported_in_one_line(tmp_path):
     (tmp_path / "mission.toml").write_text('name = "bare"\n[link]\nframing = "packets"\n')
     with pytest.raises(ConfigError, match="mission bare has no dictionary"):
         write_products([], load_mission(str(tmp_path)), tmp_path / "out", lambda _: None, file_format="archive")

@@ -91,7 +91,7 @@ def test_columns_of_every_kind_come_back():
     xarray.testing.assert_identical(stored.load(), whole)
 
 
-def test_a_selection_reads_its_rows_alone():
+def test_a_selection_reads_only_its_rows():
     whole, stored = both(*pieces())
     for rows in (1, [2, 0], slice(1, None)):
         xarray.testing.assert_identical(stored.isel(time=rows).load(), whole.isel(time=rows).load())
@@ -140,7 +140,7 @@ def test_a_named_file_stays_and_is_never_replaced(bundled: Path, tmp_path: Path)
         found.to_xarray("NAVIGATION", memory_bytes=LITTLE, store=path)
 
 
-def test_a_container_that_is_not_there_is_said_with_a_bound_too(bundled: Path):
+def test_a_container_that_is_not_there_is_reported_with_a_bound_too(bundled: Path):
     with pytest.raises(ConfigError, match="the pass has no NOTHING: it has"):
         open_pass(bundled / "night.cadu", mission="zhurong").to_xarray("NOTHING", memory_bytes=LITTLE)
 

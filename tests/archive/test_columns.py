@@ -46,7 +46,7 @@ def test_batches_are_one_array_in_order(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"TM.HK.npz", "decode.json"}
 
 
-def test_labels_of_differing_length_are_kept_whole(tmp_path: Path) -> None:
+def test_labels_of_differing_length_are_kept_complete(tmp_path: Path) -> None:
     with column_files(tmp_path) as files:
         files.add([batch(0, 1, MODE=np.array(["ON"]))])
         files.add([batch(1, 1, MODE=np.array(["STANDBY"]))])

@@ -63,7 +63,7 @@ def test_passes_without_correlation_packets_are_one_line(tmp_path):
     assert not (tmp_path / "x.toml").exists()
 
 
-def test_a_mission_without_the_instrument_is_told(tmp_path):
+def test_a_mission_without_the_instrument_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="has no instrument 'clock'"):
         write_correlation([], load_mission("stereo-a"), tmp_path / "x.toml", lambda _: None)
 

@@ -63,7 +63,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_that_writes_there(tmp
 
 
 @pytest.mark.parametrize("kind", ["folder", "path", "file"])
-def test_what_a_living_process_writes_is_left_alone(tmp_path, writer, kind):
+def test_what_a_living_process_writes_is_not_changed(tmp_path, writer, kind):
     process = writer(kind, tmp_path / "one.nc")
     before = parts(tmp_path)
     clear_stale(tmp_path)
@@ -82,14 +82,14 @@ def test_a_folder_that_was_moved_aside_when_the_process_was_killed_gets_its_name
     assert parts(tmp_path) == []
 
 
-def test_a_file_of_someone_else_that_looks_alike_is_left_alone(tmp_path):
+def test_a_file_of_someone_else_that_looks_alike_is_not_changed(tmp_path):
     (tmp_path / ".notes.part").write_text("mine")
     (tmp_path / ".a.part.of.it").write_text("mine")
     clear_stale(tmp_path)
     assert len(parts(tmp_path)) == 2
 
 
-def test_a_folder_is_replaced_whole(tmp_path):
+def test_a_folder_is_replaced_completely(tmp_path):
     for number in (1, 2):
         with whole_folder(tmp_path / "pass") as part:
             (part / f"file{number}").write_text("x")

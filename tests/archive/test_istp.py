@@ -116,7 +116,7 @@ def test_a_value_that_is_the_fill_value_of_its_type_is_kept_in_a_wider_one(odd):
     assert file.varattsget("low")["FILLVAL"] == -32_768
 
 
-def test_a_sigma_is_told_as_delta_only_where_it_has_the_same_form(odd):
+def test_a_sigma_is_given_as_delta_only_where_it_has_the_same_form(odd):
     file = cdflib.CDF(odd)
     assert file.varattsget("speed")["DELTA_PLUS_VAR"] == "speed_sigma"
     assert "DELTA_PLUS_VAR" not in file.varattsget("pressure")

@@ -135,6 +135,6 @@ def test_the_pds4_label_says_which_correlation_and_recording_its_table_has(few_f
     assert (lineage["recordings"], lineage["clock_correlation"]) == ("clean.cadu", "none: epoch + count")
 
 
-def test_every_kind_can_be_asked_for_alone_on_the_command_line():
+def test_every_kind_can_be_requested_separately_on_the_command_line():
     choices = get_args(get_args(FileFormat)[0])
     assert set(choices) == {"archive", *KINDS}

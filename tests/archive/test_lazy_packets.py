@@ -135,7 +135,7 @@ def test_a_dataset_that_is_opened_is_the_one_that_is_decoded_at_once(recording, 
     xarray.testing.assert_identical(opened.load(), whole.load())
 
 
-def test_several_passes_are_told_apart(recording, tmp_path):
+def test_several_passes_are_distinguished(recording, tmp_path):
     other = tmp_path / "other.packets"
     other.write_bytes(packet(1, 0, struct.pack(">IHBB", 9000, 1, 2, 0)))
     both = open_pass([*recording.paths, other], mission=recording.mission.name and str(recording.paths[0].parent))

@@ -34,7 +34,7 @@ def test_every_real_number_has_a_unit(kinds):
     assert without == set()
 
 
-def test_one_sigma_stands_beside_what_it_is_of_in_the_same_unit(kinds):
+def test_one_sigma_is_beside_what_it_is_of_in_the_same_unit(kinds):
     wrong = {
         f"{'/'.join(kind)}: {name}"
         for kind, one in kinds.items()

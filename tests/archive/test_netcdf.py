@@ -74,14 +74,14 @@ def test_time_is_utc_to_the_nanosecond(kind, opened, rows):
         assert np.array_equal(found["time"].values.astype("M8[ns]").astype(np.int64), rows(*kind, "time_utc_ns"))
 
 
-def test_what_is_the_same_for_all_products_stands_once(opened, products):
+def test_what_is_the_same_for_all_products_is_stored_once(opened, products):
     sent = next(one for one in products if one.product == "high_frequency").arrays["twt_ns"].values
     with opened("gpr", "high_frequency") as found:
         assert found["twt_ns"].dims == ("sample",)
         assert np.array_equal(found["twt_ns"].values, sent)
 
 
-def test_what_each_product_has_of_its_own_stands_by_product(opened, products):
+def test_what_each_product_has_of_its_own_is_stored_by_product(opened, products):
     sent = [
         one.arrays["dark_counts"].values for one in products if (one.instrument, one.product) == ("libs", "shot")
     ]

@@ -120,7 +120,7 @@ def test_what_is_not_known_has_its_missing_constant(products, tmp_path, read_lab
     assert "not by GRAS" in path.with_name(f"{path.name}L").read_text()
 
 
-def test_a_label_without_a_code_is_told_in_one_line():
+def test_a_label_without_a_code_is_reported_in_one_line():
     arrays = {"work_mode": np.array(["DREAMING"]), "attitude_deg": np.zeros((1, 3))}
     with pytest.raises(RunError, match="work_mode 'DREAMING' has no code"):
         records(HIGH, {**arrays, "real": np.zeros((1, 2)), "imaginary": np.zeros((1, 2))}, np.zeros(1, np.uint32))
@@ -287,7 +287,7 @@ def test_the_checksum_of_a_label_is_that_of_its_file(labels):
         assert told == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
-def test_an_image_names_its_own_source_alone_and_its_own_range(labels):
+def test_an_image_names_only_its_own_source_and_its_own_range(labels):
     ranges = {}
     for path in (one for one in labels if "MSCam-W" in one.name):
         text = path.read_text()

@@ -196,7 +196,7 @@ def track(seconds, east):
         (2016, np.nan),
     ],
 )
-def test_a_place_is_told_only_where_it_is_known(at_s, east):
+def test_a_place_is_reported_only_where_it_is_known(at_s, east):
     found = track([100, 101, 104, 1000, 2000], [0, 1, 4, 4, 9]).at(np.array([round(at_s * S)]))
     np.testing.assert_allclose(found.enu_m[0, 0], east)
 

@@ -76,7 +76,7 @@ def test_each_polarisation_is_a_table_of_its_own_code(read):
     assert codes == {word: {code} for word, code in CODES.items()}
 
 
-def test_the_counter_that_the_four_share_tells_them_apart(read):
+def test_the_counter_that_the_four_share_distinguishes_them(read):
     """1, 5, 9 in genuine HH files; the others stand between."""
     places = {word: set((np.asarray(table["Frame_Count"]) % 4).tolist()) for word, table in read.items()}
     assert places == {"HH": {1}, "HV": {2}, "VH": {3}, "VV": {0}}

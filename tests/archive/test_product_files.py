@@ -147,7 +147,7 @@ def test_a_full_disk_is_clear_lines_and_leaves_no_half_file(limit_bytes, bundled
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
-def test_a_disk_that_fills_at_the_end_leaves_whole_files_alone(bundled, tmp_path):
+def test_a_disk_that_fills_at_the_end_leaves_complete_files_unchanged(bundled, tmp_path):
     program = f"""
 import resource
 from pathlib import Path
@@ -169,7 +169,7 @@ with product_files(Path({str(tmp_path)!r}), Origin("zhurong", "clean", ("clean.c
             assert found.sizes.get("time", found.sizes.get("row")) > 0
 
 
-def test_the_command_tells_how_many_files(bundled, tmp_path):
+def test_the_command_reports_how_many_files(bundled, tmp_path):
     clean = bundled / "clean.cadu"
     done = FORKED.run("products", clean, "-m", "zhurong", "--out", tmp_path, "--format", "netcdf")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (

@@ -8,7 +8,7 @@ from downlink_pipeline.api import open_pass
 pytest.importorskip("xarray")
 
 
-def test_images_of_other_sizes_are_told_to_be_left_out(bundled: Path) -> None:
+def test_images_of_other_sizes_are_reported_to_be_left_out(bundled: Path) -> None:
     found = open_pass(bundled / "clean.cadu", mission="zhurong")
     with pytest.warns(UserWarning, match=r"^natecam/image: 7 of 15 products are left out.*product_forms\("):
         assert len(found.product("natecam/image")["quality"]) == 8

@@ -92,7 +92,7 @@ def test_recordings_below_are_found_and_passes_that_are_still_received_are_not(r
     assert names == ["20210525T075000Z", "below/two.cadu", "one.cadu"]
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path):
+def test_a_folder_that_is_not_there_is_reported(tmp_path):
     with pytest.raises(ConfigError, match="there is no such folder"):
         find_passes(tmp_path / "nowhere")
 
@@ -107,7 +107,7 @@ def test_links_do_not_give_a_recording_twice(tmp_path):
     assert find_passes(tmp_path) == [tmp_path / "a.cadu", tmp_path / "day" / "b.cadu"]
 
 
-def test_what_is_up_to_date_is_left_alone(wanted):
+def test_what_is_up_to_date_is_not_changed(wanted):
     tasks = tasks_of(wanted)[:2]
     assert set(run(wanted, tasks).values()) == {"made"}
     before = {path: path.stat().st_mtime_ns for path in wanted.out.rglob("*.nc")}
@@ -204,7 +204,7 @@ def command(wanted):
     return [sys.executable, *map(str, words), "--format", "netcdf", "--stream", "live", "--workers", "1"]
 
 
-def test_ctrl_c_leaves_whole_passes_and_the_next_run_goes_on(wanted):
+def test_ctrl_c_leaves_complete_passes_and_the_next_run_goes_on(wanted):
     process = subprocess.Popen(
         command(wanted),
         stderr=subprocess.PIPE,

@@ -125,7 +125,7 @@ def test_a_contact_of_seconds_gives_an_offset_and_an_honest_sigma_of_its_rate():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_pairs_of_noise_alone_never_raise(seed):
+def test_pairs_of_only_noise_never_raise(seed):
     draw = np.random.default_rng(seed)
     n = int(draw.integers(1, 200))
     ends = np.iinfo(np.int64)

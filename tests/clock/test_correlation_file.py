@@ -56,11 +56,11 @@ def test_a_correlation_comes_out_of_its_file_as_it_went_in(mission, text):
     assert mission(text).clock.correlation_id == CLOCK.correlation_id
 
 
-def test_a_file_that_is_not_there_is_told(mission):
+def test_a_file_that_is_not_there_is_reported(mission):
     assert told(mission, None) == [("clock.toml", 0, "")]
 
 
-def test_every_wrong_value_is_told_with_its_line(mission, text):
+def test_every_wrong_value_is_reported_with_its_line(mission, text):
     wrong = text.replace("rate = 1.0000023", "rate = 2.0").replace("partition = 2", "partition = -2")
     lines = wrong.splitlines()
     assert told(mission, wrong) == [
@@ -73,7 +73,7 @@ def test_a_value_changed_by_hand_is_noticed_by_the_id(mission, text):
     assert told(mission, text.replace("1.0000021", "1.0000022")) == [("clock.toml", 4, "id")]
 
 
-def test_a_time_that_there_is_not_and_segments_out_of_order_are_told_together(mission, text):
+def test_a_time_that_there_is_not_and_segments_out_of_order_are_reported_together(mission, text):
     wrong = text.replace("2021-05-25T04:20:00", "2021-02-30T04:20:00").replace("170427575845000000", "1")
     assert [key for _, _, key in told(mission, wrong)] == ["segment.0.utc", "segment.1.onboard_ns"]
 

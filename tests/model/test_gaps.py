@@ -24,13 +24,13 @@ def test_one_lost_sample_is_no_gap_and_four_are():
 
 
 @pytest.mark.parametrize("hole", [1, 5, 39])
-def test_a_gap_is_seen_wherever_it_lies(hole):
+def test_a_gap_is_seen_wherever_it_is(hole):
     times = at(*range(40))
     times[hole:] += 180 * S
     assert gap_starts(times).tolist() == [hole]
 
 
-def test_a_sample_alone_between_two_gaps_is_joined_to_neither():
+def test_a_single_sample_between_two_gaps_is_joined_to_neither():
     assert gap_starts(at(0, 1, 2, 3, 200, 400, 401, 402, 403)).tolist() == [4, 5]
 
 

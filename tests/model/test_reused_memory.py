@@ -12,7 +12,7 @@ def test_memory_is_used_again_when_no_column_is_left():
     assert memory.take(900).ctypes.data == place
 
 
-def test_memory_is_not_used_again_while_a_view_of_a_column_is_held():
+def test_memory_is_not_used_again_while_a_view_of_a_column_exists():
     memory = Memory()
     column = Arena(1000, 2, memory).empty((10, 5), np.dtype(np.float64))
     column[...] = 7.0

@@ -128,7 +128,7 @@ def words(events, n_breaks=0, **channel):
     return "\n".join(text.get_text() for text in axes.texts)
 
 
-def test_no_gap_is_said_only_where_none_is_counted():
+def test_no_gap_is_reported_only_if_none_is_counted():
     assert words([]) == "no gap, no event"
     lost = Event("warning", "gap", "relay: 1 frame lost")
     assert words([lost], gaps=1, lost_frames=1) == "events without a receive time:\ngap: relay: 1 frame lost"
@@ -139,7 +139,7 @@ def test_no_gap_is_said_only_where_none_is_counted():
     assert words([timed], gaps=1, lost_frames=1) == ""
 
 
-def test_an_event_of_onboard_time_stands_where_it_was_received():
+def test_an_event_of_onboard_time_is_drawn_where_it_was_received():
     ns = 1_600_000_000_000_000_000
     axes = Figure().subplots()
     report = {"channels": [NOTHING], "packets": {"sequence_gaps": 0}}
@@ -183,7 +183,7 @@ def test_a_dollar_in_a_name_begins_no_formula(found, tmp_path):
     assert panel.title.startswith(r"a\$b/c\$d[x]: ")
 
 
-def test_a_kind_that_nobody_knows_is_drawn_all_the_same(found):
+def test_an_unknown_kind_is_drawn_all_the_same(found):
     series = found["weather", "meteorology"]
     other = gathering.Series(**{name: getattr(series, name) for name in series.__slots__} | {"product": "other"})
     ((panel, _), *_) = panels_of([other])
@@ -250,7 +250,7 @@ def test_an_empty_pass_has_a_page_too(tmp_path):
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
-def test_without_matplotlib_a_person_is_told_what_to_install(bundled, tmp_path):
+def test_without_matplotlib_the_command_to_install_it_is_reported(bundled, tmp_path):
     code = "import sys; sys.modules['matplotlib'] = None\nfrom downlink_pipeline.cli.main import main; main()"
     command = [sys.executable, "-c", code, "plot", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path]
     told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

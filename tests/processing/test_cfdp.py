@@ -85,7 +85,7 @@ def of(product):
 
 
 @pytest.mark.parametrize("how", [{}, {"large": True}, {"checked": True}, {"width": 2}, {"width": 8}], ids=str)
-def test_a_file_comes_whole(received, how):
+def test_a_file_is_complete(received, how):
     [product], events, report = received(transfer(**how))
     assert (product.instrument, product.product) == ("cfdp", "file")
     assert of(product) == CONTENT

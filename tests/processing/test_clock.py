@@ -40,7 +40,7 @@ def test_a_clock_without_drift_is_found_to_have_none_within_three_sigma(correlat
     assert (np.abs(apart) < 3 * arrays["segment_utc_ns_sigma"]).all()
 
 
-def test_the_fit_is_told_with_its_figures(decoded):
+def test_the_fit_is_reported_with_its_figures(decoded):
     [event] = [event for event in decoded.events if event.kind == "clock"]
     assert event.details["outliers"] == int(arrived(decoded, "late").sum())
     assert event.details["partitions"] == 1

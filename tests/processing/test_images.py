@@ -109,7 +109,7 @@ def test_colours_are_the_truth_where_there_is_no_edge(decoded: Decoded) -> None:
         assert np.percentile(np.abs(apart), 95) < (4 if lossy else 2)
 
 
-def test_a_stereo_pair_knows_its_other_image(clean: Decoded) -> None:
+def test_a_stereo_pair_names_its_other_image(clean: Decoded) -> None:
     right, left = (one for _, one in images(clean, "natecam") if value(one, "image_mode") == "STEREO")
     assert (value(right, "camera"), value(left, "camera")) == ("A", "B")
     assert value(right, "pair_id") == value(left, "pair_id") == 33

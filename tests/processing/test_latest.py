@@ -50,17 +50,17 @@ def test_the_first_value_goes_at_once(product: Any) -> None:
     assert values(offer(Latest(), [product(1.0)], 0)) == [1.0]
 
 
-def test_only_the_newest_of_a_burst_is_told(product: Any) -> None:
+def test_only_the_newest_of_a_burst_is_sent(product: Any) -> None:
     assert values(offer(Latest(), [product(1.0), product(2.0)], 0)) == [2.0]
 
 
-def test_at_most_five_a_second_are_told(product: Any) -> None:
+def test_at_most_five_a_second_are_sent(product: Any) -> None:
     latest = Latest()
     told = [values(offer(latest, [product(i / 10)], i * SECOND // 10)) for i in range(11)]
     assert sum(map(len, told)) == 6
 
 
-def test_each_of_3500_parameters_that_come_once_a_second_is_told_each_second(product: Any) -> None:
+def test_each_of_3500_parameters_that_come_once_a_second_is_sent_each_second(product: Any) -> None:
     """As many as a mission has that sends nine packets a second, each of hundreds of parameters."""
     latest = Latest()
     names = tuple(f"q{i}" for i in range(389))
@@ -93,7 +93,7 @@ def test_what_newer_values_replace_is_counted(product: Any) -> None:
     assert latest.n_thinned == 2  # one of three in each of the first two seconds
 
 
-def test_values_that_wait_are_told_when_there_is_room(product: Any) -> None:
+def test_values_that_wait_are_sent_when_there_is_room(product: Any) -> None:
     latest = Latest(messages_per_second=2)
     assert len(offer(latest, [product(1.0, "p", ("a", "b", "c"))], 0)) == 2
     assert not latest.is_due(SECOND // 10)
@@ -101,7 +101,7 @@ def test_values_that_wait_are_told_when_there_is_room(product: Any) -> None:
     assert [message.topic.rsplit("/", 1)[1] for message in latest.due_messages(SECOND)] == ["c"]
 
 
-def test_the_last_value_is_always_told(product: Any) -> None:
+def test_the_last_value_is_always_sent(product: Any) -> None:
     latest = Latest(messages_per_second=1)
     offer(latest, [product(1.0)], 0)
     offer(latest, [product(2.0), product(3.0, "other")], 1)

@@ -59,7 +59,7 @@ def in_pieces(folder: Path, octets: bytes, cuts):
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(BUNDLED)))
-def test_the_bundled_passes_have_5182_packets_alone_and_together(bundled, order):
+def test_the_bundled_passes_have_5182_packets_separately_and_together(bundled, order):
     report = open_pass(*(bundled / name for name in order), mission="zhurong").report()
     assert report["packets"]["read"] == sum(BUNDLED.values()) == 5182
     assert report["passes"] == 3
@@ -117,7 +117,7 @@ def test_two_passes_of_a_tm_mission_share_no_packet(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_pieces_of_a_recording_give_what_the_whole_gives(bundled, tmp_path, seed):
+def test_pieces_of_a_recording_give_what_the_uncut_recording_gives(bundled, tmp_path, seed):
     octets = (bundled / "damaged.cadu").read_bytes()
     rng = np.random.default_rng(seed)
     cuts = rng.integers(1, len(octets), 3).tolist() + [1024 * int(rng.integers(1, 4000)) for _ in range(2)]
@@ -366,7 +366,7 @@ def test_a_recording_named_twice_is_one_clear_line(bundled):
     assert done.stderr.splitlines() == [f"downlink: {path}: a recording is named twice"]
 
 
-def test_a_recording_under_a_second_name_is_told_in_one_line(bundled, tmp_path):
+def test_a_recording_under_a_second_name_is_reported_in_one_line(bundled, tmp_path):
     shutil.copy(bundled / "night.cadu", tmp_path / "copy.cadu")
     words = ("inspect", bundled / "night.cadu", tmp_path / "copy.cadu")
     done = run(*words, "-m", "zhurong")
@@ -376,7 +376,7 @@ def test_a_recording_under_a_second_name_is_told_in_one_line(bundled, tmp_path):
     assert "same bytes" not in merged.stderr
 
 
-def test_recordings_out_of_order_of_time_are_told_in_one_line(bundled, tmp_path):
+def test_recordings_out_of_order_of_time_are_reported_in_one_line(bundled, tmp_path):
     earlier, later = bundled / "clean.cadu", bundled / "night.cadu"
     first_times = [int(np.fromfile(f"{path}.times", "<i8")[1]) for path in (earlier, later)]
     assert first_times[0] < first_times[1]

@@ -34,7 +34,7 @@ def test_ids_differ_from_product_to_product(clean: Decoded) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_every_product_tells_its_times_units_and_origin(clean: Decoded) -> None:
+def test_every_product_has_its_times_units_and_origin(clean: Decoded) -> None:
     for product in clean.products:
         aloft = product.instrument in ORBITER
         assert product.time.sol == (None if aloft else (11, 11))

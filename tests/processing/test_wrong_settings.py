@@ -73,7 +73,7 @@ def test_a_replay_of_no_pass_ends_with_status_1_and_a_line(content, tmp_path):
     assert ("the recording is empty" if not content else "1ACFFC1D in 10,000 bytes") in err
 
 
-def test_standard_input_without_a_byte_is_said():
+def test_standard_input_without_a_byte_is_reported():
     status, _, err = downlink("inspect", "-", "-m", "zhurong", stdin=subprocess.DEVNULL)
     assert (status, err) == (1, "downlink: the recording is empty\n")
 

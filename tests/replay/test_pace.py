@@ -134,7 +134,7 @@ async def test_a_replay_at_a_rate_takes_as_long_as_the_link_would(mission, tmp_p
     assert await played_s(tape) >= 0.8 - 0.06
 
 
-async def test_what_tells_no_time_is_said_in_a_line(tmp_path):
+async def test_a_recording_without_times_is_reported_in_a_line(tmp_path):
     (tmp_path / "mission.toml").write_text('name = "plain"\n[link]\nframing = "packets"\n')
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
@@ -146,7 +146,7 @@ async def test_what_tells_no_time_is_said_in_a_line(tmp_path):
     assert "--rate" in line
 
 
-async def test_packets_whose_container_has_no_time_are_said_to_have_none(mission, tmp_path):
+async def test_packets_whose_container_has_no_time_are_reported_to_have_none(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(7, k, k) for k in range(100)))
     said = []
@@ -155,7 +155,7 @@ async def test_packets_whose_container_has_no_time_are_said_to_have_none(mission
     assert "there are no times in it" in said[0]
 
 
-async def test_at_full_speed_nothing_is_said(mission, tmp_path):
+async def test_at_full_speed_nothing_is_reported(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
     said = []

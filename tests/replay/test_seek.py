@@ -1,4 +1,4 @@
-"""A replay that is paused, sped and wound gives the products of one that was left alone."""
+"""A replay with pauses, changes of speed and seeks gives the same products as one without."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ async def test_a_paused_replay_stands_still_and_resumed_it_loses_nothing(bundled
     assert played.progress()["state"] == "ended"
 
 
-async def test_wound_back_it_gives_the_same_products_once_more(bundled: Path, clean: Any) -> None:
+async def test_after_a_seek_back_it_gives_the_same_products_once_more(bundled: Path, clean: Any) -> None:
     played = Played(bundled / "clean.cadu", speed=None, hold=True)
     async with played.running():
         await played.until(lambda: len(played.reports) == 1)
@@ -114,7 +114,7 @@ def seconds_in(bundled: Path, seconds: int) -> np.datetime64:
     return np.datetime64(began[:19], "ms") + np.timedelta64(seconds, "s")
 
 
-async def test_wound_forward_to_a_time_it_leaves_no_product_out(bundled: Path, clean: Any) -> None:
+async def test_a_seek_forward_to_a_time_leaves_no_product_out(bundled: Path, clean: Any) -> None:
     played = Played(bundled / "clean.cadu", speed=0.5)
     wanted = seconds_in(bundled, 5)
     async with played.running():
@@ -163,7 +163,7 @@ async def test_it_has_not_ended_before_its_last_products_are_published(bundled: 
     assert sorted(played.ids()) == ids_of(clean)
 
 
-async def test_what_cannot_be_done_is_told_and_changes_nothing(tmp_path: Path, bundled: Path) -> None:
+async def test_what_cannot_be_done_is_reported_and_changes_nothing(tmp_path: Path, bundled: Path) -> None:
     (tmp_path / "untimed.cadu").write_bytes((bundled / "clean.cadu").read_bytes()[:100_000])
     played = Played(tmp_path / "untimed.cadu", speed=None, hold=True)
     async with played.running():
