@@ -1,7 +1,7 @@
-"""The live page of what a broker has: `downlink dashboard`, and the page of a demo.
+"""The live page of a broker's topics: `downlink dashboard`, and the page of a demo.
 
-broker -> subscriber -> page. What the page needs of missions is read once (`tabs.page_content`); the modules that read
-it are not imported here, so that a server that got it from a child process does not hold them.
+broker -> subscriber -> page. The page's content of missions is read once (`tabs.page_content`). The modules that read
+it are not imported here: a server that got the content from a child process does not need them in memory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """What the page has of missions. `history`: rows of the past, where there is a history."""
+    """The page's content of missions. `history`: source of past rows, if there is a history."""
 
     missions: tuple[KnownMission, ...] = ()
     tabs: tuple[Tab, ...] = ()
@@ -53,13 +53,12 @@ async def dashboard(
     history: str | None = None,
     content: PageContent | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it.
+    """Serve the live page of a broker's topics while the block runs. `origins`: addresses of the page in browsers.
 
-    `content`: what it has of missions; without it, that of `missions` and installed packages with the `history` (a
-    folder or URL) is read here, with ConfigError where there is no history.
+    `content`: None: read that of `missions` and installed packages, with the `history` (a folder or URL); ConfigError
+    if there is no history.
 
-    A broker that is not there, now or later, is waited for: the connection is retried with backoff, and the page and
-    `trouble` are called with each change.
+    If the broker is unreachable, the connection is retried with backoff; the page and `trouble` get each change.
     """
     known = content if content is not None else await asyncio.to_thread(_content, missions, history)
 
@@ -106,14 +105,14 @@ def _content(missions: Sequence[Mission], history: str | None) -> PageContent:
 
 
 def read_content(names: Sequence[str], history: str | None) -> PageContent:
-    """Read what the page needs of missions by name; ConfigError with the problems of the first that cannot be read."""
+    """Read the page's content of missions by name; ConfigError with the problems of the first that cannot be read."""
     from ..mission.loading import load_mission  # noqa: PLC0415 - see above
 
     return _content([load_mission(one) for one in names], history)
 
 
 async def _publish_command(publisher: OneShotPublisher, stream: str, command: Mapping[str, Any]) -> None:
-    """Send a command to the replay that plays `<mission>/<stream>`."""
+    """Send a command to the replay of `<mission>/<stream>`."""
     mission, name = stream.split("/", 1)
     await publisher.publish(topics.control_message(mission, name, command))
 
@@ -128,7 +127,7 @@ async def serve_dashboard(
     origins: Sequence[str] = (),
     content: PageContent | None = None,
 ) -> None:
-    """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
+    """Serve the live page until Ctrl-C, and wait for a broker that is unreachable; RunError if it refuses.
 
     `notify` is called with the page's address, `trouble` with each change of the connection to the broker.
     """
@@ -145,5 +144,5 @@ async def serve_dashboard(
 
 
 def has_dashboard() -> bool:
-    """Whether what the page needs is installed."""
+    """Whether the libraries of the page are installed."""
     return available()

@@ -3,7 +3,7 @@
 In: files of `!Packet` with `!Field`, and files in or below their folder that they include. Out: a container for each
 packet, with fields at their bytes; packets with a `ccsds` APID are selected by it. A mask of adjacent bits makes a bit
 field. An equation of one field (dntoeu), also with functions of the packet, is its calibration; equations of several
-fields are not carried. Source: tlm.py and dtype.py of ait-core 3.1.
+fields are not converted. Source: tlm.py and dtype.py of ait-core 3.1.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class _Maker:
         name = self.names.take(str(spec.get("name", "PACKET")))
         for word in spec:
             if word not in PACKET_WORDS:
-                losses.add(str(word), name, "is not carried", spec.lines[word])
+                losses.add(str(word), name, "is not converted", spec.lines[word])
         fields = list(_Fields(name, losses, self.losses).read(spec["fields"]))
         names = Equations({each.name: Known.of(each.key, each.kind) for each in fields}, spec, losses)
         entries = []
@@ -150,7 +150,12 @@ class _Maker:
         apid = ccsds.get("apid") if isinstance(ccsds, Mapping) else None
         if not isinstance(apid, int):
             if not self.is_only:
-                losses.add("packet", name, "nothing says how its packets are known: name it as the root", spec.line)
+                losses.add(
+                    "packet",
+                    name,
+                    "the file does not say how to recognize its packets: name it as the root",
+                    spec.line,
+                )
             self.containers[name] = Container(name, tuple(entries), line=spec.line)
             return
         key, base = f"{name}.CCSDS_APID", self.names.take(f"{name}_Base")
@@ -168,7 +173,7 @@ class _Maker:
         elif isinstance(kind, NumberType) and isinstance(spec.get("enum"), Mapping) and not kind.encoding.is_float:
             kind = _labelled(spec["enum"], kind, where, losses)
         elif "enum" in spec or "dntoeu" in spec:
-            losses.add("field", where, "an enum or equation of an array, text or time is not carried", spec.line)
+            losses.add("field", where, "an enum or equation of an array, text or time is not converted", spec.line)
         validity = self._validity(spec, names, where, losses)
         name = field.key.rpartition(".")[2]
         text = " ".join(str(spec.get("desc") or "").split())
@@ -181,7 +186,7 @@ class _Maker:
         found = names.reader().condition(parsed) if parsed is not None else None
         if found is None:
             losses.add(
-                "when", where, f'"{spec["when"]}" is not carried: the value is always given', spec.lines["when"]
+                "when", where, f'"{spec["when"]}" is not converted: the value is always decoded', spec.lines["when"]
             )
         return found
 
@@ -211,7 +216,7 @@ class _Fields:
             stop = int(given[1]) + 1 if isinstance(given, list) and len(given) > 1 else first + size
             for word in spec:
                 if word not in FIELD_WORDS:
-                    self.losses.add(str(word), f"{self.packet}.{name}", "is not carried", spec.lines[word])
+                    self.losses.add(str(word), f"{self.packet}.{name}", "is not converted", spec.lines[word])
             if spec.get("type") == "TIME64":
                 yield from self._seconds_and_nanoseconds(spec, name, start)
                 continue
@@ -243,7 +248,9 @@ class _Fields:
         if spec.get("mask") is None or kind is None:
             return kind
         if not isinstance(kind, NumberType) or kind.encoding.is_float:
-            self.losses.add("mask", where, "a mask of what is no whole number is not carried", spec.lines["mask"])
+            self.losses.add(
+                "mask", where, "a mask of a value that is not an integer is not converted", spec.lines["mask"]
+            )
             return kind
         return self._masked(spec, kind, where)
 
@@ -266,7 +273,7 @@ class _Fields:
             size, unit_ns = TIMES[word]
             return TimeType("", NumberEncoding(size), unit_ns, Fraction(GPS_EPOCH_NS), absolute=True)
         self.losses.add(
-            "type", where, f"{word} is not carried: its bytes are given", spec.lines.get("type", spec.line)
+            "type", where, f"{word} is not converted: given as bytes", spec.lines.get("type", spec.line)
         )
         n = n_bytes or _n_bytes(word)
         return BinaryType("", BinaryEncoding(n * 8)) if n else None
@@ -283,7 +290,7 @@ class _Fields:
         if not kind.encoding.little_endian:
             return replace(kind, encoding=NumberEncoding(bits))
         if bits % 8 == 0 and shift % 8:
-            text = f"{bits} bits inside of little-endian bytes are not carried: the whole is given"
+            text = f"{bits} bits of a little-endian word are not converted: the word is given"
             self.losses.add("mask", where, text, spec.lines["mask"])
             return kind
         return replace(
@@ -348,5 +355,5 @@ def _labelled(enum: Mapping, kind: NumberType, where: str, losses: Losses) -> Pa
             text = {True: "true", False: "false"}[label] if isinstance(label, bool) else str(label)
             labels.append((int(value), int(value), text))
         else:
-            losses.add("enum", where, f"{value} is no whole number", enum.lines[value])
+            losses.add("enum", where, f"{value} is not an integer", enum.lines[value])
     return EnumeratedType("", kind.encoding, tuple(labels), kind.unit) if labels else kind

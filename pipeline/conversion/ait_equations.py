@@ -33,7 +33,7 @@ class Equations:
             found = SIGNATURE.fullmatch(str(signature))
             parsed = expressions.parse(str(body), lambda _: None)
             if found is None or parsed is None:
-                losses.add("functions", str(signature), "is not carried", functions.lines[signature])
+                losses.add("functions", str(signature), "is not converted", functions.lines[signature])
             else:
                 arguments = tuple(each.strip() for each in found[2].split(",") if each.strip())
                 self.functions[found[1]] = arguments, parsed

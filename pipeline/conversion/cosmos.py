@@ -1,8 +1,8 @@
 """COSMOS and OpenC3 telemetry definitions (cmd_tlm/*.txt) into the neutral definition.
 
-In: files as COSMOS reads them, after ERB. Out: a container for each packet, which holds its items at their places and
-is chosen by the values of its ID items, in the order of the files. Commands and what only shows values are
-listed as lost. Source: the configuration guide of COSMOS 6 and openc3/packets/packet_config.py.
+In: files as COSMOS reads them, after ERB. Out: a container for each packet, with its items, selected by the values of
+its ID items, in the order of the files. Commands and keywords for the display of values are listed as losses. Source:
+the configuration guide of COSMOS 6 and openc3/packets/packet_config.py.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ TOKENS = re.compile(r"""(?:"(?:[^\\"]|\\.)*")|(?:'(?:[^\\']|\\.)*')|\S+""")
 ERB = re.compile(r"<%.*?%>|<%")
 ITEM = re.compile(r"(APPEND_)?(ID_|ARRAY_)?ITEM")
 SHOWS = frozenset({"FORMAT_STRING", "META", "HIDDEN", "LIMITS_RESPONSE", "PROCESSOR", "SCREEN", "RELATED_ITEM"})
-"""Keywords that change how COSMOS shows or treats a value, not what the value is."""
+"""Keywords that change how COSMOS displays or handles a value, not the value."""
 SILENT = frozenset({"OVERLAP", "IGNORE_OVERLAP", "KEY", "CATCHALL", "RESTRICTED", "DISABLED", "ALLOW_SHORT"})
-"""Keywords that say nothing about the values of a whole binary packet."""
+"""Keywords without effect on the values of a complete binary packet."""
 TEXT_OF_PROGRAM = ("GENERIC_READ_CONVERSION_START", "GENERIC_WRITE_CONVERSION_START")
 BIG, LITTLE = "BIG_ENDIAN", "LITTLE_ENDIAN"
 
@@ -45,7 +45,7 @@ class Packet:
     items: list[Item] = field(default_factory=list)
 
     def length_bits(self) -> int:
-        """Where the next APPEND_ITEM begins: bits before the packet's end items, and theirs."""
+        """Bit offset of the next APPEND_ITEM: bits before the items at the packet's end, plus the bits of those."""
         front = max((each.end_bits for each in self.items if not each.is_derived and each.offset >= 0), default=0)
         return front + max((-each.offset for each in self.items if each.offset < 0), default=0)
 
@@ -54,7 +54,7 @@ class Packet:
 
 
 def read_cosmos(sources: Sequence[Source]) -> Converted:
-    """The definition. Raises ConfigError with every line that COSMOS would not read either."""
+    """Read a definition. Raises ConfigError with every line that COSMOS would not read either."""
     reader = _Reader()
     for source in sources:
         reader.read(source)
@@ -76,7 +76,7 @@ class _Reader:
         self.packet: Packet | None = None
         self.item: Item | None = None
         self.aside = False
-        """Inside a command, whose lines are lost with it."""
+        """Whether the lines belong to a command, which is not converted."""
 
     def read(self, source: Source) -> None:
         losses = Losses(source.file)
@@ -103,10 +103,10 @@ class _Reader:
             self.aside, self.item = False, None
             self._packet(keyword, words, line, losses)
         elif keyword.startswith("LIMITS_GROUP"):
-            losses.add(keyword, " ".join(words), "groups of limits are not carried", line)
+            losses.add(keyword, " ".join(words), "limits groups are not converted", line)
         elif self.packet is None:
             if not self.aside:
-                raise ValueError("stands before any TELEMETRY")
+                raise ValueError("comes before any TELEMETRY")
         elif ITEM.fullmatch(keyword) or keyword.endswith("STRUCTURE"):
             self._item(keyword, words, line, losses)
         elif keyword in {"SELECT_ITEM", "DELETE_ITEM"}:
@@ -141,7 +141,7 @@ class _Reader:
         packet, self.item = self.packet, None
         name = words[0].upper()
         if keyword.endswith("STRUCTURE"):
-            losses.add(keyword, f"{packet.name} {name}", "the items of another packet inside are not carried", line)
+            losses.add(keyword, f"{packet.name} {name}", "items of another packet are not converted", line)
             words, keyword = [*words[:2], "BLOCK"], "APPEND_ITEM" if keyword.startswith("APPEND") else "ITEM"
             if not re.fullmatch(r"-?\d+", words[1]):
                 raise ValueError("a structure whose size is that of another packet is not converted")
@@ -160,7 +160,7 @@ class _Reader:
         item.id_value = extra if is_id else None
         known = packet.item(name)
         if known is not None:
-            losses.add("ITEM", f"{packet.name} {name}", "is there twice: the later one counts", known.line)
+            losses.add("ITEM", f"{packet.name} {name}", "is defined twice: the later one is used", known.line)
             packet.items.remove(known)
         packet.items.append(item)
         self.item = item
@@ -175,16 +175,16 @@ class _Reader:
             if keyword != "ACCESSOR" or "binary" not in words[0].lower():
                 losses.add(keyword, where, "the packet is read as plain binary", line)
         elif keyword in SHOWS:
-            losses.add(keyword, where, "is not carried: it does not change the value", line)
+            losses.add(keyword, where, "is not converted: it does not change the value", line)
         elif item is None or keyword in SILENT:
             if keyword not in SILENT:
-                losses.add(keyword, where, "is not known, and passed over", line)
+                losses.add(keyword, where, "is unknown and ignored", line)
         else:
             _MODIFIERS.get(keyword, _unknown)(item, keyword, words, line)
 
 
 def _lines(source: Source, losses: Losses) -> Iterator[tuple[int, list[str]]]:
-    """The words of each line that says something; lines that end with & go on in the next."""
+    """The words of each line, without comments and empty lines; a line that ends with & continues in the next."""
     try:
         text = source.document.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -202,10 +202,10 @@ def _lines(source: Source, losses: Losses) -> Iterator[tuple[int, list[str]]]:
         whole = before + stripped
         found = ERB.search(whole)
         if found and TOKENS.match(ERB.sub("X", whole)) and not whole.startswith("<%"):
-            losses.add("ERB", found[0], "is left as a name: convert what COSMOS makes of the file", first)
+            losses.add("ERB", found[0], "is replaced by TARGET: convert the output of COSMOS for this file", first)
             whole = ERB.sub("TARGET", whole)
         elif found:
-            losses.add("ERB", found[0], "is not run: convert what COSMOS makes of the file", first)
+            losses.add("ERB", found[0], "is not run: convert the output of COSMOS for this file", first)
             continue
         words = [_unquoted(word) for word in TOKENS.findall(whole)]
         cut = next((i for i, word in enumerate(words) if word.startswith("#") and i), len(words))
@@ -218,7 +218,7 @@ def _unquoted(word: str) -> str:
     return word[1:-1].replace(f"\\{word[0]}", word[0]) if quoted else word
 
 
-# what follows an item
+# Modifiers: lines after an item
 
 Modifier = Callable[[Item, str, list[str], int], None]
 
@@ -238,7 +238,7 @@ def _description(item: Item, _keyword: str, words: list[str], _line: int) -> Non
 def _polynomial(item: Item, _keyword: str, words: list[str], _line: int) -> None:
     item.coefficients = tuple(map(float, words))
     if not words:
-        raise ValueError("wants a coefficient")
+        raise ValueError("needs a coefficient")
 
 
 def _segment(item: Item, _keyword: str, words: list[str], _line: int) -> None:
@@ -251,13 +251,13 @@ def _limits(item: Item, keyword: str, words: list[str], line: int) -> None:
         raise ValueError(f"limits of the set {DEFAULT_LIMITS} come first")
     values = tuple(map(float, words[3:7]))
     if len(values) < 4:
-        raise ValueError("wants four limits")
+        raise ValueError("needs four limits")
     item.limits[name] = values
     # Of all sets of an item the last line counts, as in COSMOS.
     item.persistence, item.has_limits_enabled = max(integer(words[1]), 1), words[2].upper() == "ENABLED"
     item.limits_line = line
     if len(words) > 7:
-        item.lost(keyword, "the green limits are not carried", line)
+        item.lost(keyword, "the green limits are not converted", line)
 
 
 def _variable(item: Item, _keyword: str, words: list[str], _line: int) -> None:
@@ -266,11 +266,11 @@ def _variable(item: Item, _keyword: str, words: list[str], _line: int) -> None:
 
 
 def _program(item: Item, keyword: str, words: list[str], line: int) -> None:
-    item.lost(keyword, f"{words[0] if words else 'it'} is a program: the raw value is given", line)
+    item.lost(keyword, f"{words[0] if words else 'it'} is a program: the raw value is decoded", line)
 
 
 def _unknown(item: Item, keyword: str, words: list[str], line: int) -> None:
-    item.lost(keyword, f"{' '.join(words[:2])} is not carried", line)
+    item.lost(keyword, f"{' '.join(words[:2])} is not converted", line)
 
 
 _MODIFIERS: dict[str, Modifier] = {
@@ -286,7 +286,7 @@ _MODIFIERS: dict[str, Modifier] = {
 }
 
 
-# the definition
+# The dictionary
 
 
 class _Making:
@@ -309,14 +309,14 @@ class _Making:
         return Dictionary(name, self.parameters, self.containers, file)
 
     def _limits_sets(self) -> None:
-        """The constant by whose label alarms choose their limits, where there are other sets than DEFAULT."""
+        """Add the constant whose label selects the limits of alarms, if there are sets other than DEFAULT."""
         alarms = (getattr(each.type, "limits", Limits()) for each in self.parameters.values())
         conditions = [condition for limits in alarms for condition, _ in limits.contexts]
         names = dict.fromkeys(str(each.right) for each in conditions if isinstance(each, Comparison))
         if names:
             labels = tuple((k, k, name) for k, name in enumerate([DEFAULT_LIMITS, *names]))
             kind = UnencodedType("", value=EnumeratedType("", NumberEncoding(8, "unsigned"), labels))
-            about = "The set of limits by which values are judged: operators choose it"
+            about = "The limits set of all alarms, selected by the operator"
             self.parameters[LIMITS_SET] = Parameter(
                 LIMITS_SET, LIMITS_SET, kind, initial=DEFAULT_LIMITS, description=about
             )
@@ -325,15 +325,15 @@ class _Making:
         name = self.names.take(f"{packet.target}_{packet.name}" if self.several_targets else packet.name)
         own = Names()
         keys = {each.name: (f"{name}.{own.take(each.name)}") for each in packet.items}
-        standing = [each for each in packet.items if not each.is_derived]
+        in_packet = [each for each in packet.items if not each.is_derived]
         for item in packet.items:
             if clean(item.name) != item.name:
-                item.lost("ITEM", f"is called {keys[item.name].rpartition('.')[2]}", item.line)
+                item.lost("ITEM", f"is renamed to {keys[item.name].rpartition('.')[2]}", item.line)
             if item.is_derived and not item.has_program:
-                item.lost("ITEM", "DERIVED: it does not stand in the packet", item.line)
-        placed = list(place_items([each for each in standing if self._parameter(each, keys)], standing))
+                item.lost("ITEM", "DERIVED: it is not in the packet", item.line)
+        placed = list(place_items([each for each in in_packet if self._parameter(each, keys)], in_packet))
         entries = tuple(ParameterEntry(keys[item.name], place) for item, place in placed)
-        criteria = self._criteria(standing, keys)
+        criteria = self._criteria(in_packet, keys)
         if criteria is None and len(self.packets) == 1:
             self.containers[name] = Container(name, entries, line=packet.line)
             return
@@ -360,7 +360,9 @@ class _Making:
             value = value_of(item.id_value, item.data_type)
             if value is None:
                 item.lost(
-                    "ID_ITEM", f'"{item.id_value}" is no {item.data_type}, and chooses no container', item.line
+                    "ID_ITEM",
+                    f'"{item.id_value}" is not a valid {item.data_type}: the packet is not identified by it',
+                    item.line,
                 )
                 continue
             parts.append(Comparison(Reference(key, calibrated=is_text), "==", value))

@@ -1,8 +1,8 @@
-"""Items of COSMOS: their types, and where they stand.
+"""Types and bit positions of COSMOS items.
 
-Bit offsets count from the most significant bit of the packet's first byte. Two cases differ from XTCE. A little-endian
-bit field: its offset is that of its most significant bit, and its other bytes stand before. An item behind others whose
-size the packet tells (VARIABLE_BIT_SIZE): it moves with them. Source: binary_accessor.py and structure.py of openc3.
+Bit offsets count from the most significant bit of the packet's first byte. Two cases differ from XTCE: the offset of a
+little-endian bit field is that of its most significant bit, and its other bytes are before it; items after one of
+variable size (VARIABLE_BIT_SIZE) move with its end. Source: binary_accessor.py and structure.py of openc3.
 """
 
 from __future__ import annotations
@@ -32,16 +32,15 @@ FLOAT_BITS = (32, 64)
 WARNING, CRITICAL = 2, 4
 COLORS = {"GREEN": 0, "YELLOW": WARNING, "RED": CRITICAL}
 HEXADECIMAL = re.compile(r"0[xX](?:[0-9a-fA-F]{2})+")
-CONSTANTS = ("MIN", "MAX", "POS_INFINITY", "NEG_INFINITY")
 DEFAULT_LIMITS = "DEFAULT"
 LIMITS_SET = "LIMITS_SET"
-"""A constant of the converted dictionary: its label is the set of limits that applies."""
+"""A constant of the converted dictionary: its label is the limits set in use."""
 
 
 @dataclass(slots=True)
 class Item:
-    """One item of a packet. `size`: bits; 0 or less: so many before the packet's end. `variable`: the item that tells
-    the size, bits for each of its counts, and bits beside. `states`: (name, value, color, line).
+    """One item of a packet. `size`: bits; 0 or less: up to so many before the packet's end. `variable`: the item that
+    gives the size, bits for each unit of its value, and bits added. `states`: (name, value, color, line).
     """
 
     name: str
@@ -60,7 +59,7 @@ class Item:
     coefficients: tuple[float, ...] = ()
     segments: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
     limits: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """By the name of the set: red low, yellow low, yellow high, red high."""
+    """By limits set: red low, yellow low, yellow high, red high."""
     persistence: int = 1
     has_limits_enabled: bool = True
     limits_line: int = 0
@@ -73,18 +72,18 @@ class Item:
 
     @property
     def end_bits(self) -> int:
-        """Where the next item is appended."""
+        """Bit offset at which the next item is appended."""
         whole = self.size if self.array_bits is None else self.array_bits
         return self.offset + max(whole, 0)
 
     @property
     def is_bit_field(self) -> bool:
-        """Whether COSMOS reads it bit by bit; else as a number of whole bytes."""
+        """Whether COSMOS reads it as single bits; else as whole bytes."""
         return self.data_type in {"INT", "UINT"} and (self.offset % 8 != 0 or self.size not in WHOLE_BITS)
 
     @property
     def first_bit(self) -> int:
-        """Where it begins: of a little-endian bit field counted from the least significant bit of its first byte."""
+        """Offset of its first bit; of a little-endian bit field: from the least significant bit of its first byte."""
         if not (self.little and self.is_bit_field):
             return self.offset
         n_bytes = (self.offset % 8 + self.size - 1) // 8 + 1
@@ -98,15 +97,15 @@ class Item:
 
 
 def integer(text: str) -> int:
-    """As COSMOS reads integers: also 0x and 0b. Raises ValueError."""
+    """Parse an integer as COSMOS does: also 0x and 0b. Raises ValueError."""
     try:
         return int(text, 0)
     except ValueError:
-        raise ValueError(f'"{text}" is no whole number') from None
+        raise ValueError(f'"{text}" is not an integer') from None
 
 
 def value_of(text: str, data_type: str) -> str | None:
-    """A number as text, decimal; of text itself; of bytes in hexadecimal. None where it is none."""
+    """A value as text: numbers decimal, bytes hexadecimal; None if it is not valid."""
     if data_type == "STRING":
         return text
     if data_type == "BLOCK":
@@ -117,21 +116,19 @@ def value_of(text: str, data_type: str) -> str | None:
         return None
 
 
-# where
+# Positions
 
 
-def place_items(items: Sequence[Item], standing: Sequence[Item]) -> Iterator[tuple[Item, Placement]]:
-    """The items in the order of the packet, each with its place. `standing`: with them those that are not carried,
-    which take their bits too.
-    """
-    carried = {each.name for each in items}
+def place_items(items: Sequence[Item], in_packet: Sequence[Item]) -> Iterator[tuple[Item, Placement]]:
+    """Yield the items to convert in the order of the packet, each with its position. `in_packet`: all items of it."""
+    converted = {each.name for each in items}
     at, floats = 0, False
-    for item in sorted((each for each in standing if each.offset >= 0), key=lambda each: each.offset):
+    for item in sorted((each for each in in_packet if each.offset >= 0), key=lambda each: each.offset):
         first = item.first_bit
-        if item.name not in carried:
+        if item.name not in converted:
             if item.variable is not None:
-                _lose_behind(item, items)
-                carried -= {each.name for each in items if each.offset >= item.offset}
+                _lose_after(item, items)
+                converted -= {each.name for each in items if each.offset >= item.offset}
             continue
         if first == at:
             location = None
@@ -147,25 +144,25 @@ def place_items(items: Sequence[Item], standing: Sequence[Item]) -> Iterator[tup
         yield item, Placement(Location(-item.offset - whole, from_end=True), line=item.line)
 
 
-def _lose_behind(item: Item, items: Sequence[Item]) -> None:
+def _lose_after(item: Item, items: Sequence[Item]) -> None:
     for each in items:
         if each.offset >= item.offset:
-            each.lost("ITEM", f"stands behind {item.name}, which is not carried and has no fixed size")
+            each.lost("ITEM", f"comes after {item.name}, which is not converted and has no fixed size")
 
 
-# what
+# Types
 
 
 def type_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
-    """The type of the item; None, and a loss, where there is none that says the same."""
+    """The type of an item; None, and a loss, if there is no equivalent."""
     element = _element_of(item, keys)
     if element is None or item.array_bits is None:
         return element
     if item.size <= 0:
-        item.lost("ARRAY_ITEM", "an array whose elements have no size is not carried")
+        item.lost("ARRAY_ITEM", "an array of elements without a size is not converted")
         return None
     if item.little and item.is_bit_field and item.size != 8:
-        item.lost("ARRAY_ITEM", "an array of little-endian bit fields is not carried")
+        item.lost("ARRAY_ITEM", "an array of little-endian bit fields is not converted")
         return None
     if item.variable is not None:
         of, per, by = item.variable
@@ -192,7 +189,7 @@ def _element_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
     if item.data_type in {"STRING", "BLOCK"}:
         return _bytes_of(item, keys)
     if item.variable is not None and item.array_bits is None:
-        item.lost("VARIABLE_BIT_SIZE", "a number of the size that QUIC tells is not carried, nor what is behind it")
+        item.lost("VARIABLE_BIT_SIZE", "a number of variable size (QUIC) is not converted, nor the items after it")
         return None
     encoding = _encoding_of(item)
     if encoding is None:
@@ -216,11 +213,11 @@ def _element_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
 
 def _bytes_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
     for name, _, _, line in item.states:
-        item.lost("STATE", f"{name}: a state of text or bytes is not carried", line)
+        item.lost("STATE", f"{name}: a state of text or bytes is not converted", line)
     if item.coefficients or item.segments:
-        item.lost("POLY_READ_CONVERSION", "a conversion of text or bytes is not carried")
+        item.lost("POLY_READ_CONVERSION", "a polynomial of text or bytes is not converted")
     if item.offset % 8:
-        item.lost("ITEM", "text or bytes that begin inside of a byte are not carried")
+        item.lost("ITEM", "text or bytes that do not begin at a byte are not converted")
         return None
     size = _size_of(item, keys)
     if item.data_type == "STRING":
@@ -228,17 +225,17 @@ def _bytes_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
     return BinaryType("", BinaryEncoding(size), item.unit)
 
 
-def _encoding_of(item: Item) -> NumberEncoding | None:  # noqa: PLR0911 - a case for each kind of bits
+def _encoding_of(item: Item) -> NumberEncoding | None:  # noqa: PLR0911 - a case for each encoding
     if item.data_type == "FLOAT":
         if item.size not in FLOAT_BITS or item.offset % 8:
-            item.lost("ITEM", f"a float of {item.size} bits at bit {item.offset} is not carried")
+            item.lost("ITEM", f"a float of {item.size} bits at bit {item.offset} is not converted")
             return None
         return NumberEncoding(item.size, "IEEE754", item.little and item.size > 8)
     if item.data_type not in {"INT", "UINT"}:
-        item.lost("ITEM", f"data type {item.data_type} is not carried")
+        item.lost("ITEM", f"data type {item.data_type} is not converted")
         return None
     if not 1 <= item.size <= 64:
-        item.lost("ITEM", f"a number of {item.size} bits is not carried")
+        item.lost("ITEM", f"a number of {item.size} bits is not converted")
         return None
     form = "twosComplement" if item.data_type == "INT" and item.size > 1 else "unsigned"
     if not item.little or (item.size == 8 and not item.is_bit_field):
@@ -251,13 +248,15 @@ def _encoding_of(item: Item) -> NumberEncoding | None:  # noqa: PLR0911 - a case
 def _little_bit_field(item: Item, form: str) -> NumberEncoding | None:
     first = item.first_bit
     if item.offset >= 0 and first < 0:
-        item.lost("ITEM", "a little-endian bit field that begins before the packet is not carried")
+        item.lost("ITEM", "a little-endian bit field that begins before the packet is not converted")
         return None
     if item.offset < 0:
-        item.lost("ITEM", "a little-endian bit field that is counted from the packet's end is not carried")
+        item.lost("ITEM", "a little-endian bit field at an offset from the packet's end is not converted")
         return None
     if item.size % 8 == 0 and first % 8:
-        item.lost("ITEM", f"a little-endian bit field of {item.size} bits inside of bytes is not carried")
+        item.lost(
+            "ITEM", f"a little-endian bit field of {item.size} bits that does not begin at a byte is not converted"
+        )
         return None
     whole = item.size % 8 == 0
     return NumberEncoding(item.size, form, little_endian=whole and item.size > 8, lsb_first=not whole)
@@ -267,7 +266,7 @@ Contexts = tuple[tuple[Condition, Calibrator], ...]
 
 
 def _conversion_of(item: Item, keys: Mapping[str, str]) -> tuple[Calibrator | None, Contexts]:
-    """A polynomial, or one for each segment: from its lower bound on, below the lowest one as in the lowest."""
+    """A polynomial, or one for each segment from its lower bound on; the lowest one also below its bound."""
     if item.coefficients:
         return Polynomial(item.coefficients), ()
     if not item.segments:
@@ -279,13 +278,13 @@ def _conversion_of(item: Item, keys: Mapping[str, str]) -> tuple[Calibrator | No
 
 
 def _labels_of(item: Item, *, calibrated: bool) -> tuple[tuple[int, int, str], ...]:
-    """States by value; of two names for one value the later one counts, as in COSMOS."""
+    """States by value; of two names for one value the later one is used, as in COSMOS."""
     found: dict[int, tuple[str, int]] = {}
     for name, text, _, line in item.states:
         value = value_of(text, item.data_type) if not calibrated else None
         if value is None:
             why = "a state of a converted value or float" if calibrated else f'the value "{text}"'
-            item.lost("STATE", f"{name}: {why} is not carried", line)
+            item.lost("STATE", f"{name}: {why} is not converted", line)
         else:
             if int(value) in found:
                 before, its_line = found.pop(int(value))
@@ -303,11 +302,11 @@ def _colors_of(item: Item, labels: Sequence[tuple[int, int, str]]) -> Limits:
 
 
 def _limits_of(item: Item) -> Limits:
-    """The limits of DEFAULT, and those of each other set in the context of the constant LIMITS_SET."""
+    """The limits of DEFAULT, and of each other set if the constant LIMITS_SET has its name."""
     if not item.limits:
         return Limits()
     if not item.has_limits_enabled:
-        item.lost("LIMITS", "limits that are disabled are not carried", item.limits_line)
+        item.lost("LIMITS", "disabled limits are not converted", item.limits_line)
         return Limits()
     chosen = Reference(LIMITS_SET)
     return Limits(
@@ -321,7 +320,7 @@ def _limits_of(item: Item) -> Limits:
 
 
 def _alarm(values: tuple[float, ...], persistence: int) -> Alarm:
-    """A value that reaches a limit is beyond it."""
+    """The alarm of four limits; a value equal to a limit is outside."""
     red_low, yellow_low, yellow_high, red_high = values
     bands = (
         (WARNING, Range(yellow_low, yellow_high, with_low=False, with_high=False), False),

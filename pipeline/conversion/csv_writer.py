@@ -81,7 +81,7 @@ class _Table:
             return []
         apid = self._apid()
         if apid is None and not is_only:
-            self.losses.add("container", key, "no APID tells its packets from others", line)
+            self.losses.add("container", key, "no APID distinguishes its packets from others", line)
             return []
         if len(criteria_of(self.dictionary, self.container)) and apid is None:
             self.losses.add("container", key, "the criteria that choose it are not written", line)

@@ -110,7 +110,7 @@ def spelled(kind: SpelledType, n_bytes: int | None, dice: random.Random) -> Any:
 
 
 def octets(size_bits: int, style: str, dice: random.Random) -> bytes:
-    """Bytes; of what is no whole bytes the first one begins with zeros."""
+    """Random bytes of a size in bits; if it is not whole bytes, the first one begins with zeros."""
     n_bytes = (size_bits + 7) // 8
     if style == ZEROS:
         return bytes(n_bytes)

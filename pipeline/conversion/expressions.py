@@ -278,7 +278,7 @@ class Reader:
         return _combined(node.op, left, right) if left is not None and right is not None else None
 
     def formula(self, node: ast.expr) -> Formula | None:
-        """The formula of the only parameter, in postfix notation; None if it cannot be carried."""
+        """The formula of the only parameter, in postfix notation; None if it cannot be converted."""
         try:
             tokens = list(self._tokens(node))
         except TypeError:

@@ -1,7 +1,7 @@
 """Read dictionaries of F Prime (JSON, as fpp-to-dict writes them).
 
 In: one dictionary of a deployment. Out: a container for each telemetry channel, telemetry packet and event, in space
-packets with the default APIDs of F Prime. Commands, parameters and text formats are not carried.
+packets with the default APIDs of F Prime. Commands, parameters and text formats are not converted.
 Source: the F Prime dictionary specification, Svc/ComCfg, Svc/TlmPacketizer and Fw/Time of F Prime 4.
 """
 
@@ -55,8 +55,8 @@ LEVELS = {"yellow": 2, "orange": 3, "red": 4}
 LOST = {
     "commands": "commands are not converted",
     "parameters": "parameters are set by commands, and not converted",
-    "records": "records of data products are not carried",
-    "containers": "containers of data products are not carried",
+    "records": "records of data products are not converted",
+    "containers": "containers of data products are not converted",
 }
 MAX_DEPTH = 30
 
@@ -165,9 +165,9 @@ class _Reader:
         if isinstance(kind, NumberType) and limits is not None:
             kind = NumberType("", kind.encoding, kind.real, kind.unit, limits)
         elif limits is not None:
-            self.losses.add("limits", name, "limits of what is no number are not carried", line)
+            self.losses.add("limits", name, "limits of a value that is not a number are not converted", line)
         if channel.get("format"):
-            self.losses.add("format", name, "is not carried: it does not change the value", line)
+            self.losses.add("format", name, "is not converted: it does not change the value", line)
         key = self._key(name)
         self._parameter(key, key.rpartition(".")[2], kind, line, channel.get("annotation", ""))
         return key
@@ -214,7 +214,7 @@ class _Reader:
         name = event["name"]
         line = self.lines.get(name, 0)
         if event.get("format"):
-            self.losses.add("format", name, "the text of the event is not carried, its values are", line)
+            self.losses.add("format", name, "the text of the event is not converted, only its values", line)
         entries: list[ParameterEntry] = []
         for each in event.get("formalParams", []):
             key = f"{name}.{each['name']}"

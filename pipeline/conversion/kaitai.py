@@ -3,7 +3,7 @@
 In: one .ksy file. Out: a container for the fields of every packet, and a container that extends it for each case of a
 switch at its end. The name of a field is its path (a_b_c), or that of `:field name: a.b.c` (SatNOGS); its path is an
 alias. Elements without an equivalent (processing, repetition until a condition, positions, values of several fields)
-are not carried. Source: the user guide of Kaitai Struct 0.10.
+are not converted. Source: the user guide of Kaitai Struct 0.10.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class _Maker(FieldMaker):
         for word in ("imports", "params"):
             if meta.get(word) or self.spec.get(word):
                 self.losses.add(
-                    word, "", "what stands in other files or is passed in is not carried", self.spec.line
+                    word, "", "definitions of other files and parameters are not converted", self.spec.line
                 )
         name = self.container_names.take(str(meta.get("id", "packet")))
         root = Scope((), self.spec, None, order_of(self.spec, Order()))
@@ -87,10 +87,10 @@ class _Maker(FieldMaker):
                 self.field(each, scope, cursor, last=last and i == len(fields) - 1)
             except StopError:
                 if cursor.is_loose:
-                    why = "stands behind bits that are not in every packet"
+                    why = "comes after bits that are not in every packet"
                     self.losses.add("field", scope.dotted(each), why, each.line)
                 for behind in fields[i + 1 :]:
-                    why = f"stands behind {each.get('id', '')}, whose size is not known"
+                    why = f"comes after {each.get('id', '')}, whose size is not known"
                     self.losses.add("field", scope.dotted(behind), why, behind.line)
                 raise
         self.values(scope, cursor)
@@ -102,7 +102,7 @@ class _Maker(FieldMaker):
             raise ConfigError([Problem("describes too many fields", self.losses.file, spec.line, name)])
         for word in spec:
             if word not in KNOWN:
-                self.losses.add(str(word), name, "is not carried", spec.lines[word])
+                self.losses.add(str(word), name, "is not converted", spec.lines[word])
         condition = self.condition_of(spec, scope)
         kind = spec.get("type")
         if isinstance(kind, Mapping):
@@ -181,7 +181,7 @@ class _Maker(FieldMaker):
         """Add a repeated structure: few repetitions with fields of their own, many as arrays of each field."""
         count = self.number_of(spec.get("repeat-expr"), scope) if spec["repeat"] == "expr" else None
         if count is None or (isinstance(count, int) and count < 0):
-            text = f"a structure repeated {spec['repeat']} {spec.get('repeat-expr', '')} is not carried"
+            text = f"a structure repeated {spec['repeat']} {spec.get('repeat-expr', '')} is not converted"
             self.losses.add("repeat", scope.dotted(spec), text, spec.lines["repeat"])
             raise StopError
         if isinstance(count, int) and count <= MAX_UNROLLED:
@@ -211,7 +211,7 @@ class _Maker(FieldMaker):
         name = scope.dotted(spec)
         if "repeat" in spec or not isinstance(kind.get("cases"), Mapping):
             self.losses.add(
-                "switch-on", name, "a switch that is repeated, or without cases, is not carried", spec.line
+                "switch-on", name, "a switch that is repeated, or without cases, is not converted", spec.line
             )
             raise StopError
         size = self.size_of(spec, scope, cursor)
@@ -278,7 +278,7 @@ class _Maker(FieldMaker):
                 compare = ast.Compare(on, [ast.Eq()], [literal])
                 condition = self.reader(scope).condition(compare)
             if condition is None:
-                text = f'"{kind.get("switch-on")}" being {value} is not carried'
+                text = f'"{kind.get("switch-on")}" being {value} is not converted'
                 self.losses.add("switch-on", name, text, line)
             else:
                 found.setdefault(str(case), ([], line))[0].append(condition)

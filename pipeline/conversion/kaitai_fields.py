@@ -1,7 +1,7 @@
 """Convert the plain fields of a Kaitai Struct definition to parameters and entries.
 
 Expressions of other fields (`size`, `if`, `repeat-expr`, `instances`) become references to their parameters if they are
-linear in one field; others are not carried, and listed.
+linear in one field; others are not converted, and listed.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class FieldMaker:
         parsed = self.parsed(spec["if"], scope)
         condition = self.reader(scope).condition(parsed) if parsed is not None else None
         if condition is None:
-            self.losses.add("if", scope.dotted(spec), f'"{spec["if"]}" is not carried', spec.lines["if"])
+            self.losses.add("if", scope.dotted(spec), f'"{spec["if"]}" is not converted', spec.lines["if"])
             raise StopError
         return condition
 
@@ -115,7 +115,7 @@ class FieldMaker:
         cursor.bits = (cursor.bits + (size or 0)) % 8 if bits else 0
 
     def _repeated(self, spec: Mapping, scope: Scope, kind: ParameterType, cursor: Cursor) -> ParameterType | None:
-        """The type, or an array of it if it is repeated; None, and a loss, if that is not carried."""
+        """The type, or an array of it if it is repeated; None, and a loss, if that is not converted."""
         how = spec.get("repeat")
         if how is None:
             return kind
@@ -126,7 +126,7 @@ class FieldMaker:
         elif how == "expr":
             count = self.number_of(spec.get("repeat-expr"), scope)
         if count is None:
-            text = f"{how} {spec.get('repeat-expr', spec.get('repeat-until', ''))} is not carried"
+            text = f"{how} {spec.get('repeat-expr', spec.get('repeat-until', ''))} is not converted"
             self.losses.add("repeat", name, text, spec.lines["repeat"])
             return None
         return ArrayType("", kind, (count,))
@@ -156,7 +156,7 @@ class FieldMaker:
         return total
 
     def size_of(self, spec: Mapping, scope: Scope, cursor: Cursor) -> Size | None:
-        """Size of a field in bits by `size` or `size-eos`; None without. Raises StopError if it is not carried."""
+        """Size of a field in bits by `size` or `size-eos`; None without. Raises StopError if it is not converted."""
         if spec.get("size-eos"):
             rest = self.rest(cursor)
             if rest is None:
@@ -167,7 +167,7 @@ class FieldMaker:
             return None
         count = self.number_of(spec["size"], scope)
         if count is None:
-            self.losses.add("size", scope.dotted(spec), f'"{spec["size"]}" is not carried', spec.lines["size"])
+            self.losses.add("size", scope.dotted(spec), f'"{spec["size"]}" is not converted', spec.lines["size"])
             raise StopError
         if isinstance(count, Dynamic):
             return Dynamic(count.of, count.slope * 8, count.intercept * 8)
@@ -244,7 +244,7 @@ class FieldMaker:
                 del known[each]
 
     def values(self, scope: Scope, cursor: Cursor) -> None:
-        """Add instances that are a calibration of one field as parameters over it; others are not carried."""
+        """Add instances that are a calibration of one field as parameters over it; others are not converted."""
         instances = scope.spec.get("instances")
         for name, spec in (instances or {}).items():
             where = ".".join((*scope.path, str(name)))
@@ -257,7 +257,9 @@ class FieldMaker:
             own = [entry for entry in cursor.entries if getattr(entry, "parameter", None) == key]
             if known is None or formula is None or not own or "enum" in spec or "if" in spec:
                 why = (
-                    f'"{text}" is no value of one field' if text else "a field at a place of its own is not carried"
+                    f'"{text}" is not a function of one field'
+                    if text
+                    else "a field at a position of its own is not converted"
                 )
                 self.losses.add("instance", where, why, line)
                 continue
@@ -271,7 +273,7 @@ class FieldMaker:
         size = fixed_bits(kind)
         encoding = kind.encoding if isinstance(kind, NumberType | EnumeratedType) else None
         if size is None or encoding is None:
-            self.losses.add("instance", ".".join((*scope.path, name)), "its field is no number", spec.line)
+            self.losses.add("instance", ".".join((*scope.path, name)), "its field is not a number", spec.line)
             return
         named = Mapping()
         named.update(spec)

@@ -85,7 +85,7 @@ class Kinds:
     def of(  # noqa: PLR0911 - a case for each kind of field
         self, spec: Mapping, order: Order, size: Size | None, name: str, labels: tuple[tuple[int, int, str], ...]
     ) -> ParameterType | None:
-        """The type of a field; None, and a loss, if it is not carried. Types of bit fields are named "bits"."""
+        """The type of a field; None, and a loss, if it is not converted. Types of bit fields are named "bits"."""
         word = spec.get("type")
         if "process" in spec:
             word = None
@@ -101,7 +101,7 @@ class Kinds:
             return NumberType(own, number, number.is_float, limits=self._limits(spec, name))
         if word in {"str", "strz"}:
             return self._text(spec, order, size, name)
-        self.losses.add("type", name, f'"{word}" is not carried', spec.lines.get("type", spec.line))
+        self.losses.add("type", name, f'"{word}" is not converted', spec.lines.get("type", spec.line))
         if size is not None:
             return BinaryType("", BinaryEncoding(size))
         return None
@@ -121,7 +121,7 @@ class Kinds:
 
     def _octets(self, spec: Mapping, size: Size | None, name: str) -> ParameterType | None:
         if size is None:
-            what = "bytes to a terminator are not carried" if "terminator" in spec else "nothing says its size"
+            what = "bytes up to a terminator are not converted" if "terminator" in spec else "its size is not given"
             self.losses.add("field", name, what, spec.line)
             return None
         for word in ("terminator", "pad-right"):
@@ -140,9 +140,9 @@ class Kinds:
             self.losses.add("pad-right", name, "what fills the buffer is not cut", spec.lines["pad-right"])
         for word in ("consume", "include"):
             if word in spec:
-                self.losses.add(word, name, "is not carried", spec.lines[word])
+                self.losses.add(word, name, "is not converted", spec.lines[word])
         if size is None and not terminator:
-            self.losses.add("field", name, "nothing says its size", spec.line)
+            self.losses.add("field", name, "its size is not given", spec.line)
             return None
         if charset.startswith("utf-16") and terminator:
             terminator = terminator * 2
@@ -160,7 +160,7 @@ class Kinds:
         if set(values) <= {"min", "max", "eq"} and None not in values.values():
             low, high = (values.get("eq", values.get(end)) for end in ("min", "max"))
             return Limits(valid=Range(-inf if low is None else low, inf if high is None else high))
-        self.losses.add("valid", name, "is not carried", spec.lines["valid"])
+        self.losses.add("valid", name, "is not converted", spec.lines["valid"])
         return Limits()
 
 

@@ -2,7 +2,7 @@
 
 In: tables of lines with tabs, identified by file names (pid.dat, pcf.dat, plf.dat ...). Out: a container for each
 packet, selected by APID, service type, subtype and the additional identifiers; parameters at the positions of plf.
-Packets of variable structure (vpd), synthetic parameters and commands are not carried. Source: SCOS-2000 Database
+Packets of variable structure (vpd), synthetic parameters and commands are not converted. Source: SCOS-2000 Database
 Import ICD, EGOS-MCS-S2K-ICD-0001 7.0.
 """
 
@@ -89,7 +89,7 @@ def read_scos(sources: Sequence[Source]) -> Converted:
         if name in COLUMNS:
             tables[name] = list(_rows(source, COLUMNS[name].split(), found))
         elif source.document.strip():
-            found.add("table", name, "is not carried")
+            found.add("table", name, "is not converted")
     missing = [name for name in NEEDED if name not in tables]
     if missing:
         file = sources[0].file if sources else ""
@@ -180,7 +180,7 @@ class _Reader:
     def _parameter(self, row: Row) -> None:
         name = row["name"]
         if row["natur"] not in {"", "R"}:
-            row.lost("pcf", name, f"a parameter of nature {row['natur']} does not stand in packets")
+            row.lost("pcf", name, f"a parameter of nature {row['natur']} is not in packets")
             return
         kind = type_of(row, name)
         if kind is None:
@@ -191,7 +191,7 @@ class _Reader:
             if row["valid"] in self.keys:
                 validity = equal(self.keys[row["valid"]], row.integer("valpar", 1))
             else:
-                row.lost("pcf", name, f"its validity by {row['valid']}, which is not there, is not carried")
+                row.lost("pcf", name, f"its validity by {row['valid']}, which is not there, is not converted")
         key = self.keys[name]
         self.parameters[key] = Parameter(key, key, kind, row.line, validity, description=row["descr"])
 
@@ -200,7 +200,7 @@ class _Reader:
     def _packet(self, row: Row, groups: dict[tuple[str, str, str], str]) -> None:
         spid = row["spid"]
         if row.integer("tpsd", -1) != -1:
-            row.lost("pid", spid, "a packet of variable structure (vpd) is not carried")
+            row.lost("pid", spid, "a packet of variable structure (vpd) is not converted")
             return
         known = next((each["name"] for each in self.tables.get("tpcf", []) if each["spid"] == spid), "")
         name = self.names.take(known or f"SPID_{spid}")
@@ -237,9 +237,9 @@ class _Reader:
         if times > 1:
             size = fixed_bits(self.parameters[key].type)
             if size is None:
-                row.lost("plf", row["name"], "occurrences of no fixed size are not carried: the first is")
+                row.lost("plf", row["name"], "occurrences without a fixed size are not converted, except the first")
             else:
                 repetition = Repetition(times, step - size)
         if row.integer("tdocc", 0):
-            row.lost("plf", row["name"], "the time between occurrences is not carried")
+            row.lost("plf", row["name"], "the time between occurrences is not converted")
         yield ParameterEntry(key, Placement(location, repetition, line=row.line))

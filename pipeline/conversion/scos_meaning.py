@@ -48,16 +48,18 @@ class Meanings:
         elif isinstance(kind, NumberType):
             kind = self._calibrated(row, kind)
         elif row["curtx"]:
-            row.lost("pcf", row["name"], f"calibration {row['curtx']} of what is no number is not carried")
+            row.lost(
+                "pcf", row["name"], f"calibration {row['curtx']} of a value that is not a number is not converted"
+            )
         return self._limited(row, kind)
 
     def _labelled(self, row: Any, kind: NumberType | BooleanType) -> ParameterType:
         if self._of("cur", "pname", row["name"]):
-            row.lost("cur", row["name"], "texts that depend on another parameter are not carried")
+            row.lost("cur", row["name"], "texts that depend on another parameter are not converted")
         texts = self._of("txp", "numbr", row["curtx"]) if row["curtx"] else []
         real = any(each["rawfmt"] == "R" for each in self._of("txf", "numbr", row["curtx"]))
         if not texts or real or kind.encoding.is_float:
-            why = "texts of real numbers are not carried" if texts else f"there are no texts {row['curtx']}"
+            why = "texts of real numbers are not converted" if texts else f"there are no texts {row['curtx']}"
             row.lost("txf", row["name"], why)
             return kind
         lows = [each.integer("from", 0) for each in texts]
@@ -87,7 +89,7 @@ class Meanings:
                 (_raw(each, pair["xvals"]), float(pair["yvals"])) for pair in self._of("cap", "numbr", number)
             ]
             if len(dict(points)) < 2:
-                row.lost("caf", number, "a curve of fewer than two points is not carried")
+                row.lost("caf", number, "a curve of fewer than two points is not converted")
                 return None
             return Spline(tuple(sorted(dict(points).items())), 1, extrapolate=each["inter"] == "P")
         row.lost("pcf", row["name"] or row["pname"], f"there is no calibration {number}")
@@ -98,11 +100,11 @@ class Meanings:
     def _limited(self, row: Any, kind: ParameterType) -> ParameterType:
         for each in self._of("ocf", "name", row["name"]):
             if not isinstance(kind, NumberType | EnumeratedType):
-                each.lost("ocf", row["name"], "limits of what is no number are not carried")
+                each.lost("ocf", row["name"], "limits of a value that is not a number are not converted")
                 return kind
             calibrated = isinstance(kind, NumberType) and kind.encoding.calibrator is not None
             if each["inter"] == "U" and calibrated:
-                each.lost("ocf", row["name"], "limits of the raw value are not carried")
+                each.lost("ocf", row["name"], "limits of the raw value are not converted")
                 return kind
             return self._with(each, row["name"], kind)
         return kind
@@ -119,7 +121,7 @@ class Meanings:
             elif each["type"] == "C" and isinstance(kind, EnumeratedType):
                 labels.setdefault(where, []).append(each["lvalu"])
             else:
-                each.lost("ocp", name, f"a check of type {each['type']} is not carried")
+                each.lost("ocp", name, f"a check of type {each['type']} is not converted")
         violations = max(row.integer("nbchck", 1), 1)
         alarms = {where: Alarm(tuple(some), violations=violations) for where, some in bands.items()}
         for where, some in labels.items():

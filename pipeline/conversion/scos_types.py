@@ -33,7 +33,7 @@ class Cells(Protocol):
 
 
 def type_of(row: Cells, name: str) -> ParameterType | None:
-    """The type of a parameter by PTC and PFC; None, and a loss, if it is not carried."""
+    """The type of a parameter by PTC and PFC; None, and a loss, if it is not converted."""
     ptc, pfc = row.integer("ptc", 0), row.integer("pfc", 0)
     little = row["endian"] == "L"
     number = _number(ptc, pfc)
@@ -53,7 +53,7 @@ def type_of(row: Cells, name: str) -> ParameterType | None:
             if ptc == 9:
                 row.lost("pcf", name, "its epoch is read as 1958-01-01: the database does not say it")
             return found
-    row.lost("pcf", name, f"PTC {ptc} with PFC {pfc} is not carried")
+    row.lost("pcf", name, f"PTC {ptc} with PFC {pfc} is not converted")
     return None
 
 

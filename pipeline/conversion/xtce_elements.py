@@ -46,7 +46,7 @@ class Pieces:
     def refer(self, node: Element, reference: Reference) -> None:
         if reference.parameter not in self.paths:
             raise ConfigError(
-                f'"{reference.parameter}" tells a size or condition of others, and is not carried itself'
+                f'"{reference.parameter}" gives a size or condition of others, but is itself not converted'
             )
         node.set("parameterRef", self.paths[reference.parameter])
         if not reference.calibrated:

@@ -246,7 +246,7 @@ def _closed(each: Placed, length: Placed | None, parameter: Parameter, losses: L
             return replace(kind, encoding=replace(kind.encoding, size=closed_size(kind.encoding.size, 1)))  # type: ignore[arg-type]
     if isinstance(kind, BinaryType | StringType) or (isinstance(kind, ArrayType) and _element_bits(kind)):
         return kind
-    why = "it goes on to the packet's end, which is carried of text, bytes and lists of numbers: given as bytes"
+    why = "it extends to the packet's end, which XTCE allows only for text, bytes and lists of numbers: given as bytes"
     losses.add("parameter", each.name, why, parameter.line)
     return BinaryType("", BinaryEncoding(Remainder()), kind.unit)
 

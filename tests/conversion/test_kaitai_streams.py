@@ -206,7 +206,7 @@ seq:
     found, losses = values(text, b"\x80\x50\7", b"\0\7")
     assert found == [{"flag": True, "rest": 0, "x": 5}, {"flag": False, "rest": 0}]
     assert [(loss.kind, loss.name, loss.why) for loss in losses] == [
-        ("field", "z", "stands behind bits that are not in every packet")
+        ("field", "z", "comes after bits that are not in every packet")
     ]
 
 

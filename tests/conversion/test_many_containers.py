@@ -56,6 +56,6 @@ def test_four_times_as_many_containers_are_four_times_the_work(work):
 
 def test_many_losses_are_noted_without_a_look_at_each_other():
     losses = Losses("x")
-    count = calls_of(lambda: [losses.add("field", str(i % 300), "is not carried") for i in range(600)])
+    count = calls_of(lambda: [losses.add("field", str(i % 300), "is not converted") for i in range(600)])
     assert len(list(losses)) == 300
     assert count < 10 * 600
