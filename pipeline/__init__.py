@@ -1,8 +1,8 @@
-"""downlink: from the frames that a ground station receives to science products on MQTT topics."""
+"""downlink: from frames received by a ground station to science products on MQTT topics."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as type checkers know it: `typing` takes 10 ms, in which Ctrl-C is not guarded yet
+TYPE_CHECKING = False  # not imported: `typing` takes 10 ms, in which Ctrl-C is not handled yet
 if TYPE_CHECKING:
     from typing import Any
 
@@ -14,7 +14,7 @@ __all__ = ["RecordedPass", "__version__", "open_bundled", "open_history", "open_
 
 
 def __getattr__(name: str) -> Any:
-    """Import the interface for notebooks when it is asked for: rooms that import one room need none of it."""
+    """Import the public interface on access, so that importing a submodule does not load it."""
     if name == "__version__":
         from .system.software import release  # noqa: PLC0415
 

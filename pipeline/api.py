@@ -1,18 +1,16 @@
-"""What others build on: recorded passes in Python, and what mission packages are written against.
+"""The public interface: recorded passes for notebooks and scripts, and the types for mission packages.
 
-A recorded pass has its report, frames, packets, columns and products, for notebooks and scripts.
+`open_pass("my.cadu", mission="mysat")` opens recordings, `open_bundled()` the recording in this package.
 
->>> from downlink_pipeline import open_bundled, open_pass
->>> found = (
-...     open_bundled()
-... )  # the pass that comes with the package; open_pass("my.cadu", mission="mysat") opens others
+>>> from downlink_pipeline import open_bundled
+>>> found = open_bundled()
 >>> found.report()["frames"]["uncorrectable"]
 0
 >>> navigation = found.to_xarray("NAVIGATION")
 >>> navigation["POSITION_NORTH"].attrs["units"], navigation.sizes["time"]
 ('m', 203)
 
-A radargram in five lines: behind these two, `radar["quicklook"].T.plot(x="distance_m", y="depth_m", yincrease=False)`.
+A radargram, to be drawn with `radar["quicklook"].T.plot(x="distance_m", y="depth_m", yincrease=False)`:
 
 >>> radar = found.product("gpr/radargram_high").set_coords(["distance_m", "depth_m"])
 >>> radar["quicklook"].dims, radar["depth_m"].attrs["units"]
@@ -134,10 +132,11 @@ __all__ = [
 
 
 def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bool = False) -> RecordedPass:
-    """Open recordings, or a list of them; `mission` is a folder, or the name of one under configs/.
+    """Open recordings, or lists of them. `mission`: a folder, a name under configs/, or that of an installed package.
 
-    Several are read one after the other: pieces of one recording give what the whole gives, different passes what each
-    gives alone. `merge`: they are of several stations that received one pass, and are merged frame by frame.
+    Several recordings are read in sequence: pieces of one recording are joined, different passes are separated.
+    `merge`: they are of several stations that received the same pass, and are merged frame by frame. Raises ConfigError
+    for no recordings, and for a mission that cannot be loaded, with all problems.
 
     >>> one = open_bundled()
     >>> found = open_pass(one.paths[0], "replay_data/night.cadu", mission=one.mission.name)
@@ -151,7 +150,7 @@ def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bo
 
 
 def open_bundled() -> RecordedPass:
-    """Open the recorded pass that comes with the package.
+    """Open the recorded pass in this package.
 
     >>> open_bundled().paths[0].name
     'clean.cadu'
@@ -161,11 +160,11 @@ def open_bundled() -> RecordedPass:
 
 
 def open_history(url: str | Path) -> History:
-    """Open a history, as `downlink history import`, `replay --history` and `stage history` fill it.
+    """Open a history, as written by `downlink history import`, `replay --history` and `stage history`.
 
-    `url`: its folder, `s3://bucket/prefix`, or of `downlink history serve` `http://HOST:PORT`, or `grpc://HOST:PORT` of
-    its `--flight`, with the token in DOWNLINK_HISTORY_TOKEN. This needs the extra `history`. ConfigError where there
-    is none.
+    `url`: a folder, `s3://bucket/prefix`, or the address of `downlink history serve`: `http://HOST:PORT`, or
+    `grpc://HOST:PORT` of its `--flight`, with the token in DOWNLINK_HISTORY_TOKEN. This needs the extra `history`.
+    Raises ConfigError if there is no history, or the extra is missing.
     """
     try:
         from .history.opening import opened  # noqa: PLC0415 - pyarrow is an optional extra

@@ -1,3 +1,3 @@
-"""The old place of what travels, importable for one release more: use `downlink_pipeline.api` or `model.batches`."""
+"""Deprecated, kept for one release: use `downlink_pipeline.api` or `model.batches`."""
 
 from .model.batches import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""For the tests of mission packages: one instrument with its calibration, fed with columns made by hand."""
+"""Helpers for the tests of mission packages: run one instrument, with its calibration, on given columns."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .products.suite import Suite
 def drafts_of(
     mission: str, instrument: str, container: str, columns: Mapping[str, Any], time_s: Sequence[float] | None = None
 ) -> list[Draft]:
-    """What an instrument of a mission makes of one group of rows. `columns`: a value of each row, by parameter."""
+    """Drafts of an instrument of a mission for one group of rows. `columns`: a value for each row, by parameter."""
     one = instrument_of(load_mission(mission), instrument)
     found = one.drafts(rows_of(container, columns, time_s))
     return [draft for draft in found if isinstance(draft, Draft)]
@@ -28,20 +28,20 @@ def drafts_of(
 def products_of(
     mission: str, instrument: str, container: str, columns: Mapping[str, Any], time_s: Sequence[float] | None = None
 ) -> list[Product]:
-    """All products of one instrument of a mission, as a stream of these rows makes them."""
+    """All products of one instrument of a mission for a stream of these rows."""
     known = load_mission(mission)
     suite = Suite({instrument: known.instruments[instrument]}, known.calibrations, product_context(known, "test"))
     return [*suite.make_products([rows_of(container, columns, time_s)]), *suite.flush()]
 
 
 def instrument_of(mission: Mission, name: str) -> Instrument:
-    """The instrument with its calibration."""
+    """Make an instrument with its calibration. Raises KeyError if the mission does not have it."""
     kind = mission.instruments[name]
     return kind(mission.calibrations[family(name, kind)], product_context(mission, "test"))
 
 
 def rows_of(container: str, columns: Mapping[str, Any], time_s: Sequence[float] | None = None) -> ColumnBatch:
-    """Rows with onboard times in seconds (one a second without), sequence counts from 0, and good quality."""
+    """Make rows with the onboard times `time_s` (default: one a second), sequence counts from 0, and good quality."""
     arrays: dict[str, Column] = {name: np.asarray(values) for name, values in columns.items()}
     n = len(next(iter(arrays.values())))
     seconds = np.arange(n) if time_s is None else np.asarray(time_s)
@@ -61,7 +61,7 @@ def rows_of(container: str, columns: Mapping[str, Any], time_s: Sequence[float] 
 
 
 def differences(product: Product, kind: ProductKind) -> list[str]:
-    """How a product differs from its kind: names, types, axes, units, level; empty where it does not."""
+    """List the differences of a product from its kind: names, types, axes, units, level."""
     return mismatches(kind, product.level, product.arrays)
 
 

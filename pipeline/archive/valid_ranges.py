@@ -33,10 +33,7 @@ _NAME_RANGES: dict[str, Range] = {
     "elevation_deg": (-90.0, 90.0),
     "inclination_deg": (0.0, 180.0),
 }
-_UNIT_RANGES: dict[str, Range] = {
-    "K": (0.0, NO_LIMIT),
-    "degC": (-273.15, NO_LIMIT),
-}
+_UNIT_RANGES: dict[str, Range] = {"K": (0.0, NO_LIMIT), "degC": (-273.15, NO_LIMIT)}
 _NOT_NEGATIVE = re.compile(r"^n_|^quality$|^pressure_pa$|^exposure_|_magnitude_|^(visible_|infrared_)?wavelength_")
 
 

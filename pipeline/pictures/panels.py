@@ -11,17 +11,7 @@ from numpy.typing import NDArray
 from ..products.kinds import ProductKind, View
 from .generic import Panel, generic_panels, shared
 from .series import Series
-from .style import (
-    COLOURS,
-    FLAGGED,
-    decibel,
-    draw_line,
-    draw_lines,
-    draw_time,
-    label,
-    plain,
-    without_gaps,
-)
+from .style import COLOURS, FLAGGED, decibel, draw_line, draw_lines, draw_time, label, plain, without_gaps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -68,11 +68,7 @@ def time_axis(axes: Axes, text: str = ONBOARD) -> None:
     )
 
     locator = AutoDateLocator(minticks=3, maxticks=4)
-    for unit, whole in (
-        (SECONDLY, 60),
-        (MINUTELY, 60),
-        (HOURLY, 24),
-    ):  # or it warns of 2.5 minutes, hours or days
+    for unit, whole in ((SECONDLY, 60), (MINUTELY, 60), (HOURLY, 24)):  # or it warns of 2.5 minutes, hours or days
         locator.intervald[unit] = [*locator.intervald[unit], whole]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

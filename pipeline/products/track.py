@@ -70,11 +70,7 @@ class Track:
         self.seq_count = np.empty(0, np.int64)
 
     def append(
-        self,
-        order: NDArray[np.int64],
-        time_ns: NDArray[np.int64],
-        values: Floats,
-        seq_count: NDArray[np.uint16],
+        self, order: NDArray[np.int64], time_ns: NDArray[np.int64], values: Floats, seq_count: NDArray[np.uint16]
     ) -> None:
         if not len(order):
             return
