@@ -138,13 +138,13 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
     The number of rows of the draft must be a multiple of the number of packets: each packet has as many.
     """
     typed_arrays = quantities(draft.kind, draft.arrays)
-    by_row = {name for name, (_, _, dims) in typed_arrays.metadata.arrays.items() if dims[:1] == ("row",)}
+    arrays, metadata = typed_arrays.arrays, typed_arrays.metadata
+    has_rows = [(name, values, metadata.arrays[name][2][:1] == ("row",)) for name, values in arrays.items()]
     each, start = len(draft.time_ns) // sum(map(len, groups)), 0
     for group in groups:
         rows = slice(start, start + each * len(group))
         start = rows.stop
-        arrays = {name: values[rows] if name in by_row else values for name, values in typed_arrays.arrays.items()}
-        split_arrays = Quantities(arrays, typed_arrays.metadata)
+        split_arrays = Quantities({name: one[rows] if has else one for name, one, has in has_rows}, metadata)
         yield Draft(draft.kind, group, draft.time_ns[rows], split_arrays, draft.quality[rows], draft.lineage)
 
 

@@ -133,6 +133,10 @@ class RowCutter:
         edges = _edges(keys)
         middle = replace(rows, columns={}, raw={}) if self.bare and len(edges) > 3 else rows
         for start, stop in pairwise(edges):
+            if 0 < start < stop < len(rows) and stop - start <= self._max_rows:  # a whole group
+                closed += self.flush()
+                closed.append(take(middle, slice(start, stop)))
+                continue
             key = keys[start].tolist()
             if self.n_open and key != self._key:
                 closed += self.flush()

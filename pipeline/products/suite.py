@@ -271,8 +271,9 @@ class Suite:
             yield from self._with_origin(name, instrument.drafts(rows))
         elif instrument.alike(rows):
             drafts = [one.draft for one in self._with_origin(name, instrument.drafts(rows))]
+            origin = self._families[name], self._contexts[name], self._lineage[name]
             for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
-                yield from self._with_origin(name, of_group)
+                yield from (Made(draft, *origin) for draft in of_group)
         else:  # bisect: perhaps only one group differs
             half = len(groups) // 2
             n_rows = sum(map(len, groups[:half]))
