@@ -102,7 +102,7 @@ class _Counts:
         text, is_problem = mark
         status = REFUSED if is_problem else PASSED_OVER
         whole = text.startswith(f"element {node.tag}")
-        return node.tag if whole else f"{node.tag} ({_short(text)})", status
+        return node.tag if whole else f"{node.tag} ({text.removesuffix(BEYOND).strip()})", status
 
     def rows(self) -> list[Row]:
         found = []
@@ -110,7 +110,3 @@ class _Counts:
             (place,) = located([Problem("", self.files[0], line)], self.files)
             found.append(Row(element, status, n, place.file, place.line))
         return found
-
-
-def _short(text: str) -> str:
-    return text.removesuffix(BEYOND).strip()

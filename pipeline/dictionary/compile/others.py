@@ -172,7 +172,11 @@ class OtherValues:
     def equals(self, other: OtherValues) -> bool:
         """Whether both give every packet of the batch the same values."""
         pairs = [(line.joined(), other._lines[key].joined()) for key, line in self._lines.items()]
-        return all(_are_equal(one, two) for mine, theirs in pairs for one, two in zip(mine, theirs, strict=True))
+        return all(
+            np.array_equal(one, two, equal_nan=one.dtype.kind == two.dtype.kind == "f")
+            for mine, theirs in pairs
+            for one, two in zip(mine, theirs, strict=True)
+        )
 
     def end(self) -> None:
         """The batch is decoded."""
@@ -226,10 +230,6 @@ def _copied(line: _Timeline) -> _Timeline:
         list(each) for each in (line.rows, line.raw, line.calibrated, line.received)
     )
     return copy
-
-
-def _are_equal(one: Array, two: Array) -> bool:
-    return np.array_equal(one, two, equal_nan=one.dtype.kind == two.dtype.kind == "f")
 
 
 def _column(values: Array, place: Array) -> Column:

@@ -21,9 +21,9 @@ def localized(kind: ParameterType, key: str, names: frozenset[str]) -> Parameter
     if isinstance(kind, ArrayType):
         element = localized(kind.element, key, names)
         dimensions = kind.dimensions and tuple(_size(each, key, names) for each in kind.dimensions)
-        return (
-            kind if (element, dimensions) == (kind.element, kind.dimensions) else _array(kind, element, dimensions)
-        )
+        if (element, dimensions) == (kind.element, kind.dimensions):
+            return kind
+        return replace(kind, element=element, dimensions=dimensions)
     if isinstance(kind, AggregateType):
         own = frozenset(name for name, _ in kind.members)
         members = tuple((name, localized(member, key, names - own)) for name, member in kind.members)
@@ -34,10 +34,6 @@ def localized(kind: ParameterType, key: str, names: frozenset[str]) -> Parameter
         if size != encoding.size:
             return cast("ParameterType", replace(cast("Any", kind), encoding=replace(encoding, size=size)))
     return kind
-
-
-def _array(kind: ArrayType, element: ParameterType, dimensions: tuple[Size, ...] | None) -> ArrayType:
-    return replace(kind, element=element, dimensions=dimensions)
 
 
 def _size(size: Size, key: str, names: frozenset[str]) -> Size:

@@ -242,7 +242,7 @@ class RecordJoiner:
             *((_finished(p, packets, int(e)), np.array([e])) for (_, p), e in zip(carried, ends, strict=True)),
         ]:
             data.append(batch.data)
-            parts.append(_shifted(batch, offset))
+            parts.append(replace(batch, start=batch.start + offset))
             places.append(place)
             offset += len(batch.data)
         self.joined += len(carried) + len(records[1])
@@ -303,7 +303,3 @@ def _finished(partial: _Partial, packets: PacketBatch, last: int) -> PacketBatch
         int(packets.received_ns[last]),
         partial.quality,
     )
-
-
-def _shifted(batch: PacketBatch, offset: int) -> PacketBatch:
-    return replace(batch, start=batch.start + offset)

@@ -28,17 +28,14 @@ def read_check(node: Node, context: Context) -> ErrorCheck | None:
     reading.finish(holder)
     if found is None:
         return None
-    bits = reading.integer(found, "bitsFromReference", 0, 0, MAX_BITS) if _says_where(found) else None
+    places = "bitsFromReference" in found.attributes
+    bits = reading.integer(found, "bitsFromReference", 0, 0, MAX_BITS) if places else None
     from_end = reading.choice(found, "reference", "start", ("start", "end")) == "end"
     algorithm = _read_algorithm(found, context)
     reading.finish(found)
     if algorithm is None:
         return None
     return ErrorCheck(algorithm, 0 if bits is None and from_end else bits, from_end, found.line)
-
-
-def _says_where(node: Node) -> bool:
-    return "bitsFromReference" in node.attributes
 
 
 def _read_algorithm(node: Node, context: Context) -> CheckAlgorithm | None:

@@ -92,12 +92,7 @@ def read_integer_encoding(node: Node, context: Context) -> NumberEncoding:
     order = _read_orders(node, context, size_bits)
     if form == "BCD" and size_bits % 4:
         reading.problem(node, f"BCD wants digits of 4 bits, and {size_bits} bits are not")
-    reading.read_past(node, "changeThreshold")
-    check = read_check(node, context)
-    calibrator, contexts = read_calibrators(node, context)
-    reading.finish(node)
-    number = NumberEncoding(size_bits, form, calibrator=calibrator, contexts=contexts, check=check)
-    return replace(number, **order)
+    return _number(node, context, NumberEncoding(size_bits, form, **order))
 
 
 def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
@@ -109,12 +104,16 @@ def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
         reading.problem(node, f"a float of {size_bits} bits ({form}) is not implemented")
         size_bits = 32
     order = _read_orders(node, context, size_bits)
-    reading.read_past(node, "changeThreshold")
+    return _number(node, context, NumberEncoding(size_bits, form, **order))
+
+
+def _number(node: Node, context: Context, encoding: NumberEncoding) -> NumberEncoding:
+    """`encoding` with what integers and floats have in common: check word and calibrators."""
+    context.reading.read_past(node, "changeThreshold")
     check = read_check(node, context)
     calibrator, contexts = read_calibrators(node, context)
-    reading.finish(node)
-    number = NumberEncoding(size_bits, form, calibrator=calibrator, contexts=contexts, check=check)
-    return replace(number, **order)
+    context.reading.finish(node)
+    return replace(encoding, calibrator=calibrator, contexts=contexts, check=check)
 
 
 def _read_form(node: Node, context: Context, default: str, forms: Mapping[str, str]) -> str:

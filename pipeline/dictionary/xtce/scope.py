@@ -72,7 +72,7 @@ class System:
             what = "a character that references use (. / : [ ] or blank)"
             reading.notice(node, f"a name with {what} is taken as it is", f'name "{name}" has {what}')
         first = self.names[kind].get(name)
-        if first is not None and _means_the_same(first.node, node):
+        if first is not None and _meaning(first.node) == _meaning(node):
             what = "defined again in the same way: the first definition is used"
             reading.notice(node, what, f'{kind} "{name}" is {what}')
             return
@@ -216,12 +216,8 @@ def _members(reference: str) -> Iterator[tuple[str, str]]:
             yield reference[:i], reference[i + 1 :].replace("/", ".")
 
 
-def _means_the_same(one: Node, other: Node) -> bool:
-    """Whether two elements are equal but for their descriptions."""
-    return _meaning(one) == _meaning(other)
-
-
 def _meaning(node: Node) -> tuple[object, ...]:
+    """The element without descriptions, for comparison."""
     attributes = {key: value for key, value in node.attributes.items() if key not in _DESCRIPTIONS}
     children = [_meaning(child) for child in node.children if child.tag not in _DESCRIPTIONS]
     return node.tag, attributes, node.text.strip(), children

@@ -142,13 +142,8 @@ def _service_of(report: dict[str, Any], channel: dict[str, Any], idle_channel: i
     n_frames = f"{channel['frames']:,} frames"
     if channel["vcid"] == idle_channel:
         return "idle", f"{n_frames} of the channel for idle data"
-    if _is_blank(channel):
+    if channel["frames"] > 1 and channel["duplicates"] >= channel["frames"] - 1:
         return "data", f"{n_frames}, all of the same bytes"
     if channel_problem(report, channel):
         return None, f"{n_frames}, in which no packets follow each other"
     return "packets", f"{n_frames}, {channel['packets']:,} packets, {channel['gaps']:,} gaps"
-
-
-def _is_blank(channel: dict[str, Any]) -> bool:
-    """Whether all frames have the same bytes."""
-    return bool(channel["frames"] > 1 and channel["duplicates"] >= channel["frames"] - 1)

@@ -8,11 +8,12 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coding.blocks import UNIT_NS, Record
+from ..coding.blocks import Record
 from ..settings import ByteOrder, RecordTime, TimeUnit
 from .guess import Guess
 
 _FIRST_NS, _LAST_NS = 946_684_800 * 10**9, 2_208_988_800 * 10**9  # 2000 to 2040
+_UNITS: tuple[TimeUnit, ...] = ("ns", "us", "ms", "s")
 _FEWEST = 3
 _IN_ORDER = 0.95
 _LONGEST_STEP_NS = 7 * 86400 * 10**9
@@ -23,17 +24,13 @@ def with_times(guess: Guess, prefixes: NDArray[np.uint8]) -> Guess:
     n, length = prefixes.shape
     if n < _FEWEST:
         return guess
-    for size, unit, order in product((8, 4), ("ns", "us", "ms", "s"), get_args(ByteOrder)):
+    for size, unit, order in product((8, 4), _UNITS, get_args(ByteOrder)):
         for offset in range(length - size + 1):
-            field = RecordTime(offset, size, _unit(unit), order)
+            field = RecordTime(offset, size, unit, order)
             if _is_time(prefixes, field):
                 text = f"bytes {offset} to {offset + size - 1} of the prefix count {unit} since 1970"
                 return guess.having("record_time", (field,), text)
     return guess
-
-
-def _unit(text: str) -> TimeUnit:
-    return next(unit for unit in UNIT_NS if unit == text)
 
 
 def _is_time(prefixes: NDArray[np.uint8], field: RecordTime) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ....products.kinds import ArrayKind
+from ....products.kinds import ArrayKind, ProductKind, View
 
 _IN_MARS_SYSTEM = "in MARS_COORDINATE_SYSTEM, the first frame beginning at the site"
 MARS_PLACE: dict[str, ArrayKind] = {
@@ -59,7 +59,7 @@ REJECTED_STRIPE: dict[str, ArrayKind] = {
     "sequence_id": ("u2", "row", "", ""),
 }
 """A stripe of an image that cannot be used."""
-STRIP_ARRAYS: dict[str, ArrayKind] = {
+_STRIP: dict[str, ArrayKind] = {
     "image": ("f4", "row line sample band", "W m-2 sr-1 um-1", "spectral radiance"),
     "image_sigma": (
         "f4",
@@ -86,10 +86,25 @@ STRIP_ARRAYS: dict[str, ArrayKind] = {
     "received_share": ("f8", "row", "1", "of the file's bytes"),
 }
 """A strip of an orbiter's camera."""
-REJECTED_FILE: dict[str, ArrayKind] = {
+_REJECTED_FILE: dict[str, ArrayKind] = {
     "transaction": ("i8", "row", "", "number of the file"),
     "file_bytes": ("i8", "row", "1", "size, as far as it is known"),
     "received_bytes": ("i8", "row", "1", "bytes that came"),
     "n_rejected_pdus": ("i8", "row", "1", "PDUs that could not be used"),
 }
 """A file of an orbiter's camera that cannot be used."""
+
+
+def strip_kinds(instrument: str, word: str) -> tuple[ProductKind, ProductKind]:
+    """Strips and rejected files of an orbiter's camera. `word`: its name in titles and files."""
+    strip = ProductKind(
+        instrument,
+        "strip",
+        "2B",
+        _STRIP,
+        latest=("pixel_scale_m", "swath_m", "mean_radiance"),
+        files=("netcdf", "quicklook", "zarr", "pds4", "picture"),
+        view=(View(f"{word}, newest strip", "picture"),),
+        file_word=word,
+    )
+    return strip, ProductKind(instrument, "rejected", "01", _REJECTED_FILE)

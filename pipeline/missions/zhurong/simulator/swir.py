@@ -30,7 +30,8 @@ def take_spectra(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement
     draw = chance.stream(seed, "swir")
     degc = 4.0 + 4.0 * draw.random()
     wavelength = _wavelengths(degc)
-    reflectance = np.vstack([np.full((1, _CHANNELS), np.nan), _panel(wavelength), *_targets(wavelength)])
+    panel = 0.93 - 0.02 * (wavelength / 1000.0 - 1.6)
+    reflectance = np.vstack([np.full(_CHANNELS, np.nan), panel, *_targets(wavelength)])
     radiance = np.nan_to_num(reflectance) * _sunlight(wavelength)
     dn_per_radiance = _responsivity(wavelength, degc) * (_EXPOSURE_US * 1e-6) * _GAIN
     net = radiance * dn_per_radiance
@@ -82,10 +83,6 @@ def _responsivity(wavelength_nm: Reals, degc: float) -> Reals:
     """DN per second of W m-2 sr-1 um-1."""
     x = wavelength_nm / 1000.0 - 1.6
     return (60_000.0 + 20_000.0 * x - 30_000.0 * x**2) * (1.0 + 0.0015 * (degc - 20.0))
-
-
-def _panel(wavelength_nm: Reals) -> Reals:
-    return (0.93 - 0.02 * (wavelength_nm / 1000.0 - 1.6))[None, :]
 
 
 def _sunlight(wavelength_nm: Reals) -> Reals:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -142,7 +141,7 @@ def accounts(
         return [[aos.SPACECRAFT, int(channel[row]), int(count[row])] for row in rows]
 
     return {
-        "scenario": _scenario(scenario),
+        "scenario": asdict(scenario) | {"radar_files": [path.name for path in scenario.radar_files]},
         "sol": timeline.sol,
         "start_utc": utc(timeline.start_ns),
         "stop_utc": utc(timeline.stop_ns),
@@ -177,11 +176,6 @@ def accounts(
             "checksums of all",
         },
     }
-
-
-def _scenario(scenario: Scenario) -> dict[str, Any]:
-    """The scenario, with names of files in place of paths."""
-    return dataclasses.asdict(scenario) | {"radar_files": [path.name for path in scenario.radar_files]}
 
 
 def _received(channel: Longs, sent: Sent) -> dict[str, int]:

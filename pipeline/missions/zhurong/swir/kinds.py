@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from ....products.kinds import ProductKind, View
+from ....products.kinds import ArrayKind, ProductKind, View
 from ....products.package import InstrumentFolder
 
+_OF_SPECTRUM: dict[str, ArrayKind] = {
+    "aotf_temperature_degc": ("f8", "row", "degC", "of the AOTF"),
+    "point_id": ("u2", "row", "", ""),
+    "kind": ("U", "row", "", ""),
+    "gain": ("u1", "row", "1", "factor"),
+    "exposure_us": ("u4", "row", "us", "exposure time"),
+}
 RADIANCE = ProductKind(
     "swir",
     "radiance",
@@ -14,12 +21,8 @@ RADIANCE = ProductKind(
         "radiance_sigma": ("f8", "row channel", "W m-2 sr-1 um-1", "one sigma, read and photon noise"),
         "wavelength_nm": ("f8", "row channel", "nm", "in vacuum"),
         "mean_radiance": ("f8", "row", "W m-2 sr-1 um-1", "mean over the channels"),
-        "aotf_temperature_degc": ("f8", "row", "degC", "of the AOTF"),
-        "point_id": ("u2", "row", "", ""),
-        "kind": ("U", "row", "", ""),
-        "gain": ("u1", "row", "1", "factor"),
-        "exposure_us": ("u4", "row", "us", "exposure time"),
-    },
+    }
+    | _OF_SPECTRUM,
     latest=("mean_radiance", "point_id", "kind"),
     view=(),
     file_word="MarSCoDe-SWIR-RAD",
@@ -33,12 +36,8 @@ REFLECTANCE = ProductKind(
         "reflectance_sigma": ("f8", "row channel", "1", "one sigma, read and photon noise"),
         "wavelength_nm": ("f8", "row channel", "nm", "in vacuum"),
         "mean_reflectance": ("f8", "row", "1", "mean over the channels"),
-        "aotf_temperature_degc": ("f8", "row", "degC", "of the AOTF"),
-        "point_id": ("u2", "row", "", ""),
-        "kind": ("U", "row", "", ""),
-        "gain": ("u1", "row", "1", "factor"),
-        "exposure_us": ("u4", "row", "us", "exposure time"),
-    },
+    }
+    | _OF_SPECTRUM,
     latest=("mean_reflectance", "point_id", "kind"),
     view=(View("Reflectance, short-wave infrared", "spectra", {"array": "reflectance", "label": "reflectance"}),),
     file_word="MarSCoDe-SWIR-REF",
