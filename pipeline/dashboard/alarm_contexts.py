@@ -45,7 +45,7 @@ class AlarmContext:
 @dataclass(frozen=True, slots=True)
 class ParameterAlarms:
     """The alarms of a parameter of one container. `bands`: of the default alarm; `contexts`: in the dictionary's order,
-    of which the first that holds goes before the default one.
+    of which the first that holds precedes the default one.
     """
 
     check: Check
@@ -99,7 +99,7 @@ class MissionAlarms:
             return None
         check = alarms.check
         rows = _Rows(self, one, parameters, last=int(check.counts(None)[:, 0].max()))
-        if not rows.n or not all(rows.knows(key).all() for key in check.needs()):
+        if not rows.n or not all(rows.known_rows(key).all() for key in check.needs()):
             return None
         try:
             levels, places = check.levels(rows.values), check.places(rows.values)
@@ -145,13 +145,13 @@ class _Rows:
 
     def test(self, criterion: Criterion) -> tuple[Mask, Mask]:
         """bool[n] twice: whether a condition holds, and whether that is known."""
-        known = np.logical_and.reduce([self.knows(key) for key in criterion.needs()])
+        known = np.logical_and.reduce([self.known_rows(key) for key in criterion.needs()])
         try:
             return np.asarray(criterion.holds(self.values)) & known, known
         except LookupError:
             return np.zeros(self.n, np.bool_), np.zeros(self.n, np.bool_)
 
-    def knows(self, key: str) -> Mask:
+    def known_rows(self, key: str) -> Mask:
         """bool[n]: rows for which the value of a parameter is known."""
         return self._known.get(key, np.zeros(self.n, np.bool_))
 

@@ -1,7 +1,7 @@
 """Ranges of alarms by context in a figure: a rectangle for each range, as long as its context lasts.
 
 In: the rows of a parameter, and which of its alarms applies to each. Where that is not known nothing is drawn; the
-caption of the plot says so.
+caption of the plot has a note.
 """
 
 from __future__ import annotations

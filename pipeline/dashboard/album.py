@@ -1,7 +1,7 @@
 """Image products in; pictures for the page out: small enough to send, flagged line by line, with what was noted.
 
 Of each camera and filter the latest is kept for as long as `MAX_BYTES` has room for them all; of the others as many of
-the last as fit beside them. Pixels beyond `MAX_SIDE` are averaged in squares, and that is told.
+the last as fit beside them. Pixels beyond `MAX_SIDE` are averaged in squares; `factor` is the side of a square.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ MAX_SIDE = 640
 MAX_BYTES = 32 << 20
 MAX_PICTURES = 200
 MAX_FLAGGED = 200
-"""Stretches of lines that are told one by one; what is behind them is told as one."""
+"""Runs of flagged lines that are listed; further ones are one run."""
 MAX_CAMERAS = 40
 THUMBNAIL = 72
 
 _MISSING_WORDS = {1: "missing", 2: "does not decode"}
 _MAX_META = 40
 _UNITS = frozenset({"s", "ms", "us", "nm", "mm", "m", "km", "deg", "degc", "k", "pa", "au", "db"})
-"""Ends of names that say the unit, which stands beside the value."""
+"""Name endings that are units: the unit stands beside the value instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def _pair(arrays: Mapping[str, Any]) -> int | None:
 
 
 def _noted(arrays: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What goes with the image: of each array of one value a row, as text with its unit."""
+    """Metadata of the image: each array of one value a row, as text with its unit."""
     single = [(name, one) for name, one in arrays.items() if one["values"].shape == (1,) and "time" not in name]
     for name, one in single[:_MAX_META]:
         value, unit = one["values"][0], str(one.get("unit") or "")

@@ -17,7 +17,7 @@ MAX_ROWS = 1024
 
 
 class ArrayRows:
-    """Rows `values float32[n, width]` with their times `time_ns int64[n]`, as `axis` says which times they are."""
+    """Rows `values float32[n, width]` with their times `time_ns int64[n]`, `axis`: of which kind the times are."""
 
     def __init__(self, width: int, axis: str, max_bytes: int = MAX_BYTES) -> None:
         self.width, self.axis = width, axis

@@ -26,7 +26,7 @@ class Binned:
 
     def statistics(self, time_ns: Ns, values: Floats, first_ns: int, last_ns: int) -> Statistics | None:
         """Statistics of the drawn rows `time_ns`, `values` from `first_ns` to `last_ns`: count and mean are those of
-        all rows of the bins whose middle is there; sigma, which bins do not tell, is NaN.
+        all rows of the bins whose middle is there; sigma, which bins do not have, is NaN.
         """
         seen = (time_ns >= first_ns) & (time_ns <= last_ns)
         drawn = statistics(values[seen])

@@ -56,7 +56,7 @@ class CamerasLook:
         self._sol.root.sizing_mode = "stretch_width"
         self._sol.root.height = CELL_PX + 34
         noted = Panel("Noted with it", self._notes.root, None, {}, "")
-        noted.tell("")
+        noted.set_caption("")
         noted.root.sizing_mode, noted.root.width = "stretch_height", _NOTES_PX
         self.camera.on_change("value", self._camera_chosen)
         for control, attribute in ((self.stretch, "value"), (self.pair, "active")):
@@ -83,12 +83,12 @@ class CamerasLook:
             self._seen = seen
             self._draw(album)
         for view in self._views:
-            view.tell(album, now_s)
+            view.set_caption(album, now_s)
         for panel, n in (
             (self._each, len(album.latest)),
             (self._sol, len(album.of_last_sol())),
         ):
-            panel.tell(f"{n} pictures" if n else "nothing yet", arrived_s=album.arrived_s, now_s=now_s)
+            panel.set_caption(f"{n} pictures" if n else "nothing yet", arrived_s=album.arrived_s, now_s=now_s)
 
     def _draw(self, album: Album) -> None:
         picture = self._asked(album)
@@ -177,11 +177,11 @@ class _View:
             self._mapper.update(low=low, high=high)
             self._scale.title = picture.unit
 
-    def tell(self, album: Album, now_s: float) -> None:
+    def set_caption(self, album: Album, now_s: float) -> None:
         picture = self._picture
         if picture is None:
             self.panel.title = "Picture"
-            self.panel.tell("nothing yet")
+            self.panel.set_caption("nothing yet")
             return
         self.panel.title = picture.key
         n_bad = sum(stop - first for first, stop, _ in picture.flagged)
@@ -191,7 +191,9 @@ class _View:
         size = f"{picture.shape[1]:,} by {picture.shape[0]:,}"
         size += f", shown 1 : {picture.factor}" if picture.factor > 1 else ""
         arrived_s = album.arrived_s if picture.id == album.pictures[-1].id else 0.0
-        self.panel.tell(f"{utc_text(picture.time_ns)} {ONBOARD}", flags, size, arrived_s=arrived_s, now_s=now_s)
+        self.panel.set_caption(
+            f"{utc_text(picture.time_ns)} {ONBOARD}", flags, size, arrived_s=arrived_s, now_s=now_s
+        )
 
 
 def _natural(key: str) -> tuple[Any, ...]:

@@ -47,7 +47,7 @@ class CurvesLook:
         for one in self._plots:
             ring = stream.products.get(one.kind) if stream else None
             one.tail.follow(ring)
-            one.panel.tell_of(ring, now_s)
+            one.panel.set_caption_of(ring, now_s)
 
 
 class _Plot:

@@ -28,7 +28,7 @@ from .words import Words, ago
 
 
 class DisplayLook:
-    """Shows what comes of the parameters that its panels name; of those that did not come it says so."""
+    """Shows the parameters that its panels name, and lists those of which nothing came."""
 
     def __init__(self, display: Display, selection: Selection) -> None:
         self.title = display.title
@@ -76,7 +76,7 @@ class _Text:
         name = f"display_{number}_{panel.kind}"
         self._body = Words(theme.TABLE_CSS + css, sizing_mode="stretch_both", margin=0, name=name)
         self._panel = Panel(panel.title or panel.kind, self._body.root, None, {}, "")
-        self._panel.tell("")
+        self._panel.set_caption("")
         self.root = self._panel.root
         self._known: tuple[Any, ...] = ()
 
@@ -140,7 +140,7 @@ class _Image:
         parameters = stream.parameters if stream else Parameters()
         one = parameters.known.get(self._key)
         if one is None or one.array is None:
-            self._panel.tell("not here yet" if one is None else "no array")
+            self._panel.set_caption("not here yet" if one is None else "no array")
             return
         form = (id(one), one.array.ndim)
         if form != self._form:
@@ -149,7 +149,7 @@ class _Image:
             self._place.children = [self._drawn.figure]
         if self._drawn:
             self._drawn.fill(parameters)
-        self._panel.tell(one.arrival.onboard[:19], arrived_s=one.arrival.arrived_s, now_s=now_s)
+        self._panel.set_caption(one.arrival.onboard[:19], arrived_s=one.arrival.arrived_s, now_s=now_s)
 
 
 _PANELS: dict[str, Any] = {

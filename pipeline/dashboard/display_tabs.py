@@ -1,4 +1,4 @@
-"""Tabs of a page for the displays of missions: one for each file, made anew where it changes, away where it goes."""
+"""Tabs of a page for the displays of missions: one for each file, made again when the file changes, removed with it."""
 
 from __future__ import annotations
 

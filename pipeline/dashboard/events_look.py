@@ -98,7 +98,7 @@ class EventsLook:
         self._table.fill(rows_of(found))
         chosen = self._events.get(self.picked.value)
         words = _marked(moment_of(chosen, stream)) if chosen else "a click marks an event in all plots"
-        self._table.panel.tell(
+        self._table.panel.set_caption(
             counted(found, len(events)),
             detail=words if found else "",
             arrived_s=stream.event_arrived_s,
@@ -107,7 +107,7 @@ class EventsLook:
 
 
 def _key(event: Mapping[str, Any]) -> str:
-    """What tells an event from others."""
+    """The identity of an event among others."""
     text = repr((event["time"], event["kind"], event["text"], event.get("received_ns")))
     return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
@@ -172,7 +172,7 @@ def _time_of(event: Mapping[str, Any], clock: str) -> str:
 
 
 def rows_of(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Events as columns of the table; the time is onboard time or that of reception, as `clock` says."""
+    """Events as columns of the table; the time is onboard time or that of reception, by `clock`."""
     return {
         "at": [str(one["time"] or "unknown").replace("T", " ").rstrip("Z") for one in events],
         "clock": [event_clock(one) if one["time"] else "" for one in events],

@@ -38,8 +38,8 @@ class HistoryLook:
 
     title = "History"
 
-    def __init__(self, past: Past, selection: Selection, soon: Callable[[], None]) -> None:
-        self._past, self._selection, self._soon = past, selection, soon
+    def __init__(self, past: Past, selection: Selection, update_soon: Callable[[], None]) -> None:
+        self._past, self._selection, self._update_soon = past, selection, update_soon
         self.bands = ColumnDataSource({name: [] for name in ("left", "right", "lane", "kind")}, name="coverage")
         self.figure = plot(STORED, "", is_time=True)
         self.figure.hbar("lane", left="left", right="right", height=0.7, source=self.bands, color=theme.BLUE,
@@ -90,7 +90,7 @@ class HistoryLook:
         geometry = event.geometry
         if event.final and (found := checked_range_ms(float(geometry["x0"]), float(geometry["x1"]))):
             self._selection.range_ms = found
-            self._soon()
+            self._update_soon()
 
     def _pick(self, _attr: str, _old: str, kind: str) -> None:
         """Choose the range in which there are rows of a kind."""
@@ -98,14 +98,14 @@ class HistoryLook:
         ranges = covered.ranges.get(_topic_kind(kind)) if covered else None
         if ranges and (found := checked_range_ms(ranges[0][0] / 1e6, ranges[-1][1] / 1e6 + 1)):
             self._selection.range_ms = found
-            self._soon()
+            self._update_soon()
 
     def _pick_pass(self, _attr: str, _old: str, name: str) -> None:
         """Choose the days of the rows of a pass; the Pass look shows its books then."""
         one = next((one for one in self._stored_passes if one.name == name), None)
         if one and (found := checked_range_ms(one.first_ns / 1e6, one.end_ns / 1e6)):
             self._selection.range_ms, self._selection.pass_name = found, name
-            self._soon()
+            self._update_soon()
 
     def _list_passes(self, covered: Covered) -> None:
         self._stored_passes = covered.passes
@@ -120,7 +120,7 @@ class HistoryLook:
         )
         n = len(covered.passes)
         more = f"the last {MAX_PASSES} of {n:,} · " if n > MAX_PASSES else ""
-        self._passes.panel.tell(
+        self._passes.panel.set_caption(
             f"{more}a click chooses its days, and its books in Pass" if n else "none of this stream"
         )
 
@@ -141,7 +141,7 @@ class HistoryLook:
         self._known = known
         stored = self._past.streams.get(self._name)
         if covered is None or stored is None:
-            self._panel.tell("nothing of this stream")
+            self._panel.set_caption("nothing of this stream")
             return
         kinds = [kind for kind in stored.kinds if covered.ranges.get(kind)][:MAX_LANES]
         self.bands.data = bands_of(kinds, covered.ranges)
@@ -150,8 +150,8 @@ class HistoryLook:
         axis.major_label_overrides = {k: _name_of(kind) for k, kind in enumerate(kinds)}
         self._table.fill(_rows_of(kinds, covered.ranges))
         self._list_passes(covered)
-        self._table.panel.tell("a click chooses the range of a kind" if kinds else "")
-        self._panel.tell(_words(stored, covered), now_s=now_s)
+        self._table.panel.set_caption("a click chooses the range of a kind" if kinds else "")
+        self._panel.set_caption(_words(stored, covered), now_s=now_s)
 
     def _show_chosen(self) -> None:
         wanted = self._selection.range_ms

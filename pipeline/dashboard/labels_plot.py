@@ -20,7 +20,7 @@ MAX_LETTERS = 18
 
 
 class LabelsPlot:
-    """Shape and place tell the labels apart, not colour."""
+    """Shape and place distinguish the labels, not colour."""
 
     def __init__(self, drawn: Drawn, axis: str, x_range: Range1d, number: int) -> None:
         self.axis, self.drawn = axis, (drawn,)

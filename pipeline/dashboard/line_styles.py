@@ -1,4 +1,4 @@
-"""How each drawn parameter looks: a colour that all eyes tell apart, and beyond six a dash too."""
+"""How each drawn parameter looks: a colour that colour-blind eyes distinguish too, and beyond six a dash."""
 
 from __future__ import annotations
 

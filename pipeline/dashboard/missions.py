@@ -1,4 +1,4 @@
-"""What the page knows of a mission beside its messages: its dictionary, which takes packets apart, and alarms."""
+"""What the page has of a mission beside its messages: what reads single packets, and alarms."""
 
 from __future__ import annotations
 

@@ -66,12 +66,12 @@ class PacketView:
         self._known = known
         self.panel.title = f"APID {apid}"
         if chosen is None:
-            self.panel.tell("", note=NOT_PUBLISHED)
+            self.panel.set_caption("", note=NOT_PUBLISHED)
             self._body.set("")
             return
         reader = stream.mission.reader if stream.mission else None
         found = reader.read(chosen.octets) if reader else PacketFields("", (), NO_DICTIONARY)
-        self.panel.tell(found.container, detail=f"count {chosen.seq_count:,} · {len(chosen.octets):,} bytes",
+        self.panel.set_caption(found.container, detail=f"count {chosen.seq_count:,} · {len(chosen.octets):,} bytes",
                         note=found.why)  # fmt: skip
         self._body.set(html(chosen.octets, found, self.field))
 

@@ -1,6 +1,6 @@
 """Packets by APID: how many were decoded, as what, how often, what is missing; and what the report counts of the rest.
 
-In: lineages of products, in which each says of which packets it is made; reports. Several products are made of the same
+In: lineages of products, which name the packets of each; reports. Several products are made of the same
 packets, so they are counted kind by kind, and the largest count is that of the APID.
 """
 

@@ -64,10 +64,10 @@ class PacketsLook:
         self._aside.fill(dict(zip(("what", "count", "why"), columns, strict=True)))
         arrived_s = max((one.arrived_s for one in stream.packets.by_apid.values()), default=0.0)
         total = _total_gaps(stream)
-        self._packets.panel.tell(
+        self._packets.panel.set_caption(
             "" if arrived_s or stream.packets.by_apid else "none yet", total, arrived_s=arrived_s, now_s=now_s
         )
-        self._aside.panel.tell(
+        self._aside.panel.set_caption(
             ("" if rows else "nothing") if stream.report else "what the link skips comes at the end of the pass"
         )
 

@@ -27,7 +27,8 @@ from .panels import below
 from .parameters_look import ParametersLook
 from .pass_look import PassLook
 from .past import Past
-from .replay_bar import ReplayBar, Say
+from .progress import SendCommand
+from .replay_bar import ReplayBar
 from .selection import MAX_SEARCH, Asked, read_address
 from .state import State
 from .stream import Stream
@@ -51,7 +52,7 @@ LAST = (
     MadeTab(Look("Events"), EventsLook, ""),
 )
 """Tabs of any mission; those of its own stand between them."""
-_SWAP = "document.documentElement.classList.toggle('light')"
+_SWITCH_THEME = "document.documentElement.classList.toggle('light')"
 
 
 class Page:
@@ -61,7 +62,7 @@ class Page:
         self,
         document: Document,
         state: State,
-        say: Say,
+        send_command: SendCommand,
         asked: Asked | None = None,
         hidden: HiddenLooks | None = None,
         turns: Turns | None = None,
@@ -77,30 +78,30 @@ class Page:
         self._turns = Turns() if turns is None else turns
         makers = [*FIRST, *looks, *LAST]
         if past:
-            history = partial(HistoryLook, past, asked.selection, self._soon)
+            history = partial(HistoryLook, past, asked.selection, self._update_soon)
             makers.append(MadeTab(Look("History", is_row=True), history, ""))
         self._selection = asked.selection
-        self._replay = ReplayBar(say)
+        self._replay = ReplayBar(send_command)
         self._past = past
-        self._time = TimeBar(past, self._selection, self._soon)
+        self._time = TimeBar(past, self._selection, self._update_soon)
         self._shown_stream: Stream | None = None
         self._stream = StreamChoice(state, past, asked.stream)
         self._header = Header(state)
-        self._address, self._goes_to, self._acted = self._unseen_inputs()
+        self._address, self._goes_to, self._acted = self._hidden_inputs()
         self.looks = LookTabs(
             makers, state.displays, asked.look, self._selection, self._hidden,
             self._open_kind, self._chosen,
         )  # fmt: skip
         self._stream.root.on_change("value", lambda _attr, _old, _new: self._chosen())
         header = row(
-            self._header.root, self._stream.root, self._swapper(), self._address, self._goes_to, self._acted,
+            self._header.root, self._stream.root, self._theme_button(), self._address, self._goes_to, self._acted,
             self.looks.scripts.wanted, self.looks.scripts.loaded,
             sizing_mode="stretch_width", height=38, stylesheets=[sheet(theme.HEADER_ROW_CSS)],
         )  # fmt: skip
         self._dress(document)
         document.add_root(below(header, self._replay.root, self._time.root, self.looks.root))
         self.tick()
-        document.add_periodic_callback(without_document_lock(self._keep_up), TICK_MS)
+        document.add_periodic_callback(without_document_lock(self._update), TICK_MS)
 
     def _dress(self, document: Document) -> None:
         document.template = theme.TEMPLATE
@@ -108,23 +109,23 @@ class Page:
         document.theme = theme.theme(dark=self._dark)
         document.config.update(reconnect_session=False, notify_connection_status=False)  # page_script.py does both
 
-    def _swapper(self) -> Button:
+    def _theme_button(self) -> Button:
         """The button of the theme."""
         made = Button(label="dark / light", width=90, height=28, margin=(6, 6, 0, 6),
                       stylesheets=[sheet(theme.WIDGET_CSS)], name="theme")  # fmt: skip
-        made.js_on_event("button_click", CustomJS(code=_SWAP))
-        made.on_click(self._swap)
+        made.js_on_event("button_click", CustomJS(code=_SWITCH_THEME))
+        made.on_click(self._switch_theme)
         return made
 
-    def _unseen_inputs(self) -> tuple[TextInput, TextInput, TextInput]:
-        """What page and browser tell each other: the query string that says what the page shows, which the page's
-        script keeps in the browser's address; the one that its back and forward buttons came to; and what was done in
-        a table: a number that goes on, a verb of `Selection.act`, and a key.
+    def _hidden_inputs(self) -> tuple[TextInput, TextInput, TextInput]:
+        """Values that page and browser exchange: the query string of what the page shows, which the page's script
+        writes to the browser's address; the query string after a step back or forward in the browser; and an action
+        in a table: a running number, a verb of `Selection.act`, and a key.
         """
         address, goes_to, acted = (TextInput(name=name, visible=False) for name in ("address", "goes_to", "acted"))
         address.js_on_change("value", CustomJS(code="keep_address()"))
-        goes_to.on_change("value", self._went)
-        acted.on_change("value", self._did)
+        goes_to.on_change("value", self._navigate)
+        acted.on_change("value", self._act)
         return address, goes_to, acted
 
     def tick(self) -> None:
@@ -141,7 +142,7 @@ class Page:
             self._replay.refresh(stream, now_s)
             self.looks.in_sight.refresh(shown, now_s)
             self._time.show(self.looks.place, now_s)
-        except UNREADABLE as error:  # messages that are what their topics say in form, and nonsense
+        except UNREADABLE as error:  # messages that are well-formed, with values that cannot be drawn
             _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
             self._state.give_up(chosen)
             self._selection.range_ms = None
@@ -159,48 +160,48 @@ class Page:
         if (query := asked.query()) != self._address.value:
             self._address.value = query
 
-    def _went(self, _attr: str, _old: str, query: str) -> None:
-        """Show what the address says that the viewer went back or forward to; the theme stays."""
+    def _navigate(self, _attr: str, _old: str, query: str) -> None:
+        """Show what the address describes after a step back or forward in the browser; the theme stays."""
         if not query:
             return
         with suppress(ValueError):  # more fields than any address of ours
             self._show(read_address(parse_qs(query[:MAX_QUERY].removeprefix("?"), max_num_fields=MAX_FIELDS)))
         self._keep_address()
         self._goes_to.value = ""
-        self._soon()
+        self._update_soon()
 
     def _show(self, asked: Asked) -> None:
         self._selection.take(asked.selection)
         self._stream.choose(asked.stream)
         self.looks.turn_to_title(asked.look)
 
-    def _did(self, _attr: str, _old: str, text: str) -> None:
-        """Do what the viewer did in a table."""
+    def _act(self, _attr: str, _old: str, text: str) -> None:
+        """Carry out an action of the viewer in a table."""
         _, verb, key = [*text.split(" ", 2), "", ""][:3]
         if self._selection.act(verb, key):
             if verb == "draw":
                 self.looks.turn_to_title(PARAMETERS)
             self._chosen()
 
-    async def _keep_up(self) -> None:
+    async def _update(self) -> None:
         """Tick when it is this page's turn, and make a look ahead where no other page waits."""
         await in_turn(self._document, self._turns, self.tick)
         unmade = self.looks.unmade()
         if unmade is not None and not self._turns.taken and self._hidden.has_room_ahead():
             await in_turn(self._document, self._turns, partial(self.looks.make_ahead, unmade))
 
-    def _soon(self) -> None:
-        """Bring what was chosen to the page when it is its turn: many viewers may choose at once."""
+    def _update_soon(self) -> None:
+        """Update the page when it is its turn: many viewers may choose at once."""
         if not is_destroyed(self._document):  # rows of a history may be there after the viewer has left
-            self._document.add_next_tick_callback(without_document_lock(self._keep_up))
+            self._document.add_next_tick_callback(without_document_lock(self._update))
 
     def _chosen(self) -> None:
         """Another look, stream or parameter is chosen."""
         self._keep_address()
-        self._soon()
+        self._update_soon()
 
     def close(self) -> None:
-        """Nobody looks at the page any more."""
+        """The viewer has left."""
         self.looks.close()
 
     def _open_kind(self, kind: str, time_ns: int) -> None:
@@ -224,9 +225,9 @@ class Page:
         self._selection.chosen = [*plain[:MAX_PLAIN], *arrays[:MAX_ARRAYS]]
         self._selection.search = container[:MAX_SEARCH]
         self.looks.turn_to_title(PARAMETERS)
-        self._soon()
+        self._update_soon()
 
-    def _swap(self) -> None:
+    def _switch_theme(self) -> None:
         self._dark = not self._dark
         self._keep_address()
         self._document.theme = theme.theme(dark=self._dark)

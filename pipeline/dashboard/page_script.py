@@ -9,7 +9,7 @@
 * Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
 * What the page shows is kept in the address (`selection.py`), so that a reload shows the same; another look, stream or
   drawn parameter is a step for the back button.
-* When the connection to the server is lost it says so over the page, retries with backoff, and loads the page again
+* When the connection to the server is lost it shows a bar over the page, retries with backoff, and loads the page again
   once the server answers. Bokeh's own reconnection is off: it gives up after 30 s, its token expires after 5 minutes,
   and the server drops the session of a lost page after 10 s.
 """

@@ -103,7 +103,7 @@ def below(*children: UIElement, **layout: Any) -> Any:
 
 
 UNMADE = "unmade"
-"""Class of the place of a look that is not made yet: it says so."""
+"""CSS class of the place of a look that is not made yet, which shows a note."""
 
 
 def empty_place(*, is_row: bool = False) -> Any:
@@ -193,7 +193,7 @@ RECEIVED_TIP = (RECEIVED, TIME_TIP[1])
 
 
 class Panel:
-    """A figure (or table) below a caption that says what it is, how old, and how much of it is flagged."""
+    """A figure (or table) below a caption: its title, the age of its data, and how much of it is flagged."""
 
     def __init__(
         self, title: str, content: UIElement, source: ColumnDataSource | None, names: Mapping[str, str], file: str
@@ -218,7 +218,7 @@ class Panel:
         """What the columns are called in the CSV file from now on."""
         self._save.args = {**self._save.args, "names": dict(names)}
 
-    def tell(
+    def set_caption(
         self,
         caption: str,
         flagged: str = "",
@@ -228,8 +228,8 @@ class Panel:
         arrived_s: float = 0.0,
         now_s: float = 0.0,
     ) -> None:
-        """Say a detail, when it came, what it shows, in one line: the last gives way first, as a whole. Below that,
-        in as many lines as it takes, what of it is doubtful, and a note.
+        """Write a detail, the age and `caption` in one line, of which the last is hidden first where there is no room;
+        below it, on lines of their own, why rows are doubtful (`flagged`), and a note.
         """
         caption_now = (self.title, caption, flagged, detail, note, arrived_s)
         if caption_now == self._last_caption:
@@ -245,15 +245,15 @@ class Panel:
         why += f"<div class='flag'>{escape(note)}</div>" if note else ""
         self._caption.set(f"<div class='line'><b>{escape(self.title)}</b>{line}</div>{why}")
 
-    def tell_of(self, ring: Ring | None, now_s: float, detail: str = "") -> None:
-        """Tell of the rows of a ring."""
+    def set_caption_of(self, ring: Ring | None, now_s: float, detail: str = "") -> None:
+        """Write the caption of the rows of a ring: up to which time, how old, how many doubtful and corrected."""
         if ring is None or not len(ring):
-            self.tell("nothing yet")
+            self.set_caption("nothing yet")
             return
         rows = ring.rows()
         until = f"to {utc_text(rows[TIME][-1])} {ONBOARD}"
         details = " · ".join(word for word in (detail, corrected(rows[QUALITY])) if word)
-        self.tell(until, flagged(rows[QUALITY]), details, arrived_s=ring.arrived_s, now_s=now_s)
+        self.set_caption(until, flagged(rows[QUALITY]), details, arrived_s=ring.arrived_s, now_s=now_s)
 
 
 def utc_text(time_ns: int) -> str:
@@ -264,7 +264,7 @@ def utc_text(time_ns: int) -> str:
 
 
 def age(seconds: float) -> str:
-    """A duration in the unit that a person would say."""
+    """A duration in the largest unit of which it has two: `3 min`, `45 s`."""
     for unit, n_seconds in (("d", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * n_seconds:
             return f"{seconds / n_seconds:.0f} {unit}"
@@ -281,7 +281,7 @@ def flagged(quality: Any) -> str:
 
 
 def corrected(quality: Any) -> str:
-    """How many rows came with corrected symbols, which is nothing against them."""
+    """How many rows came with corrected symbols; they are as good as others."""
     n_corrected = int(np.count_nonzero(np.asarray(quality).astype(np.int64) & int(Quality.CORRECTED)))
     return f"{n_corrected:,} of {len(quality):,} corrected" if n_corrected else ""
 
@@ -309,7 +309,7 @@ class Tail:
         self._mark: Mark | None = None
 
     def again(self) -> None:
-        """Send everything the next time: it is to be shown otherwise."""
+        """Send all rows at the next update, since they are to be drawn differently."""
         self._mark = None
 
     def follow(self, ring: Ring | None) -> bool:
@@ -355,7 +355,7 @@ def _interrupted(columns: dict[str, Any], starts: Any) -> dict[str, Any]:
 
 
 def milliseconds(time_ns: Any) -> Any:
-    """Bokeh's time."""
+    """Time as Bokeh has it: ms since 1970, from ns."""
     return time_ns / 1e6
 
 

@@ -118,7 +118,7 @@ class ParameterPlot:
             for figure in self._drawn:
                 figure.fill(parameters)
             self._set_ranges(parameters, known)
-            self._tell(parameters, keys, now_s)
+            self._set_caption(parameters, keys, now_s)
 
     def _follow(self) -> None:
         self._selection.range_ms = None
@@ -147,7 +147,7 @@ class ParameterPlot:
         if self._live.disabled != (self._selection.range_ms is None):
             self._live.disabled = self._selection.range_ms is None
 
-    def _tell(self, parameters: Parameters, keys: Sequence[str], now_s: float) -> None:
+    def _set_caption(self, parameters: Parameters, keys: Sequence[str], now_s: float) -> None:
         known = [parameters.known[key] for key in keys if key in parameters.known]
         rows = [parameters.rows_of(one) for one in known]
         title = self._title or (known[0].name if len(keys) == 1 and known else f"{len(keys)} parameters")
@@ -173,7 +173,7 @@ class ParameterPlot:
         )
 
     def _absent(self, parameters: Parameters, known: Sequence[Parameter], rows: Sequence[Any]) -> list[str]:
-        """Lines that say which rows of the range that is drawn are not here, and whether they are being loaded."""
+        """Notes on rows of the range that are not here, or are being loaded."""
         asked = self._selection.range_ms
         if asked is None:
             return []
@@ -182,8 +182,8 @@ class ParameterPlot:
         found: list[str] = []
         firsts = [float(milliseconds(of[0][0])) for of in rows if len(of[0]) and of[3] != NUMBER]
         if firsts and parameters.unheard != "history" and asked[0] < min(firsts) - (asked[1] - asked[0]) * PADDING:
-            held = np.datetime64(int(min(firsts)), "ms").astype("M8[s]")
-            found.append(f"rows before {str(held).replace('T', ' ')} UTC are not kept here")
+            first = np.datetime64(int(min(firsts)), "ms").astype("M8[s]")
+            found.append(f"rows before {str(first).replace('T', ' ')} UTC are not kept here")
         empty = [one.name for one in known if not _is_in_sight(*_times_of(parameters, one), asked)]
         return [*found, *([f"no row in this range: {', '.join(empty)}"] if empty else [])]
 

@@ -3,7 +3,7 @@
 In: product messages of every kind, and the retained JSON topics of telemetry. Out: a `Parameter` for each array, and a
 `Container` of rows for each kind: one number for each row of an array that has one value a row, of an enumeration the
 place of its label in `labels`. Of arrays that have several values a row only the newest row is kept. Dropped: the
-oldest rows, so that a stream takes MAX_BYTES, and what goes beyond MAX_PARAMETERS, which is counted.
+oldest rows, so that a stream takes MAX_BYTES, and parameters beyond MAX_PARAMETERS, which are counted.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ class ParametersLook:
             self._save.update(tags=[text], disabled=not text)
         axes = {one.axis for one in parameters.containers.values()}
         note = NO_CLOCK if axes and ONBOARD not in axes else ""
-        self._panel.tell(self._count(parameters, len(shown)), note=note, arrived_s=0.0)
+        self._panel.set_caption(self._count(parameters, len(shown)), note=note, arrived_s=0.0)
         self._table.set(table(shown, parameters, self.selection, alarm_of, now_s))
 
     def _count(self, parameters: Parameters, n_shown: int) -> str:

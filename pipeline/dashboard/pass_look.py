@@ -48,7 +48,7 @@ class PassLook:
     opens_others = shares_selection = True
 
     def __init__(self, go: Callable[[str, int], None] | None = None, selection: Selection | None = None) -> None:
-        """`go`: opens the look that shows a kind of product, at a time. `selection`: says which pass of a history."""
+        """`go`: opens the look that shows a kind of product, at a time. `selection`: with the pass of a history."""
         self._selection = selection if selection is not None else Selection()
         self._past: tuple[StoredPass, Stream] | None = None
         """The pass of a history that is shown, and its books."""
@@ -134,7 +134,7 @@ class PassLook:
             self._list_passes(stream.passes if stream else ())
             self._past = self._chosen(stream) if stream else None
             self._fill(self._past[1] if self._past else stream or Stream(""))
-        self._tell(self._past[1] if self._past else stream or Stream(""), now_s)
+        self._set_captions(self._past[1] if self._past else stream or Stream(""), now_s)
 
     def _chosen(self, stream: Stream) -> tuple[StoredPass, Stream] | None:
         stored = chosen_pass(stream.passes, self._selection.pass_name)
@@ -154,7 +154,7 @@ class PassLook:
                 "rows": [sum(one.rows.values()) for one in newest_first],
             }
         )
-        self._passes.panel.tell("a click shows its books")
+        self._passes.panel.set_caption("a click shows its books")
 
     def _fill(self, stream: Stream) -> None:
         self._link.fill(
@@ -195,10 +195,10 @@ class PassLook:
             {"messages": "rows"} if self._past else None,
         )
 
-    def _tell(self, stream: Stream, now_s: float) -> None:
+    def _set_captions(self, stream: Stream, now_s: float) -> None:
         where = words_of_pass(self._past[0]) if self._past else "retained by the broker"
 
-        def tell(
+        def set_caption(
             panel: Panel,
             has: object,
             arrived_s: float,
@@ -207,14 +207,14 @@ class PassLook:
             none: str = "nothing yet",
         ) -> None:
             text = none if not has else "" if arrived_s else where
-            panel.tell(text, flags, detail, arrived_s=arrived_s if has else 0.0, now_s=now_s)
+            panel.set_caption(text, flags, detail, arrived_s=arrived_s if has else 0.0, now_s=now_s)
 
         frames = _frames(stream)
         is_of_packets = bool(stream.report) and not frames.get("read") and not stream.channels
         no_frames = "packets alone came, no frames" if is_of_packets else "nothing yet"
         lost = sum(int(c.get("lost_frames") or 0) for c in stream.channels.values())
         detail = " · ".join(word for word in (_lock(stream, now_s), _lag(stream, now_s)) if word)
-        tell(
+        set_caption(
             self._link.panel,
             stream.channels,
             stream.link_arrived_s,
@@ -224,7 +224,9 @@ class PassLook:
         )
         gaps = sum(event["kind"] == "gap" for event in stream.events)
         ends = "a history keeps the ends of each line" if self._past and stream.counts else ""
-        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", ends, no_frames)
+        set_caption(
+            self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", ends, no_frames
+        )
         bad = int(frames.get("uncorrectable") or 0)
         arrived_s = stream.frames_arrived_s or stream.report_arrived_s
         uncorrectable = f"{bad:,} frames uncorrectable" if bad else ""
@@ -236,15 +238,15 @@ class PassLook:
             no_symbols = no_frames if is_of_packets else "frames came without codewords to correct"
         else:
             no_symbols = later
-        tell(self._symbols, has_symbols, arrived_s, uncorrectable, none=no_symbols)
-        tell(self._events.panel, stream.events, stream.event_arrived_s, none="none")
-        tell(
+        set_caption(self._symbols, has_symbols, arrived_s, uncorrectable, none=no_symbols)
+        set_caption(self._events.panel, stream.events, stream.event_arrived_s, none="none")
+        set_caption(
             self._books.panel,
             stream.report,
             stream.report_arrived_s,
             none=later,
         )
-        tell(self._products.panel, stream.n_products, stream.arrived_s)
+        set_caption(self._products.panel, stream.n_products, stream.arrived_s)
 
     def _timeline(self) -> Any:
         made = plot(RECEIVED, "frames read", is_time=True)
@@ -302,7 +304,7 @@ def _lock(stream: Stream, now_s: float) -> str:
 
 
 def _lag(stream: Stream, now_s: float) -> str:
-    """How far what is shown lies behind the link: a replay says it itself, a live stream has the clock."""
+    """Lag of what is shown behind the link: of a replay as it publishes it, of a live stream by the clock."""
     progress = stream.replaying(now_s)
     if progress:
         return "" if progress.behind_s is None else f"{progress.behind_s:.1f} s behind"
@@ -312,7 +314,7 @@ def _lag(stream: Stream, now_s: float) -> str:
 
 
 def _frames(stream: Stream) -> Mapping[str, Any]:
-    """Counts of frames: of a replay as it goes, else of the report."""
+    """Counts of frames: of a running replay, else of the report."""
     return (stream.progress.frames if stream.progress else {}) or stream.report.get("frames") or {}
 
 

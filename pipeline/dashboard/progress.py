@@ -1,14 +1,16 @@
-"""The progress of a replay, parsed from its `progress` topic."""
+"""The progress of a replay, parsed from its `progress` topic; and what sends it commands."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..model.printable import printable
 
 STATES = ("playing", "paused", "seeking", "ended", "stopped")
+SendCommand = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Sends a command to the replay of `<mission>/<stream>`; raises DownlinkError where it cannot."""
 SILENT_S = 4.0
 """A replay publishes its progress every second; without one for so long it counts as gone."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -12,13 +11,10 @@ from bokeh.models import Button, Select, Slider, UIElement
 
 from ..model.errors import DownlinkError
 from . import theme
-from .progress import Progress
+from .progress import Progress, SendCommand
 from .stream import Stream
 from .theme import sheet
 from .words import Words
-
-Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
-"""Sends a command to the replay of `<mission>/<stream>`; raises DownlinkError where it cannot."""
 
 SPEEDS = ("0.25 x", "0.5 x", "1 x", "2 x", "5 x", "10 x", "50 x", "max")
 _DRAGGED_S = 2.0
@@ -28,8 +24,8 @@ _DRAGGED_S = 2.0
 class ReplayBar:
     """Shown where the chosen stream is a replay that listens."""
 
-    def __init__(self, say: Say) -> None:
-        self._say = say
+    def __init__(self, send_command: SendCommand) -> None:
+        self._send_command = send_command
         self._stream = ""
         self._paused = self._updating = False
         self._now_s = self._dragged_s = float("-inf")
@@ -103,7 +99,7 @@ class ReplayBar:
 
     async def _sent(self, stream: str, command: dict[str, Any]) -> None:
         try:
-            await self._say(stream, command)
+            await self._send_command(stream, command)
             self._trouble = ""
         except DownlinkError as error:  # the viewer sees it in the bar
             self._trouble = f"not sent: {error}"

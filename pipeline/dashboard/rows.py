@@ -20,7 +20,7 @@ QUALITY = "quality"
 SOLAR = "solar_ms"
 """Local true solar time, in 1/86,400,000 of a sol since sol 0; NaN where the mission has no site."""
 MAX_WIDTH = 16_384
-"""Of a row; a wider one is no spectrum and no trace that this page knows."""
+"""Of a row; wider rows are refused."""
 
 MAX_READ_BYTES = 12 << 20
 """Of the columns that are made of one product."""
@@ -90,6 +90,6 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def last_received_ns(lineage: object) -> int | None:
-    """When the last row of a product was received, ns since 1970; None where its lineage does not say."""
+    """When the last row of a product was received, ns since 1970; None without a time in its lineage."""
     ends = lineage.get("received_ns") if isinstance(lineage, Mapping) else None
     return ends[-1] if isinstance(ends, list) and ends and isinstance(ends[-1], int) else None

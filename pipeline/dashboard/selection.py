@@ -1,4 +1,4 @@
-"""What a viewer of one page has chosen, and the address that says it: a link opens the same, a reload loses nothing.
+"""What a viewer of one page has chosen, and its address: a link opens the same, a reload loses nothing.
 
 The address is a query string: `look`, `stream`, `theme`, and of the selection `p` (a drawn parameter) and `pin`, once
 for each, `from` and `to` (ISO 8601, UTC), `pass` (of a history), `q` (the search), `list` (pinned), `fold` (all:
@@ -61,11 +61,11 @@ class Selection:
         self.chosen = [key]
 
     def toggle_drawn(self, key: str) -> None:
-        """Add a parameter to the plot, or take it out; beyond MAX_CHOSEN the oldest one goes."""
+        """Add a parameter to the plot, or remove it; beyond MAX_CHOSEN the oldest one is removed."""
         self.chosen = _toggled(self.chosen, key)[-MAX_CHOSEN:]
 
     def toggle_pin(self, key: str) -> None:
-        """Pin a parameter, or take its pin off; of more than MAX_PINS the oldest one goes."""
+        """Pin or unpin a parameter; beyond MAX_PINS the oldest pin is removed."""
         self.pins = _toggled(self.pins, key)[-MAX_PINS:]
 
     def toggle_folded(self, container: str) -> None:
@@ -78,8 +78,8 @@ class Selection:
         return (container in self.unlike) != self.fold_all and not (self.search or self.only_pins)
 
     def act(self, verb: str, key: str) -> bool:
-        """Do what a viewer asks of a parameter or a container; whether it was one of our verbs."""
-        deeds = {
+        """Carry out an action on a parameter or a container. False for a verb that is none of ours."""
+        actions = {
             "draw": self.draw_only,
             "toggle": self.toggle_drawn,
             "add": self._add,
@@ -87,9 +87,9 @@ class Selection:
             "pin": self.toggle_pin,
             "fold": self.toggle_folded,
         }
-        is_known = verb in deeds and 0 < len(key) <= MAX_KEY
+        is_known = verb in actions and 0 < len(key) <= MAX_KEY
         if is_known:
-            deeds[verb](printable(key))
+            actions[verb](printable(key))
         return is_known
 
     def _add(self, key: str) -> None:
@@ -100,7 +100,7 @@ class Selection:
         self.chosen = [one for one in self.chosen if one != key]
 
     def take(self, other: Selection) -> None:
-        """Become equal to another selection; who shares this one sees it."""
+        """Become equal to another selection; looks that share this one see the change."""
         for name in self.__slots__:
             setattr(self, name, getattr(other, name))
 
@@ -180,7 +180,7 @@ def _last(query: Query, name: str, max_length: int) -> str:
 
 
 def read_range_ms(first: str, last: str) -> RangeMs | None:
-    """A range from two ISO 8601 times, UTC where they say nothing else; None for what is none."""
+    """A range from two ISO 8601 times, UTC without a zone; None for what is none."""
     found = _milliseconds(first), _milliseconds(last)
     return checked_range_ms(*found)
 

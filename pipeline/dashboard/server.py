@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -26,6 +27,7 @@ from .history_source import HistorySource
 from .intake import Unpack
 from .missions import KnownMission
 from .past import Past
+from .progress import SendCommand
 from .selection import read_address
 from .state import State
 from .tabs import MadeTab, Tab, makers, shown
@@ -62,7 +64,6 @@ Messages = Callable[[Callable[[str], None]], AsyncGenerator[tuple[str, bytes, bo
 Displays = Callable[[], Mapping[str, Sequence[Display]]]
 RELOAD_S = 1.0
 """Between checks of the files of displays."""
-Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def available() -> bool:
 async def serving(
     messages: Messages,
     unpack: Unpack,
-    say: Say,
+    send_command: SendCommand,
     *,
     host: str = "127.0.0.1",
     port: int = 5006,
@@ -101,8 +102,6 @@ async def serving(
     `tabs`: of missions, beside those of the engine. `missions`: those with known dictionaries. `history`: a store of
     rows of the past. `displays`: returns the displays of each mission; called in a thread every RELOAD_S.
 
-    `say(stream, command)` sends a command to a replay; it raises DownlinkError where it cannot.
-
     The subscriber starts before Bokeh is imported (in a thread, about a second), so no message is missed meanwhile.
     """
     if not available():
@@ -117,7 +116,8 @@ async def serving(
         looks = await asyncio.to_thread(lambda: tuple(makers(tabs)))
         state.displays = await asyncio.to_thread(displays)
         reloading = asyncio.create_task(_reload(displays, state), name="displays")
-        server = _start(state, say, looks, host, port, named_origins, past, or_any_port=or_any_port)
+        make = partial(_Server, state, send_command, looks, past, host, named_origins)
+        server = _start(make, host, port, or_any_port=or_any_port)
         try:
             yield Served(f"http://{in_url(host)}:{server.port}/", listening, state)
         finally:
@@ -163,22 +163,12 @@ def _history_pages(past: Past, host: str, named: Sequence[str]) -> list[Any]:
     return [(f"{PREFIX}(/.*)?", HistoryHandler, {"answers": past.source.http(hosts)})]
 
 
-def _start(
-    state: State,
-    say: Say,
-    looks: Sequence[MadeTab],
-    host: str,
-    port: int,
-    named: Sequence[str],
-    past: Past | None,
-    *,
-    or_any_port: bool,
-) -> _Server:
+def _start(make: Callable[[int], _Server], host: str, port: int, *, or_any_port: bool) -> _Server:
     try:
-        return _Server(state, say, looks, host, port, named, past)
+        return make(port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and or_any_port:
-            return _Server(state, say, looks, host, 0, named, past)
+            return make(0)
         raise RunError(f"cannot serve the dashboard on {host}:{port}: {error.strerror or error}") from None
 
 
@@ -188,12 +178,12 @@ class _Server:
     def __init__(
         self,
         state: State,
-        say: Say,
+        send_command: SendCommand,
         looks: Sequence[MadeTab],
-        host: str,
-        port: int,
-        named: Sequence[str],
         past: Past | None,
+        host: str,
+        named: Sequence[str],
+        port: int,
     ) -> None:
         from bokeh.application import Application  # noqa: PLC0415 - an optional extra
         from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
@@ -217,7 +207,7 @@ class _Server:
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in document.session_context.request.arguments.items()
             }
-            page = Page(document, state, say, read_address(asked), hidden, self._turns, looks, past)
+            page = Page(document, state, send_command, read_address(asked), hidden, self._turns, looks, past)
             self._admission.opened()
 
             def close(_session: Any) -> None:

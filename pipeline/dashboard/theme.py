@@ -15,7 +15,7 @@ LINES = (BLUE, ORANGE, GREEN, VIOLET, CYAN, RED)
 """Of several lines in one plot, in turn."""
 MUTED = "#858f9d"
 FLAG = MUTED
-"""Of marks of doubtful rows: a neutral grey that no data has, since shape and place tell them."""
+"""Colour of marks of doubtful rows: a neutral grey that no data has; shape and place identify them."""
 FLAG_MARKER = "x"
 WARNING = ORANGE
 """Of events."""
@@ -187,7 +187,7 @@ own, and is never cut."""
 CONTROLS_CSS = """
 :host { height: auto !important; flex: none !important; flex-wrap: wrap; row-gap: 2px; min-width: 0; }
 """
-"""Of a row of controls: what has no room beside the others goes below."""
+"""Of a row of controls, which wraps where it has no room."""
 
 NARROW_CSS = f"""
 :host {{ min-width: 0 !important; min-height: 0 !important; }}
@@ -345,7 +345,7 @@ EVENTS_CSS = f"""
 TIME_BAR_CSS = """
 :host { flex: none !important; flex-wrap: wrap; row-gap: 2px; height: auto !important; min-width: 0; }
 """
-"""The bar of the time axis: what has no room beside the others goes below."""
+"""The bar of the time axis, which wraps where it has no room."""
 
 HEADER_ROW_CSS = f"""
 :host {{ flex: none !important; height: auto !important; min-height: 38px; }}

@@ -1,6 +1,6 @@
 """The bar of the time axis: live, or a range of the past, for all looks of a page together.
 
-Buttons and two fields choose the range; a zoom or pan of a plot against time does too. It says what is being loaded,
+Buttons and two fields choose the range; a zoom or pan of a plot against time does too. It shows what is being loaded,
 and how the rows that are drawn were thinned.
 """
 
@@ -36,9 +36,9 @@ LOOK_AGAIN_S = 2.0
 class TimeBar:
     """Shown where there is a history, or a range is chosen. `selection.range_ms` is what it and the plots change."""
 
-    def __init__(self, past: Past | None, selection: Selection, soon: Callable[[], None]) -> None:
-        """`soon`: shows what was chosen."""
-        self._past, self._selection, self._soon = past, selection, soon
+    def __init__(self, past: Past | None, selection: Selection, update_soon: Callable[[], None]) -> None:
+        """`update_soon`: shows what was chosen."""
+        self._past, self._selection, self._update_soon = past, selection, update_soon
         self._stored: Mapping[str, StoredStream] = past.streams if past else {}
         self._name = ""
         self._live: Stream | None = None
@@ -142,7 +142,7 @@ class TimeBar:
             edge = max((last - stored.first_ns) // 50, 10**9)
             self._selection.range_ms = self._given = ((stored.first_ns - edge) / 1e6, (last + edge) / 1e6)
             self._before_zoom = self._given
-        self._soon()
+        self._update_soon()
 
     def _typed(self, _attr: str, _old: str, _new: str) -> None:
         if self._writing:
@@ -152,18 +152,18 @@ class TimeBar:
         self._trouble = "" if found or not both else "from and to: two times in order, such as 2026-11-24 08:00:00"
         if found:
             self._span_ns, self._selection.range_ms = 0, found
-        self._soon()
+        self._update_soon()
 
     def _zoomed(self, found: RangeMs) -> None:
         """Choose the range that a viewer zoomed or panned a plot to; `stream` loads what is missing of it."""
         self._span_ns, self._label = 0, ""
         self._selection.range_ms = self._given = found
-        self._soon()
+        self._update_soon()
 
     def _reset(self) -> None:
         """Choose what was chosen before a viewer zoomed or panned."""
         self._selection.range_ms = self._given = self._before_zoom
-        self._soon()
+        self._update_soon()
 
     def _mark(self, wanted: tuple[float, float] | None) -> None:
         """Show what is chosen in the buttons and the fields."""

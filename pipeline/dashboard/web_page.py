@@ -40,7 +40,7 @@ _REFUSED = """<!DOCTYPE html>
 
 
 class PageHandler(DocHandler):  # type: ignore[misc]  # Bokeh's handlers have no types
-    """Answers with the page, or with status 503 where `refusal()` says why no page can be made now."""
+    """Answers with the page, or with status 503 where `refusal()` gives a reason why no page can be made now."""
 
     def initialize(self, refusal: Callable[[], str], **_given: Any) -> None:
         """Take what decides."""

@@ -193,7 +193,7 @@ async def test_of_50_viewers_who_saw_every_look_a_bounded_number_of_looks_is_kep
     for _ in range(3):
         now[0] += AHEAD_S
         for page in pages:
-            await page._keep_up()
+            await page._update()
     n_looks = sum(len(page.looks.made) for page in pages)
     assert n_looks <= len(pages) + MAX_HIDDEN_LOOKS
     assert len(hidden) <= MAX_HIDDEN_LOOKS

@@ -128,7 +128,7 @@ async def test_the_loop_passes_between_the_work_of_two_pages():
     turns, state = Turns(lambda: next(now)), State(unpack_product, SHOWN)
     pages = [Noting(Document(), state, None, turns=turns) for _ in range(3)]
     at.clear()
-    await asyncio.gather(*(page._keep_up() for page in pages))
+    await asyncio.gather(*(page._update() for page in pages))
     await passes.stop()
     assert min(after - before for before, after in pairwise(at)) >= 10  # a frame is read in about five
 
@@ -175,6 +175,6 @@ async def test_a_page_whose_session_was_discarded_does_nothing_in_a_callback_tha
     page = Counted(document, State(unpack_product, SHOWN), None)
     document.on_change(print)
     document.destroy(print)
-    page._soon()
-    await page._keep_up()
+    page._update_soon()
+    await page._update()
     assert len(n_ticks) == 1  # as it was made

@@ -138,7 +138,7 @@ class _View:
             "Trace under the cursor", side, trace, {"twt": "twt_ns", "amplitude": "amplitude_db"}, "trace.csv"
         )
         under.root.sizing_mode, under.root.width = "stretch_height", 300
-        under.tell("")
+        under.set_caption("")
         self.root = beside(self._panel.root, under.root)
 
     def forget(self) -> None:
@@ -151,12 +151,12 @@ class _View:
                 self.source.data = {name: [] for name in self.source.data}
                 self.flags.data = {"x": [], "y": [], "quality": []}
             self._ring = None
-            self._panel.tell("nothing yet")
+            self._panel.set_caption("nothing yet")
             return
         if ring is not self._ring or ring.n_since(self._mark) != 0:
             self._draw(ring)
             self._ring, self._mark = ring, ring.mark
-        self._panel.tell_of(ring, now_s, f"{self._shown}, {len(ring):,} traces")
+        self._panel.set_caption_of(ring, now_s, f"{self._shown}, {len(ring):,} traces")
 
     def _ring_of(self, stream: Stream | None) -> Ring | None:
         """Rows of the chosen kind; the newest are radargrams once they reach as far as the traces do."""

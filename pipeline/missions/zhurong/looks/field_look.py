@@ -97,17 +97,17 @@ class FieldLook:
         field, weather, sound = (products.get(kind) for kind in self.kinds)
         for panel, tail, _ in self._fields.values():
             tail.follow(field)
-            panel.tell_of(field, now_s)
+            panel.set_caption_of(field, now_s)
         if self._weather_tail.follow(weather):
             self._show_rose(weather)
         for panel in self._weather:
-            panel.tell_of(weather, now_s)
-        self._winds.tell_of(weather, now_s, self._calm)
+            panel.set_caption_of(weather, now_s)
+        self._winds.set_caption_of(weather, now_s, self._calm)
         if (seen := (sound, sound and sound.mark)) != self._sound_seen:
             self._sound_seen = seen
             self._sound.fill(sound)
         caption = f"last burst {sound.rows()['sound_level_db'][-1]:.0f} dB; line: mean" if sound else ""
-        self._sounds.tell_of(sound, now_s, caption)
+        self._sounds.set_caption_of(sound, now_s, caption)
 
     _calm = ""
 

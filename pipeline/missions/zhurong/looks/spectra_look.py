@@ -138,7 +138,7 @@ class _Libs:
         if seen != self._seen:
             self._seen = seen
             self._draw(*(ring.rows() if ring else None for ring in (mean, shots, lines)))
-        self.panel.tell_of(mean or shots, now_s, self._caption)
+        self.panel.set_caption_of(mean or shots, now_s, self._caption)
 
     def _draw(self, mean: Rows | None, shots: Rows | None, lines: Rows | None) -> None:
         self._caption = ""
@@ -204,7 +204,7 @@ class _Swir:
         if seen != self._seen:
             self._seen = seen
             self.source.data = _targets(ring.rows()) if ring else {name: [] for name in self.source.data}
-        self.panel.tell_of(ring, now_s, "dashed: doubtful; shaded: where bands may lie")
+        self.panel.set_caption_of(ring, now_s, "dashed: doubtful; shaded: where bands may lie")
 
 
 def _targets(rows: Rows) -> dict[str, Any]:

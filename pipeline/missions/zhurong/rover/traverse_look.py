@@ -87,7 +87,7 @@ class TraverseLook:
             taken = _taken(rings, pictures)
             self.taken.data = _places(rows, taken) if rows else {name: [] for name in _PLACE}
         for panel in self._panels:
-            panel.tell_of(ring, now_s)
+            panel.set_caption_of(ring, now_s)
 
     def _picked(self, _attr: str, _old: object, new: list[int]) -> None:
         if new and new[0] < len(self.taken.data["kind"]):
