@@ -27,7 +27,7 @@ from .cdf_attributes import (
     label_attributes,
     number_attributes,
 )
-from .collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, is_sigma, measured
+from .collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, base_name, is_sigma
 from .libraries import cdf_writer
 from .netcdf_attributes import LOCAL_TIMES, USABLE
 from .variable_names import variable_names
@@ -126,7 +126,7 @@ class _Writer:
         what = column.description or name.replace("_", " ")
         about = attributes(variable.name, what, column.unit, "support_data" if is_support else "data")
         about |= self._sigma(name, values)
-        words = measured(name).split("_")
+        words = base_name(name).split("_")
         if "nt" in words and "axis" in column.dims:
             about["COORDINATE_SYSTEM"] = (
                 words[-2] if words[-2] in {_SENSOR, *self._axes} else "instrument or spacecraft"

@@ -38,7 +38,7 @@ def is_sigma(name: str) -> bool:
     return name.endswith(SIGMAS)
 
 
-def measured(name: str) -> str:
+def base_name(name: str) -> str:
     """Name of the array that an uncertainty belongs to; other names are returned as they are."""
     return next((name.removesuffix(ending) for ending in SIGMAS if name.endswith(ending)), name)
 
@@ -93,7 +93,7 @@ class Column:
     description: str
 
 
-def kind(product: Product) -> tuple[Any, ...]:
+def collection_key(product: Product) -> tuple[Any, ...]:
     """Key of the collection of a product: instrument, name, level, and name, axes and shape of each array."""
     flat = _ragged(product.arrays)
     form = tuple(
@@ -104,7 +104,7 @@ def kind(product: Product) -> tuple[Any, ...]:
 
 
 class Collection:
-    """Products with the same `kind`. `ids`, `n_rows`, `lineages` and `passes` (names) have an element for each."""
+    """Products with the same `collection_key`. `ids`, `n_rows`, `lineages` and `passes` (names): one for each."""
 
     def __init__(self, first: Product, spill: Spill) -> None:
         self.instrument, self.product, self.level = first.instrument, first.product, first.level

@@ -18,11 +18,11 @@ from ..system.files import whole_file, whole_path
 from ..system.software import optional_module
 from .datasets import dataset
 from .parquet_rows import ROW_GROUP_BYTES, RowGroups
-from .row_columns import Known, TimesKnown, row_columns
+from .row_columns import Metadata, RowTimes, row_columns
 from .spill import SpilledTable, octets
 
-Write = Callable[[Path, SpilledTable, SpilledTable, str, Known], None]
-"""Write a file: path, parameters, ROW_FIELDS, container name, and its `Known`."""
+Write = Callable[[Path, SpilledTable, SpilledTable, str, Metadata], None]
+"""Write a file: path, parameters, ROW_FIELDS, container name, and its `Metadata`."""
 
 
 def writer(name: str) -> tuple[str, Write]:
@@ -36,7 +36,7 @@ def writer(name: str) -> tuple[str, Write]:
     ]
 
 
-def _write_npz(path: Path, table: SpilledTable, rows: SpilledTable, _: str, known: Known) -> None:
+def _write_npz(path: Path, table: SpilledTable, rows: SpilledTable, _: str, known: Metadata) -> None:
     """Write one .npy for each array, part by part, so that memory stays bounded."""
     with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, row_column in row_columns(_fields(rows), table.arrays, known).items():
@@ -56,9 +56,9 @@ def _write_npy(
             entry.write(octets(part))
 
 
-def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
+def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Metadata) -> None:
     """Write row group by row group, so that memory stays bounded."""
-    times = TimesKnown()
+    times = RowTimes()
     blocks = table.blocks(ROW_GROUP_BYTES) or rows.blocks(ROW_GROUP_BYTES)
     for block in blocks:
         times = times.and_of(_fields(rows, block))
@@ -78,7 +78,7 @@ def _fields(rows: SpilledTable, block: tuple[int, int] | None = None) -> dict[st
     return {name: np.asarray(one.some(*block) if block else one.whole()) for name, one in rows.arrays.items()}
 
 
-def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
+def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Metadata) -> None:
     found = _without_slashes(dataset(table.columns(), _fields(rows), container, known))
     with whole_path(path) as part:
         packed = {name: {"zlib": True, "complevel": 1} for name in found.variables if f"{name}.length" in found}

@@ -22,10 +22,10 @@ from ..model.errors import RunError
 from .lazy_columns import ColumnLayout, Piece, layout_of, lazy_columns, lazy_values
 from .libraries import pyarrow
 from .parquet_rows import RowGroups
-from .row_columns import Known, RowColumn, TimesKnown, row_columns
+from .row_columns import Metadata, RowColumn, RowTimes, row_columns
 
 Array = NDArray[Any]
-_EVERY_COLUMN = TimesKnown(some_onboard=True, every_onboard=False, some_received=True, every_received=False)
+_EVERY_COLUMN = RowTimes(some_onboard=True, every_onboard=False, some_received=True, every_received=False)
 """For writing: all row columns are written, since it is known only at the end which of them have values."""
 
 
@@ -36,13 +36,13 @@ class ColumnStore:
     Raises ConfigError without pyarrow, RunError if the file cannot be written.
     """
 
-    def __init__(self, container: str, known: Known, path: Path | None = None) -> None:
+    def __init__(self, container: str, known: Metadata, path: Path | None = None) -> None:
         pyarrow()
         if path is None:
             folder = tempfile.mkdtemp(prefix="downlink-")
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / f"{container.strip('/').replace('/', '.')}.parquet"
-        self.path, self.n_rows, self.times = path, 0, TimesKnown()
+        self.path, self.n_rows, self.times = path, 0, RowTimes()
         self.known, self._layouts = known, dict[str, ColumnLayout]()
         self._attributes: dict[str, Mapping[str, Any]] = {}  # of row columns
         self._parameters: tuple[str, ...] = ()

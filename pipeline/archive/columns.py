@@ -17,7 +17,7 @@ from ..system.files import interrupted
 from ..system.outputs import check_folder, check_replace, locked_folder
 from .column_formats import writer
 from .column_listing import NAME, Listing, Source, earlier_listing, write_listing
-from .row_columns import ROW_FIELDS, Known, LocalOf, UtcOf
+from .row_columns import ROW_FIELDS, LocalOf, Metadata, UtcOf
 from .spill import Spill, SpilledTable
 
 Describe = Callable[[str], Mapping[str, str]]
@@ -58,7 +58,7 @@ def column_files(
                 overwrite=overwrite,
                 is_own=lambda path: path.name in {NAME, *before.files},
             )
-            known = Known(origin=source.words(), utc_of=utc_of, local_of=local_of)
+            known = Metadata(origin=source.words(), utc_of=utc_of, local_of=local_of)
             for container, (table, rows, units) in files.tables.items():
                 described = replace(
                     known, units=units, descriptions=describe(container), passes=files.passes[container]

@@ -14,7 +14,7 @@ from ..system.software import optional_module
 from .collection import Collection, Origin
 from .netcdf_attributes import global_attributes
 from .product_variables import Variable, product_variables
-from .row_columns import PASS, Known, RowColumn, TimesKnown, axis_of, passes_column, row_columns
+from .row_columns import PASS, Metadata, RowColumn, RowTimes, axis_of, passes_column, row_columns
 
 if TYPE_CHECKING:
     import xarray
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def dataset(
-    columns: Mapping[str, Column], rows: Mapping[str, NDArray[Any]], container: str, known: Known
+    columns: Mapping[str, Column], rows: Mapping[str, NDArray[Any]], container: str, known: Metadata
 ) -> xarray.Dataset:
     """Make a Dataset of decoded packets: a variable for each parameter, with the row columns as coordinates.
 
@@ -32,7 +32,7 @@ def dataset(
     time; `packet_order` is their order in the stream. A ragged column has padded rows along `NAME_value`, with the
     lengths in `NAME.length`. Padding and labels of enumerations are made on access.
     """
-    times = TimesKnown().and_of(rows)
+    times = RowTimes().and_of(rows)
     axis, found = axis_of(times, columns, known), row_columns(rows, columns, known, times)
     order = _order(found[axis].values) if axis in found else None
     of_rows = {name: RowColumn(_in_order(one.values, order), one.attributes) for name, one in found.items()}
@@ -45,7 +45,7 @@ def dataset(
     return _assembled(axis, of_rows, data, container, known)
 
 
-def stored_dataset(store: ColumnStore | PacketColumns, container: str, known: Known) -> xarray.Dataset:
+def stored_dataset(store: ColumnStore | PacketColumns, container: str, known: Metadata) -> xarray.Dataset:
     """As `dataset`, of rows in a file or of packets: values except those of the index are read or decoded on access."""
     found, columns = store.of_rows(), store.columns()
     axis = axis_of(store.times, columns, known)
@@ -57,7 +57,7 @@ def stored_dataset(store: ColumnStore | PacketColumns, container: str, known: Kn
 
 
 def _assembled(
-    axis: str, of_rows: Mapping[str, RowColumn], data: Mapping[str, Any], container: str, known: Known
+    axis: str, of_rows: Mapping[str, RowColumn], data: Mapping[str, Any], container: str, known: Metadata
 ) -> xarray.Dataset:
     """Assemble a Dataset along `axis`. `data`: of each parameter, and `NAME.length` of padded ones."""
     coordinates: dict[str, Any] = {}
@@ -101,7 +101,7 @@ def _data(column: Column) -> Any:
     return lazy_texts(column) if isinstance(column, Categorical) else column
 
 
-def _attributes(name: str, known: Known) -> dict[str, str]:
+def _attributes(name: str, known: Metadata) -> dict[str, str]:
     words = {"units": known.units.get(name), "long_name": known.descriptions.get(name)}
     return {key: value for key, value in words.items() if value}
 

@@ -42,7 +42,7 @@ def plan_tables(collections: Sequence[Collection], origin: Origin) -> Iterator[J
         yield from plan(collections, origin)
 
 
-def each(kind: str, ending: str, write: Callable[[Path, Collection, Origin], None]) -> Planner:
+def per_collection(kind: str, ending: str, write: Callable[[Path, Collection, Origin], None]) -> Planner:
     """Make the planner of a format with one file for each collection."""
 
     def plan(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:

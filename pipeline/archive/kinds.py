@@ -9,7 +9,7 @@ from typing import Any
 
 from ..products.kinds import DEFAULT_FILES, ProductKind
 from .cdf_days import plan_cdf
-from .jobs import Planner, each, plan_tables
+from .jobs import Planner, per_collection, plan_tables
 from .libraries import cdf_writer, science
 from .netcdf import write_netcdf
 from .pds4_images import plan_images
@@ -30,13 +30,15 @@ class FileKind:
 
 
 KINDS: Mapping[str, FileKind] = {
-    "netcdf": FileKind((each("netcdf", ".nc", write_netcdf),), partial(science, "netCDF4")),
+    "netcdf": FileKind((per_collection("netcdf", ".nc", write_netcdf),), partial(science, "netCDF4")),
     "cdf": FileKind((plan_cdf,), cdf_writer),
     "pds4": FileKind((plan_tables, plan_images)),
     "picture": FileKind((plan_pictures,)),
     "segy": FileKind((plan_segy,), partial(science, "segyio")),
     "wav": FileKind((plan_wav,), partial(science, "scipy.io.wavfile")),
-    "quicklook": FileKind((each("quicklook", ".png", write_quicklook),), partial(science, "matplotlib.figure")),
+    "quicklook": FileKind(
+        (per_collection("quicklook", ".png", write_quicklook),), partial(science, "matplotlib.figure")
+    ),
     "file": FileKind((plan_files,)),
     "zarr": FileKind((plan_zarr,), partial(science, "zarr")),
 }

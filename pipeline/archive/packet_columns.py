@@ -20,7 +20,7 @@ from ..dictionary.decoder import Decoder
 from ..model.batches import Column, ColumnBatch, PacketBatch
 from .lazy_columns import ColumnLayout, Piece, lazy_columns, lazy_values
 from .netcdf_attributes import LOCAL_TIMES
-from .row_columns import ROW_FIELDS, Known, RowColumn, TimesKnown, free_name, row_columns
+from .row_columns import ROW_FIELDS, Metadata, RowColumn, RowTimes, free_name, row_columns
 
 PIECE_BYTES = 8 << 20
 """Size of the packets that are decoded at once."""
@@ -38,15 +38,15 @@ class PacketColumns:
     packets: PacketBatch
     rows: Mapping[str, NDArray[Any]]
     layouts: Mapping[str, ColumnLayout]
-    known: Known
+    known: Metadata
     raw: bool = False
     keeper: object = None
-    times: TimesKnown = field(init=False)
+    times: RowTimes = field(init=False)
     _nodes: dict[str, Node] = field(default_factory=dict)
     _own_plan: Plan = field(init=False)  # of this container only
 
     def __post_init__(self) -> None:
-        self.times = TimesKnown().and_of(self.rows)
+        self.times = RowTimes().and_of(self.rows)
         self.known = replace(self.known, passes={})
         self._own_plan = replace(
             self.plan, root=replace(self.node, branches=(), switch=None), signature=None, origins=(), order=()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..model.batches import Column, Ragged
 from ..model.categorical import Categorical
 from .libraries import pyarrow
-from .row_columns import Known, RowColumn
+from .row_columns import Metadata, RowColumn
 
 ROW_GROUP_BYTES = 32 << 20
 """Size of the columns of a row group."""
@@ -34,7 +34,7 @@ class RowGroups:
         self,
         file: IO[bytes],
         container: str,
-        known: Known,
+        known: Metadata,
         *,
         compression: str = "snappy",
         octets_as_binary: bool = False,

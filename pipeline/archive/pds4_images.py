@@ -23,7 +23,7 @@ from . import pds4_geometry as geometry
 from .collection import Collection, Origin
 from .jobs import Job
 from .pds4_observation import Header, lineage, local_times, observational, pds4_rules, place
-from .pds4_xml import add, document, measured, texts
+from .pds4_xml import add, add_texts, add_value, document
 from .pictures import ImageProduct, image_products
 
 MISSING = -9999.0
@@ -117,7 +117,7 @@ def _mission(area: ET.Element, product: ImageProduct, origin: Origin, arrays: Ma
         known = [one for one in parameters if one[1] in collection.columns]
         group = add(area, title) if known else area
         for element, column, unit in known:
-            measured(group, element, product.value(column), unit)
+            add_value(group, element, product.value(column), unit)
     _geometry(area, product, origin)
     _statistics(add(area, "Image_Statistics"), arrays["image"])
     if product.on_ground and origin.site is not None:
@@ -152,14 +152,14 @@ def _statistics(area: ET.Element, image: NDArray[Any]) -> None:
     if len(good):
         spread = good.astype(np.float64)
         of = {"maximum": spread.max(), "minimum": spread.min(), "mean": spread.mean(), "std": spread.std()}
-        texts(area, {key: f"{float(value):.6g}" for key, value in of.items()})
+        add_texts(area, {key: f"{float(value):.6g}" for key, value in of.items()})
 
 
 def _array(area: ET.Element, product: ImageProduct, key: str, array: NDArray[Any], offset: int) -> None:
     one = add(area, f"Array_{array.ndim}D_Image")
     add(one, "local_identifier", key)
     add(one, "offset", str(offset), unit="byte")
-    texts(one, {"axes": str(array.ndim), "axis_index_order": "Last Index Fastest"})
+    add_texts(one, {"axes": str(array.ndim), "axis_index_order": "Last Index Fastest"})
     column = product.collection.columns[key]
     add(one, "description", column.description)
     element = add(one, "Element_Array")
@@ -167,6 +167,8 @@ def _array(area: ET.Element, product: ImageProduct, key: str, array: NDArray[Any
     if column.unit not in ("", "1"):
         add(element, "unit", column.unit)
     for number, (axis, size) in enumerate(zip(_AXES, array.shape, strict=False), 1):
-        texts(add(one, "Axis_Array"), {"axis_name": axis, "elements": str(size), "sequence_number": str(number)})
+        add_texts(
+            add(one, "Axis_Array"), {"axis_name": axis, "elements": str(size), "sequence_number": str(number)}
+        )
     if array.dtype.kind == "f":
         add(add(one, "Special_Constants"), "missing_constant", f"{MISSING:.1f}")

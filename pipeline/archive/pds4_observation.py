@@ -19,7 +19,7 @@ from ..products.archive_rules import Pds4Rules
 from ..system.software import software
 from .collection import Collection, Origin
 from .netcdf_attributes import iso
-from .pds4_xml import add, product_root, texts, unknown
+from .pds4_xml import add, add_texts, add_unknown, product_root
 from .provenance import PRODUCER, SIMULATED, basis
 
 _OWN_NAMESPACE = "urn:downlink:mission-area:1"
@@ -60,7 +60,7 @@ def observational(header: Header, origin: Origin) -> tuple[ET.Element, ET.Elemen
     times = add(area, "Time_Coordinates")
     for tag, utc_ns in zip(("start_date_time", "stop_date_time"), header.utc_ns, strict=True):
         if utc_ns == NO_TIME:
-            unknown(times, tag)
+            add_unknown(times, tag)
         else:
             add(times, tag, iso(utc_ns, "us"))
     _facets(area, header, pds4_rules(origin).domain)
@@ -73,7 +73,7 @@ def observational(header: Header, origin: Origin) -> tuple[ET.Element, ET.Elemen
         "instrument_name": instrument_name(header.instrument, origin),
         "instrument_id": header.instrument_id,
     }
-    texts(mission, ids | ({"sequence_id": header.sequence} if header.sequence else {}))
+    add_texts(mission, ids | ({"sequence_id": header.sequence} if header.sequence else {}))
     return root, mission
 
 
@@ -126,9 +126,9 @@ def lineage(
         "license": origin.words.get("license"),
         "acknowledgement": origin.words.get("acknowledgement"),
     }
-    texts(area, {key: str(value) for key, value in found.items() if value})
+    add_texts(area, {key: str(value) for key, value in found.items() if value})
     for name, words in basis(sources[0]).items():
-        texts(add(area, "Calibration_Basis"), {"name": name, "basis": words})
+        add_texts(add(area, "Calibration_Basis"), {"name": name, "basis": words})
 
 
 def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
@@ -137,7 +137,7 @@ def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
     rules = pds4_rules(origin)
     lid = f"{rules.identifier.format(mission=_plain(origin.mission))}{'_simulated' * origin.simulated}"
     by = SIMULATED if origin.simulated else "by " + software()
-    texts(
+    add_texts(
         add(root, "Identification_Area"),
         {
             "logical_identifier": f"{lid}:data_{header.instrument}:{product}",
@@ -151,30 +151,30 @@ def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
 
 def _facets(area: ET.Element, header: Header, domain: str) -> None:
     summary = add(area, "Primary_Result_Summary")
-    texts(summary, {"purpose": "Science", "processing_level": header.processing_level})
+    add_texts(summary, {"purpose": "Science", "processing_level": header.processing_level})
     facets = add(summary, "Science_Facets")
     for words in header.wavelength_ranges:
         add(facets, "wavelength_range", words)
-    texts(facets, {"domain": domain, "discipline_name": header.discipline})
+    add_texts(facets, {"domain": domain, "discipline_name": header.discipline})
 
 
 def _context(area: ET.Element, origin: Origin, header: Header) -> None:
     """Add mission, spacecraft, instrument and target."""
     name = _mission_name(origin)
     investigation = add(area, "Investigation_Area")
-    texts(investigation, {"name": name, "type": "Mission"})
+    add_texts(investigation, {"name": name, "type": "Mission"})
     reference = {
         "lid_reference": f"{_CONTEXT}:investigation:mission.{_plain(name)}",
         "reference_type": "data_to_investigation",
     }
-    texts(add(investigation, "Internal_Reference"), reference)
+    add_texts(add(investigation, "Internal_Reference"), reference)
     system = add(area, "Observing_System")
     platform = origin.platform(header.instrument)
     add(system, "name", f"{name} {platform.title}" if platform else name)
     component = {"name": instrument_name(header.instrument, origin), "type": "Instrument"}
-    texts(add(system, "Observing_System_Component"), component)
+    add_texts(add(system, "Observing_System_Component"), component)
     target, kind = pds4_rules(origin).target
-    texts(add(area, "Target_Identification"), {"name": target, "type": kind})
+    add_texts(add(area, "Target_Identification"), {"name": target, "type": kind})
 
 
 def _mission_area(area: ET.Element) -> ET.Element:

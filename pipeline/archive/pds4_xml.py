@@ -34,7 +34,7 @@ def document(root: ET.Element, schemas: Mapping[str, str]) -> bytes:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{ET.tostring(root, "unicode")}\n'.encode()
 
 
-def texts(parent: ET.Element, words: Mapping[str, str]) -> None:
+def add_texts(parent: ET.Element, words: Mapping[str, str]) -> None:
     """Add elements with texts, by tag."""
     for tag, text in words.items():
         add(parent, tag, text)
@@ -47,14 +47,14 @@ def add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str
     return child
 
 
-def measured(parent: ET.Element, tag: str, value: float | str | None, unit: str, form: str = ".10g") -> ET.Element:
-    """Add a value with its unit; None or a value that is not finite is added as `unknown`."""
+def add_value(parent: ET.Element, tag: str, value: float | str | None, unit: str, form: str = ".10g") -> ET.Element:
+    """Add a value with its unit; None or a value that is not finite is added by `add_unknown`."""
     text = value if isinstance(value, str) or value is None else format(float(value), form)
     if text is None or text.lower() in {"nan", "inf", "-inf", ""}:
-        return unknown(parent, tag)
+        return add_unknown(parent, tag)
     return add(parent, tag, text, **({"unit": unit} if unit else {}))
 
 
-def unknown(parent: ET.Element, tag: str) -> ET.Element:
+def add_unknown(parent: ET.Element, tag: str) -> ET.Element:
     """Add an element that is nil, with the reason "unknown"."""
     return add(parent, tag, **{"xsi:nil": "true", "nilReason": "unknown"})

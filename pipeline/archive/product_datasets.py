@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.batches import NO_TIME, Product
 from ..model.errors import ConfigError
-from .collection import Collection, Origin, kind
+from .collection import Collection, Origin, collection_key
 from .datasets import product_dataset
 from .product_names import file_stem
 from .spill import MemorySpill
@@ -30,7 +30,7 @@ class ProductCollections:
         for product in products:
             self._kinds.add(found := f"{product.instrument}/{product.product}")
             if found == self._name:
-                self._forms.setdefault(kind(product), []).append((pass_name, product))
+                self._forms.setdefault(collection_key(product), []).append((pass_name, product))
 
     def datasets(self, origin: Origin) -> list[xarray.Dataset]:
         """Make the Datasets. Raises ConfigError, with the kinds of the pass, if there are no products of this kind."""

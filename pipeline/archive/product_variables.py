@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, usable
 from ..model.time_scales import DAY_NS
-from .collection import NO_SOL, PRODUCT, ROW, SIGMAS, Collection, Column, measured
+from .collection import NO_SOL, PRODUCT, ROW, SIGMAS, Collection, Column, base_name
 from .netcdf_attributes import (
     ANGLE_UNITS,
     CF_UNITS,
@@ -209,7 +209,7 @@ def _attributes(name: str, column: Column) -> dict[str, Any]:
     }
     if column.unit in {"K", "degC"}:
         found["units_metadata"] = "temperature: on_scale"
-    base = measured(name)
+    base = base_name(name)
     if base in STANDARD_NAMES:
         found["standard_name"] = f"{STANDARD_NAMES[base]}{' standard_error' * (base != name)}"
     if base != name:

@@ -19,7 +19,7 @@ from ..model.batches import NO_TIME, Product
 from ..model.errors import RunError
 from ..system.files import interrupted
 from ..system.outputs import check_folder, check_replace
-from .collection import Collection, Origin, kind
+from .collection import Collection, Origin, collection_key
 from .jobs import Job, Planner
 from .kinds import KINDS, kinds_of
 from .netcdf_attributes import iso
@@ -99,7 +99,7 @@ class ProductFiles:
     def add(self, products: Iterable[Product], pass_name: str = "") -> None:
         """Append products of the pass of this name."""
         for product in products:
-            key = kind(product)
+            key = collection_key(product)
             if key not in self._collections:
                 self._collections[key] = Collection(product, self._spill)
             self._collections[key].add(product, pass_name)

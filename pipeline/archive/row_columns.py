@@ -46,7 +46,7 @@ class RowColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Metadata:
     """Metadata of a container and its pass: `units` and `descriptions` by parameter; `origin`: global attributes.
 
     `passes`: number of rows of each pass, by its name, in order.
@@ -59,14 +59,14 @@ class Known:
     local_of: LocalOf | None = None
     passes: Mapping[str, int] = field(default_factory=dict)
 
-    def of_rows(self, first: int, n_rows: int) -> Known:
+    def of_rows(self, first: int, n_rows: int) -> Metadata:
         """Metadata of a part of the rows."""
         ends = np.cumsum([0, *self.passes.values()]).clip(first, first + n_rows)
         return replace(self, passes=dict(zip(self.passes, np.diff(ends).tolist(), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
-class TimesKnown:
+class RowTimes:
     """Whether some, or all, rows of a container have an onboard time and a receive time."""
 
     some_onboard: bool = False
@@ -74,10 +74,10 @@ class TimesKnown:
     some_received: bool = False
     every_received: bool = True
 
-    def and_of(self, rows: Mapping[str, NDArray[Any]]) -> TimesKnown:
+    def and_of(self, rows: Mapping[str, NDArray[Any]]) -> RowTimes:
         """Include more rows. `rows`: ROW_FIELDS."""
         onboard, received = _distinct(rows["time_ns"]) != NO_TIME, _distinct(rows["received_ns"]) != 0
-        return TimesKnown(
+        return RowTimes(
             self.some_onboard or bool(onboard.any()),
             self.every_onboard and bool(onboard.all()),
             self.some_received or bool(received.any()),
@@ -90,7 +90,7 @@ def _distinct(values: NDArray[Any]) -> NDArray[Any]:
     return values[:1] if values.strides == (0,) else values
 
 
-def axis_of(times: TimesKnown, parameters: Collection[str], known: Known) -> str:
+def axis_of(times: RowTimes, parameters: Collection[str], known: Metadata) -> str:
     """Name of the dimension: `time` if every row has one, else `received`, else `packet`."""
     if known.utc_of is not None and times.some_onboard and times.every_onboard:
         return free_name("time", parameters)
@@ -98,15 +98,18 @@ def axis_of(times: TimesKnown, parameters: Collection[str], known: Known) -> str
 
 
 def row_columns(
-    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known, times: TimesKnown | None = None
+    rows: Mapping[str, NDArray[Any]],
+    parameters: Collection[str],
+    known: Metadata,
+    times: RowTimes | None = None,
 ) -> dict[str, RowColumn]:
     """Make the row columns, by name. `rows`: ROW_FIELDS; `times`: of all rows, if `rows` are only a part."""
-    times = times or TimesKnown().and_of(rows)
+    times = times or RowTimes().and_of(rows)
     return {free_name(name, parameters): column for name, column in _columns(rows, parameters, known, times)}
 
 
 def _columns(
-    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known, times: TimesKnown
+    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Metadata, times: RowTimes
 ) -> Iterable[tuple[str, RowColumn]]:
     if known.utc_of is not None and times.some_onboard:
         has_time = rows["time_ns"] != NO_TIME
@@ -141,7 +144,7 @@ def _columns(
 
 
 def passes_column(passes: Mapping[str, int]) -> RowColumn:
-    """Pass of each row; `passes` as in Known."""
+    """Pass of each row; `passes` as in Metadata."""
     codes = np.arange(len(passes), dtype=np.min_scalar_type(len(passes)))
     values = Categorical(np.repeat(codes, list(passes.values())), np.array(list(passes)))
     return RowColumn(values, {"long_name": "pass that the packet is of: its recording"})

@@ -110,7 +110,7 @@ def _as_text(value: Any) -> str:
 
 def _plot(table: pa.Table, out: Path) -> None:
     """Plot a panel for each value over time, with the range of bins if there is one."""
-    from ..pictures.style import COLOURS, SETTINGS, check_available, plain  # noqa: PLC0415
+    from ..pictures.style import COLOURS, SETTINGS, check_available, escape_dollars  # noqa: PLC0415
 
     check_available()
     from matplotlib import rc_context  # noqa: PLC0415
@@ -130,7 +130,7 @@ def _plot(table: pa.Table, out: Path) -> None:
                 low, high = (table[f"{name}.{end}"].cast(pa.float64()).to_numpy() for end in ("min", "max"))
                 one.fill_between(time, low, high, color=COLOURS[0], alpha=0.25, linewidth=0)
             one.plot(time, table[name].cast(pa.float64()).to_numpy(), color=COLOURS[0])
-            one.set_title(plain(name))
+            one.set_title(escape_dollars(name))
         axes[-1].set_xlabel("UTC")
         figure.savefig(part, dpi=150)
 

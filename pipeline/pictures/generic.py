@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, RAW_SUFFIX
 from .series import Series
-from .style import COLOURS, draw_line, draw_lines, draw_time, label, plain
+from .style import COLOURS, draw_line, draw_lines, draw_time, escape_dollars, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,17 +57,17 @@ def generic_panels(series: Series) -> list[Panel]:
     """Make a panel for each group of arrays that vary; if there are none, a panel with the number of rows."""
     kind = series.product if series.instrument == GENERIC_INSTRUMENT else f"{series.instrument}/{series.product}"
     panels = [replace(panel, title=_title(kind, panel)) for panel in _panels(series)]
-    return panels or [Panel(plain(kind), nothing)]
+    return panels or [Panel(escape_dollars(kind), draw_nothing)]
 
 
-def shared(each: Sequence[Sequence[Panel]], series: Sequence[Series], n: int) -> list[tuple[Panel, Series]]:
+def select_panels(each: Sequence[Sequence[Panel]], series: Sequence[Series], n: int) -> list[tuple[Panel, Series]]:
     """Select at most `n` panels: the first of every kind, then the second, and so on. Returned sorted by kind."""
     rounds = zip_longest(*each)
     places = [(kind, turn) for turn, panels in enumerate(rounds) for kind, panel in enumerate(panels) if panel]
     return [(each[kind][turn], series[kind]) for kind, turn in sorted(places[: max(n, 0)])]
 
 
-def left_out(series: Series, n_drawn: int) -> str:
+def omission_note(series: Series, n_drawn: int) -> str:
     """Note on arrays that vary and have no panel; empty if all have one."""
     n = len(varying(series))
     return f"{series.product}: {n_drawn:,} of {n:,} parameters that vary are drawn" if n_drawn < n else ""
@@ -94,7 +94,7 @@ def _counts_up(series: Series, name: str) -> bool:
 
 def _title(kind: str, panel: Panel) -> str:
     first, *others = panel.names
-    return plain(f"{kind}: {first}" if not others else f"{kind}: {_stem(first)} ({len(panel.names)})")
+    return escape_dollars(f"{kind}: {first}" if not others else f"{kind}: {_stem(first)} ({len(panel.names)})")
 
 
 def _panels(series: Series) -> Iterator[Panel]:
@@ -169,9 +169,9 @@ def states(name: str, axes: Axes, series: Series) -> None:
     values = np.asarray(series.arrays[name].values).astype(np.str_)
     labels, codes = np.unique(values, return_inverse=True)
     draw_line(axes, series, codes.astype(np.float64), drawstyle="steps-post", color=COLOURS[0], linewidth=3.0)
-    axes.set_yticks(range(len(labels)), [plain(text[:24]) for text in labels])
+    axes.set_yticks(range(len(labels)), [escape_dollars(text[:24]) for text in labels])
     axes.set_ylim(-0.6, len(labels) - 0.4)
-    axes.set_ylabel(plain(name))
+    axes.set_ylabel(escape_dollars(name))
     draw_time(axes, series)
 
 
@@ -190,7 +190,7 @@ def image(name: str, axes: Axes, series: Series) -> None:
         figure.colorbar(drawn, ax=axes, pad=0.01, fraction=0.04).set_label(label(name, series.unit(name)))
 
 
-def nothing(axes: Axes, series: Series) -> None:
+def draw_nothing(axes: Axes, series: Series) -> None:
     """Write that nothing varies."""
     n = len(series.utc_ns)
     text = "1 row" if n == 1 else f"{n:,} rows, nothing in them varies"

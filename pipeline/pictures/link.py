@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..model.batches import Event, event_clock
-from .style import COLOURS, RECEIVED, plain, time_axis
+from .style import COLOURS, RECEIVED, escape_dollars, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ def frames(axes: Axes, report: Mapping[str, Any]) -> None:
         )
         left += counts[fate]
     for channel in report["channels"]:
-        name = plain(f"{channel['scid']}/{channel['vcid']} {channel['name']}")
+        name = escape_dollars(f"{channel['scid']}/{channel['vcid']} {channel['name']}")
         axes.barh(name, channel["frames"], color="#9fb3c8")
         lost = channel["lost_frames"]
         axes.barh(name, lost, left=channel["frames"], color="#b3261e")
@@ -80,14 +80,16 @@ def gaps(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None
         axes.set_axis_off()
         words = ["events without a receive time:", *_listed(untimed)] if untimed else []
     words = [*counted, *words] or ([] if timed else ["no gap, no event"])
-    axes.text(0.01, 0.98, plain("\n".join(words)), ha="left", va="top", fontsize=6, transform=axes.transAxes)
+    axes.text(
+        0.01, 0.98, escape_dollars("\n".join(words)), ha="left", va="top", fontsize=6, transform=axes.transAxes
+    )
 
 
 def _draw_events(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None:
     kinds = sorted({event.kind for event in events})
     for kind, colour in zip(kinds, COLOURS * len(kinds), strict=False):
         times = np.array([_received_ns(event) for event in events if event.kind == kind], "datetime64[ns]")
-        axes.plot(times, [plain(kind.replace("_", " "))] * len(times), "|", color=colour, markersize=10)
+        axes.plot(times, [escape_dollars(kind.replace("_", " "))] * len(times), "|", color=colour, markersize=10)
     ends = [_received_ns(event) for event in events]
     for channel in report["channels"]:
         ends += [int(channel.get(f"{end}_received_ns") or 0) for end in ("first", "last")]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..products.kinds import ProductKind, View
-from .generic import Panel, generic_panels, shared
+from .generic import Panel, generic_panels, select_panels
 from .series import Series
-from .style import COLOURS, FLAGGED, decibel, draw_line, draw_lines, draw_time, label, plain, without_gaps
+from .style import COLOURS, FLAGGED, decibel, draw_line, draw_lines, draw_time, escape_dollars, label, without_gaps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +106,7 @@ def _name(series: Series, row: int) -> str:
     """Legend text of a spectrum."""
     for name, word in (("point_id", "point "), ("species", ""), ("bin", "bin ")):
         if name in series.arrays:
-            return plain(f"{word}{series.arrays[name].values[row]}")
+            return escape_dollars(f"{word}{series.arrays[name].values[row]}")
     return f"row {row}"
 
 
@@ -197,4 +197,5 @@ def panels_of(
     views = [(view, topic) for topic, kind in declared.items() if topic not in hidden for view in kind.view or ()]
     drawn = [(panel_of(view), by_kind[topic]) for view, topic in views]
     others = [one for topic, one in by_kind.items() if topic not in declared]
-    return (drawn + shared([generic_panels(one) for one in others], others, max_panels - len(drawn)))[:max_panels]
+    generic = select_panels([generic_panels(one) for one in others], others, max_panels - len(drawn))
+    return [*drawn, *generic][:max_panels]

@@ -49,10 +49,10 @@ def check_available() -> None:
 
 def label(text: str, unit: str) -> str:
     """Label of an axis, with the unit in brackets."""
-    return plain(f"{text} [{unit}]" if unit not in ("", "1") else text)
+    return escape_dollars(f"{text} [{unit}]" if unit not in ("", "1") else text)
 
 
-def plain(text: str) -> str:
+def escape_dollars(text: str) -> str:
     """Escape dollar signs, which begin formulas in Matplotlib."""
     return text.replace("$", r"\$")
 
@@ -114,7 +114,7 @@ def without_gaps(series: Series, *columns: NDArray[Any]) -> list[NDArray[Any]]:
 def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) -> None:
     """Draw arrays against time. `names`: legend text by array name; `text`: label of the axis."""
     for (name, word), colour in zip(names.items(), COLOURS, strict=False):
-        draw_line(axes, series, series.values(name), color=colour, label=plain(word))
+        draw_line(axes, series, series.values(name), color=colour, label=escape_dollars(word))
     first = next(iter(names))
     axes.set_ylabel(label(text, series.unit(first)))
     if len(names) > 1:

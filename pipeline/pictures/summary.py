@@ -23,10 +23,10 @@ from ..model.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality, event_clo
 from ..products.kinds import ProductKind
 from ..system.files import whole_file
 from . import link
-from .generic import Panel, left_out
+from .generic import Panel, omission_note
 from .panels import panels_of
 from .series import Series
-from .style import SETTINGS, check_available, plain
+from .style import SETTINGS, check_available, escape_dollars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ class PassSummary:
         n_drawn: Counter[int] = Counter()
         for panel, series in self._of_products():
             n_drawn[id(series)] += len(panel.names)
-        partly = (left_out(one, n_drawn[id(one)]) for one in self.series if n_drawn[id(one)])
+        partly = (omission_note(one, n_drawn[id(one)]) for one in self.series if n_drawn[id(one)])
         return [*self.notes, *filter(None, partly)]
 
     def _of_link(self) -> list[tuple[str, Callable[[Axes], None]]]:
@@ -130,14 +130,16 @@ def write_summary(summary: PassSummary, folder: Path, stem: str) -> list[Path]:
 
 
 def _page(summary: PassSummary) -> Figure:
-    from matplotlib import rc_context  # noqa: PLC0415 - an extra: a plain replay draws nothing
+    from matplotlib import rc_context  # noqa: PLC0415 - an extra: a replay draws nothing
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     drawn = summary.panels()
     with rc_context(SETTINGS):
         figure = Figure(PAGE_INCHES, layout="constrained")
-        title = plain(f"{summary.title}    {summary.received}")
-        if notes := "\n".join(textwrap.fill(plain(note), NOTE_WIDTH) for note in summary.words()[:MAX_NOTES]):
+        title = escape_dollars(f"{summary.title}    {summary.received}")
+        if notes := "\n".join(
+            textwrap.fill(escape_dollars(note), NOTE_WIDTH) for note in summary.words()[:MAX_NOTES]
+        ):
             figure.supxlabel(notes, x=0.01, ha="left", fontsize=8)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         n_columns = min(math.ceil(math.sqrt(len(drawn))), MAX_COLUMNS)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..archive.datasets import dataset, stored_dataset
 from ..archive.product_datasets import ProductCollections
-from ..archive.row_columns import ROW_FIELDS, Known
+from ..archive.row_columns import ROW_FIELDS, Metadata
 from ..dictionary.compile.plan_nodes import Node
 from ..dictionary.decoder import Decoder
 from ..mission.loading import Mission
@@ -110,7 +110,7 @@ class RecordedPass:
         >>> found.to_columns("NAVIGATION").columns["POSITION_NORTH"].shape
         (203,)
         """
-        read = _Read(self.paths, self._chunk_bytes(container))
+        read = _ReadProgress(self.paths, self._chunk_bytes(container))
         placed = self._placing(container, read, raw=raw, drop=drop)
         gathered = GatheredColumns(raw=raw, drop=drop, placed=placed(None))
         self._gather(container, gathered, read, raw=raw)
@@ -119,7 +119,7 @@ class RecordedPass:
         return found
 
     def _gather(
-        self, container: str, gathered: GatheredColumns | BoundedColumns, read: _Read, *, raw: bool
+        self, container: str, gathered: GatheredColumns | BoundedColumns, read: _ReadProgress, *, raw: bool
     ) -> Counter[str]:
         """Decode, and collect the batches of a container. Returns the rows by pass; raises as `to_columns`."""
         plan, decoder = self.mission.plan, None
@@ -144,7 +144,7 @@ class RecordedPass:
         return rows
 
     def _placing(
-        self, container: str, read: _Read, *, raw: bool, drop: Collection[str]
+        self, container: str, read: _ReadProgress, *, raw: bool, drop: Collection[str]
     ) -> Callable[..., PlacedColumns | None]:
         """Return the function that makes memory for columns of a container (`bound_bytes`, `reused`)."""
         node = self._node(container)
@@ -193,7 +193,7 @@ class RecordedPass:
             )
             return found
 
-        read = _Read(self.paths, self._chunk_bytes(container))
+        read = _ReadProgress(self.paths, self._chunk_bytes(container))
         placing = self._placing(container, read, raw=raw, drop=drop)
         gathered = BoundedColumns(bound, open_store, placing, raw=raw, drop=drop)
         counts = self._gather(container, gathered, read, raw=raw)
@@ -230,7 +230,7 @@ class RecordedPass:
 
         bound = available_bytes() // 2 if memory_bytes is None else memory_bytes
         chunk_bytes = self._chunk_bytes(container)
-        read, rows = _Read(self.paths, chunk_bytes), Counter[str]()
+        read, rows = _ReadProgress(self.paths, chunk_bytes), Counter[str]()
         finder = RowFinder(
             plan, node, self.mission.time_terms, lambda: read.growth, raw=raw, drop=drop, bound_bytes=bound
         )
@@ -243,10 +243,10 @@ class RecordedPass:
         known = replace(self._known(container, raw=raw), units=finder.units, passes=rows)
         return stored_dataset(finder.columns(known), container, known)
 
-    def _known(self, container: str, *, raw: bool) -> Known:
+    def _known(self, container: str, *, raw: bool) -> Metadata:
         mission = with_origin(self.mission, self.paths)
         has_clock = bool(mission.time_terms)
-        return Known(
+        return Metadata(
             descriptions=mission.described(container),
             origin=source_of(self.paths, mission, raw=raw).words(),
             utc_of=mission.utc_ns if has_clock else None,
@@ -343,7 +343,7 @@ def _no_such(container: str, others: Collection[str]) -> ConfigError:
     return ConfigError(f"the pass has no {container}: it has {known}")
 
 
-class _Read:
+class _ReadProgress:
     """Counts the bytes read, to forecast the size of the whole input."""
 
     def __init__(self, paths: Sequence[Path], chunk_bytes: int) -> None:

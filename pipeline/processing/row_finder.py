@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..archive.lazy_columns import ColumnLayout, layout_of
 from ..archive.packet_columns import PacketColumns
-from ..archive.row_columns import ROW_FIELDS, Known
+from ..archive.row_columns import ROW_FIELDS, Metadata
 from ..dictionary.compile.plan import Plan
 from ..dictionary.compile.plan_nodes import Node
 from ..dictionary.compile.selection import columns_of, varying_columns
@@ -110,7 +110,7 @@ class RowFinder:
             if name not in self._drop:
                 self._layouts[name] = layout_of(column, self._layouts.get(name))
 
-    def columns(self, known: Known) -> PacketColumns:
+    def columns(self, known: Metadata) -> PacketColumns:
         """Return the lazy columns of all packets found; there must be at least one."""
         assert self._first is not None
         rows = {name: growing.whole() for name, growing in self._rows.items()}

@@ -11,7 +11,7 @@ import pytest
 from downlink_pipeline import open_pass
 from downlink_pipeline.archive.columns import column_files
 from downlink_pipeline.archive.parquet_rows import ROW_GROUP_BYTES, RowGroups
-from downlink_pipeline.archive.row_columns import Known, RowColumn
+from downlink_pipeline.archive.row_columns import Metadata, RowColumn
 from downlink_pipeline.model.batches import NO_TIME, ColumnBatch, Ragged
 from downlink_pipeline.model.categorical import Categorical
 from downlink_pipeline.model.errors import ConfigError, RunError
@@ -49,10 +49,10 @@ def both(*batches, **how):
     """The Dataset in memory and the one in a file, of the same batches."""
     from downlink_pipeline.archive.column_store import ColumnStore  # noqa: PLC0415
     from downlink_pipeline.archive.datasets import dataset, stored_dataset  # noqa: PLC0415
-    from downlink_pipeline.archive.row_columns import ROW_FIELDS, Known  # noqa: PLC0415
+    from downlink_pipeline.archive.row_columns import ROW_FIELDS, Metadata  # noqa: PLC0415
     from downlink_pipeline.processing.bounded import BoundedColumns  # noqa: PLC0415
 
-    known = Known(units={"A": "V"}, origin={"mission": "m"}, utc_of=lambda _, onboard_ns: onboard_ns, **how)
+    known = Metadata(units={"A": "V"}, origin={"mission": "m"}, utc_of=lambda _, onboard_ns: onboard_ns, **how)
     made = []
     for bound in (1 << 30, 1):
         columns = BoundedColumns(bound, lambda _: ColumnStore("HK", known))
@@ -169,12 +169,12 @@ def test_a_parquet_file_of_decode_is_written_in_row_groups(tmp_path: Path):
 
 def test_bytes_are_binary_values_in_the_file_and_no_column_but_times_may_be_absent(tmp_path: Path):
     from downlink_pipeline.archive.column_store import ColumnStore  # noqa: PLC0415
-    from downlink_pipeline.archive.row_columns import ROW_FIELDS, Known  # noqa: PLC0415
+    from downlink_pipeline.archive.row_columns import ROW_FIELDS, Metadata  # noqa: PLC0415
 
     blobs = Ragged(np.frombuffer(b"abcde", np.uint8), np.array([0, 2, 2]), np.array([2, 0, 3]))
     pairs = np.arange(6, dtype=np.uint8).reshape(3, 2)
     one = batch(0, A=np.array([1.5, 2.5, 3.5]), BLOB=blobs, PAIR=pairs)
-    store = ColumnStore("HK", Known(utc_of=lambda _, onboard_ns: onboard_ns), tmp_path / "hk.parquet")
+    store = ColumnStore("HK", Metadata(utc_of=lambda _, onboard_ns: onboard_ns), tmp_path / "hk.parquet")
     store.append({name: getattr(one, name) for name in ROW_FIELDS}, one.columns)
     store.close()
     table = parquet.read_table(tmp_path / "hk.parquet")
@@ -191,6 +191,6 @@ def test_bytes_are_binary_values_in_the_file_and_no_column_but_times_may_be_abse
 def test_a_disk_that_is_full_is_noticed_although_a_thread_writes():
     rows = {"packet_order": RowColumn(np.arange(5), {"long_name": "order"})}
     with Path("/dev/full").open("wb", buffering=0) as full:
-        groups = RowGroups(full, "HK", Known())
+        groups = RowGroups(full, "HK", Metadata())
         with pytest.raises(OSError, match="No space left"), closing(groups):
             groups.add(rows, {"A": np.arange(5.0)})

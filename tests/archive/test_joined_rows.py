@@ -7,7 +7,7 @@ import pytest
 from downlink_pipeline import open_pass
 from downlink_pipeline.archive.columns import column_files
 from downlink_pipeline.archive.datasets import dataset
-from downlink_pipeline.archive.row_columns import Known
+from downlink_pipeline.archive.row_columns import Metadata
 from downlink_pipeline.clock.local import local_times
 from downlink_pipeline.model.batches import NO_TIME, ColumnBatch, Ragged
 from downlink_pipeline.model.categorical import Categorical
@@ -37,7 +37,7 @@ def made(one, **known):
     rows = {
         name: getattr(one, name) for name in ("order", "time_ns", "received_ns", "apid", "seq_count", "quality")
     }
-    return dataset(one.columns, rows, "HK", Known(utc_of=lambda _, onboard_ns: onboard_ns, **known))
+    return dataset(one.columns, rows, "HK", Metadata(utc_of=lambda _, onboard_ns: onboard_ns, **known))
 
 
 def ragged(*rows, dtype=np.int64):

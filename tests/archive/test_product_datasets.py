@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from downlink_pipeline import open_pass
-from downlink_pipeline.archive.collection import Collection, Origin, kind
+from downlink_pipeline.archive.collection import Collection, Origin, collection_key
 from downlink_pipeline.archive.datasets import product_dataset
 from downlink_pipeline.archive.netcdf import fill_netcdf
 from downlink_pipeline.archive.spill import MemorySpill
@@ -24,7 +24,7 @@ ORIGIN = origin("clean", ("clean.cadu",), SITE, {"read": 10}, simulated=True)
 def collections(products):
     found = {}
     for product in products:
-        key = kind(product)
+        key = collection_key(product)
         found.setdefault(key, Collection(product, MemorySpill())).add(product)
     return list(found.values())
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from ....archive.collection import Collection, Origin
 from ....archive.pds4_observation import Header, LocalTime, lineage, local_times, observational, pds4_rules, place
-from ....archive.pds4_xml import add, document, texts
+from ....archive.pds4_xml import add, add_texts, document
 from .archive_record import HIGH, LEVEL, MISSING, Layout
 
 _GROUND = (
@@ -100,7 +100,7 @@ def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Seque
         "data_content": f"{facts.layout.content}{own}",
         "trigger_mode": "Fixed_Distance_Trigger",
     }
-    texts(add(area, "Work_Mode_Parm"), mode)
+    add_texts(add(area, "Work_Mode_Parm"), mode)
     if origin.site is not None:
         place(add(area, "Landing_Site_Location"), origin.site)
     for end, mars in zip(("start_", "stop_"), facts.mars, strict=False):
@@ -138,7 +138,7 @@ def _file(area: ET.Element, facts: TableFacts) -> None:
 def _samples(group: ET.Element, layout: Layout, at: int) -> None:
     n_samples = layout.record["samples"].shape[0]
     names = ("Scientific_Data_R", "Scientific_Data_I") if layout.in_pairs else ("ECHO_DATA",)
-    texts(
+    add_texts(
         group,
         {
             "name": "Scientific_Data",
@@ -158,10 +158,10 @@ def _samples(group: ET.Element, layout: Layout, at: int) -> None:
 def _field(parent: ET.Element, number: int, at: int, field: tuple[str, str, int, str, str]) -> None:
     name, data_type, n_bytes, unit, description = field
     one = add(parent, "Field_Binary")
-    texts(one, {"name": name, "field_number": str(number)})
+    add_texts(one, {"name": name, "field_number": str(number)})
     add(one, "field_location", str(at), unit="byte")
     add(one, "data_type", data_type)
     add(one, "field_length", str(n_bytes), unit="byte")
-    texts(one, {"unit": unit, "description": description})
+    add_texts(one, {"unit": unit, "description": description})
     if name.startswith(("Rover_Location", "Solar")):
         add(add(one, "Special_Constants"), "missing_constant", f"{MISSING:.1f}")
