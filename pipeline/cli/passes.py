@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 LAST_LOOK_S = 1.0
 """Wait at the end of the demo: a page updates twice a second."""
-AT_END = "at its end: seek back on the dashboard, or Ctrl-C"
+AT_END = "at its end: seek back on a dashboard, or Ctrl-C"
 commands = typer.Typer()
 
 
@@ -243,10 +243,13 @@ async def _demo_dashboard(address: Any) -> AsyncIterator[list[str]]:
     counters, those of the report.
     """
     from ..commands import live_page as app
+    from ..system.software import to_install
 
     served, where = None, []
     async with AsyncExitStack() as stack:
-        if sys.stdout.isatty() and app.has_dashboard():
+        if sys.stdout.isatty() and not app.has_dashboard():
+            where.append(f"no live page: it needs bokeh: {to_install('dashboard')}")
+        elif sys.stdout.isatty():
             try:
                 served = await stack.enter_async_context(app.dashboard(address, or_any_port=True))
                 where.append(f"dashboard on {served.url}")

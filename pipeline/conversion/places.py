@@ -7,7 +7,7 @@ is the start of the packet, "end" its end; else the key of an entry of variable 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from ..dictionary.model.conditions import AllOf, Comparison, Condition, Reference, Size
@@ -52,6 +52,22 @@ class Placed:
     def start(self) -> int | None:
         """Bits from the start of the packet; None if that varies."""
         return self.place[1] if self.place[0] == START else None
+
+
+def members_of(placed: Placed) -> Iterator[Placed]:
+    """The parameter, or of an aggregate the members of known places, those of aggregates in it too."""
+    if not isinstance(placed.type, AggregateType):
+        yield placed
+        return
+    anchor, at = placed.place
+    for name, kind in placed.type.members:
+        size_bits = fixed_bits(kind)
+        key, full_name = f"{placed.key}.{name}", f"{placed.name}.{name}"
+        inside = replace(placed, key=key, name=full_name, type=kind, place=(anchor, at), size_bits=size_bits)
+        yield from members_of(inside)
+        if size_bits is None:
+            return
+        at += size_bits
 
 
 def placed_in(dictionary: Dictionary, container: Container) -> list[Placed]:

@@ -33,7 +33,7 @@ from ..dictionary.model.parameter_types import (
     UnencodedType,
 )
 from ..dictionary.run.criteria import OPERATORS
-from .places import Placed, criteria_of, placed_in
+from .places import Placed, criteria_of, members_of, placed_in
 from .xtce_elements import positive
 
 SPAN = 12
@@ -81,7 +81,12 @@ def asked_of(dictionary: Dictionary, container: Container) -> Asked:
             _hint(dictionary, entry.place.condition, hints)
         if isinstance(entry, ContainerEntry):
             _hint_children(dictionary, entry.container, hints)
-    header = [each for each in placed if each.start is not None and each.start + (each.size_bits or 99) <= 32]
+    header = [
+        each
+        for one in placed
+        for each in members_of(one)
+        if each.start is not None and each.start + (each.size_bits or 99) <= 32
+    ]
     return Asked(tuple(criteria_of(dictionary, container)), ranges, hints, tuple(header))
 
 

@@ -102,3 +102,19 @@ def test_no_packets_are_made_of_containers_that_are_no_space_packets(made):
     assert done.exit_code == 1
     assert "CCSDS primary header" in done.stderr
     assert octets == b""
+
+
+def test_a_header_whose_fields_are_members_of_structures_is_filled_as_one_of_plain_fields(made):
+    """As Yamcs' quickstart has it: every packet is whole (sequence flags 3), and counts go on."""
+    members = {"F": (2, "FLAGS"), "C": (14, "NUMBER")}
+    types = "".join(
+        f'<IntegerParameterType name="{kind}"><IntegerDataEncoding sizeInBits="{bits}"/></IntegerParameterType>'
+        for kind, (bits, _) in members.items()
+    )
+    listed = "".join(f'<Member name="{name}" typeRef="{kind}"/>' for kind, (_, name) in members.items())
+    types += f'<AggregateParameterType name="S"><MemberList>{listed}</MemberList></AggregateParameterType>'
+    document = DOCUMENT.replace("</ParameterTypeSet>", f"{types}</ParameterTypeSet>")
+    document = document.replace('name="SEQ" parameterTypeRef="W"', 'name="SEQ" parameterTypeRef="S"')
+    _, octets = made("--count", "40", document=document)
+    sequence = [int.from_bytes(each[2:4], "big") for each in packets_of(octets)]
+    assert sequence == [3 << 14 | k for k in range(40)]
