@@ -1,6 +1,8 @@
 """The bundled pass as products in memory and as files on disk, each made once."""
 
+import shutil
 import sqlite3
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +29,22 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return out
 
     return run
+
+
+@pytest.fixture(scope="session")
+def read_label(tmp_path_factory):
+    """Reads a PDS4 product; pds4_tools needs a label that ends in .xml, beside the data."""
+    tools = pytest.importorskip("pds4_tools")
+
+    def read(path):
+        place = tmp_path_factory.mktemp("label")
+        shutil.copy(path, place)
+        shutil.copy(f"{path}L", place / "label.xml")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the reader's own
+            return tools.read(str(place / "label.xml"), quiet=True)
+
+    return read
 
 
 @pytest.fixture(scope="session")

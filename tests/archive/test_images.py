@@ -29,20 +29,11 @@ def files(folder):
 
 
 @pytest.fixture(scope="session")
-def structures(files, tmp_path_factory):
-    """What pds4_tools reads of the first image of a product."""
-    tools = pytest.importorskip("pds4_tools")
-
-    def read(instrument, product="image", number=0):
-        path = files("pds4-image", instrument, product)[number]
-        place = tmp_path_factory.mktemp("image")
-        shutil.copy(path, place)
-        shutil.copy(f"{path}L", place / "label.xml")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the reader's own
-            return tools.read(str(place / "label.xml"), quiet=True)
-
-    return read
+def structures(files, read_label):
+    """An image of a product, read by pds4_tools."""
+    return lambda instrument, product="image", number=0: read_label(
+        files("pds4-image", instrument, product)[number]
+    )
 
 
 def of(products, instrument, product="image"):

@@ -2,9 +2,7 @@
 
 import hashlib
 import re
-import shutil
 import sqlite3
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,22 +16,6 @@ from of_zhurong import origin
 
 EPOCH_NS = 1_451_577_600 * 10**9  # 2015-12-31T16:00:00Z
 SIZES = {"HF": (16_453, 16_420), "LF": (12_069, 12_036)}
-
-
-@pytest.fixture(scope="session")
-def read_label(tmp_path_factory):
-    """pds4_tools wants a label to end in .xml, beside its table."""
-    tools = pytest.importorskip("pds4_tools")
-
-    def read(table):
-        place = tmp_path_factory.mktemp("label")
-        shutil.copy(table, place)
-        shutil.copy(f"{table}L", place / "label.xml")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the reader's own
-            return tools.read(str(place / "label.xml"), quiet=True)
-
-    return read
 
 
 @pytest.fixture(scope="session")

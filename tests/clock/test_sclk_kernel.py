@@ -11,16 +11,6 @@ S = 1_000_000_000
 EPOCH_NS = 1_451_577_600 * S
 CLOCK = -245
 START = 170_338_800 * S
-# NAIF's naif0012.tls: its constants, and leap seconds from 2009 on
-LEAP_SECONDS = r"""KPL/LSK
-\begindata
-DELTET/DELTA_T_A = 32.184
-DELTET/K         = 1.657D-3
-DELTET/EB        = 1.671D-2
-DELTET/M         = ( 6.239996D0 1.99096871D-7 )
-DELTET/DELTA_AT  = ( 34, @2009-JAN-1  35, @2012-JUL-1  36, @2015-JUL-1  37, @2017-JAN-1 )
-\begintext
-"""
 CORRELATION = OnboardClock(
     EPOCH_NS,
     (
@@ -32,12 +22,8 @@ CORRELATION = OnboardClock(
 
 
 @pytest.fixture
-def loaded(tmp_path):
-    for name, text in (("leap.tls", LEAP_SECONDS), ("clock.tsc", kernel_text(CORRELATION, "zhurong", CLOCK))):
-        (tmp_path / name).write_text(text)
-        spiceypy.furnsh(str(tmp_path / name))
-    yield
-    spiceypy.kclear()
+def loaded(furnish):
+    furnish(kernel_text(CORRELATION, "zhurong", CLOCK))
 
 
 def utc_of(string):
@@ -71,16 +57,11 @@ def test_spice_turns_utc_back_into_the_count():
     assert (partition, abs(back - expected) <= 1_000_000) == ("1", True)
 
 
-def test_the_real_stamp_of_zhurongs_radar_is_the_utc_of_its_label_where_the_clock_is_right(tmp_path):
+def test_the_real_stamp_of_zhurongs_radar_is_the_utc_of_its_label_where_the_clock_is_right(furnish):
     """170338800 s + 601 ms is 2021-05-25T04:20:00.601Z in the archived label."""
     plain = OnboardClock(EPOCH_NS, (ClockSegment(START, EPOCH_NS + START),))
-    (tmp_path / "leap.tls").write_text(LEAP_SECONDS)
-    (tmp_path / "clock.tsc").write_text(kernel_text(plain, "zhurong", CLOCK))
-    spiceypy.furnsh([str(tmp_path / "leap.tls"), str(tmp_path / "clock.tsc")])
-    try:
-        assert spiceypy.et2utc(spiceypy.scs2e(CLOCK, "1/170338800:601"), "ISOC", 3) == "2021-05-25T04:20:00.601"
-    finally:
-        spiceypy.kclear()
+    furnish(kernel_text(plain, "zhurong", CLOCK))
+    assert spiceypy.et2utc(spiceypy.scs2e(CLOCK, "1/170338800:601"), "ISOC", 3) == "2021-05-25T04:20:00.601"
 
 
 @pytest.mark.parametrize(("clock", "spacecraft"), [(OnboardClock(0), -1), (CORRELATION, 245)])

@@ -7,16 +7,6 @@ from downlink_pipeline.clock.sclk_kernel import kernel_text
 from downlink_pipeline.clock.sclk_reader import read_kernel
 
 S = 1_000_000_000
-# NAIF's naif0012.tls: its constants, and leap seconds from 2009 on
-LEAP_SECONDS = r"""KPL/LSK
-\begindata
-DELTET/DELTA_T_A = 32.184
-DELTET/K         = 1.657D-3
-DELTET/EB        = 1.671D-2
-DELTET/M         = ( 6.239996D0 1.99096871D-7 )
-DELTET/DELTA_AT  = ( 34, @2009-JAN-1  35, @2012-JUL-1  36, @2015-JUL-1  37, @2017-JAN-1 )
-\begintext
-"""
 # The form of the kernels of NASA's missions of today: seconds and ticks of 20 us, dates of TDT, rates after launch
 KERNEL = r"""KPL/SCLK
 The clock; numbers between the markers alone count: SCLK01_COEFFICIENTS_9 = ( 1 )
@@ -43,18 +33,15 @@ COUNTS_S = [0, 79_000_000.5, 173_491_201, 496_449_026, 497_000_000.12344, 499_56
 
 
 @pytest.fixture
-def spice(tmp_path):
+def spice(furnish):
     spiceypy = pytest.importorskip("spiceypy")
 
     def utc_of(kernel, clock, ticks):
-        for name, text in (("leap.tls", LEAP_SECONDS), ("clock.tsc", kernel)):
-            (tmp_path / name).write_text(text)
-            spiceypy.furnsh(str(tmp_path / name))
+        furnish(kernel)
         found = [spiceypy.et2utc(spiceypy.sct2e(clock, tick), "ISOC", 6) for tick in ticks]
         return np.array(found, "datetime64[ns]").astype(np.int64)
 
-    yield utc_of
-    spiceypy.kclear()
+    return utc_of
 
 
 def ours(kernel, counts_s):
