@@ -138,7 +138,7 @@ class _Rows:
         self._time_ns, self.n = time_ns[rows], len(time_ns[rows])
         self.values = _PublishedValues(self.n)
         self._known: dict[str, Mask] = {}
-        self._keep(self._check.key, _calibrated(one, values[rows]), self._raw_of(one, rows))
+        self._keep(self._check.key, one.labelled(values[rows]), self._raw_of(one, rows))
         self._known[self._check.key] = np.ones(self.n, np.bool_)
         for key in self._check.needs() - {self._check.key}:
             self._add(key)
@@ -162,7 +162,7 @@ class _Rows:
         if own is not None:
             beside = self._parameters.known[own]
             values = self._parameters.rows_of(beside)[1][self._rows]
-            self._keep(key, _calibrated(beside, values), self._raw_of(beside, self._rows))
+            self._keep(key, beside.labelled(values), self._raw_of(beside, self._rows))
             self._known[key] = np.ones(self.n, np.bool_)
             return
         others = [one for place in places if (one := self._parameters.known.get(place)) is not None]
@@ -170,7 +170,7 @@ class _Rows:
 
     def _add_others(self, key: str, others: Sequence[Parameter]) -> None:
         times = [self._parameters.rows_of(one)[0] for one in others]
-        values = [_calibrated(one, self._parameters.rows_of(one)[1]) for one in others]
+        values = [one.labelled(self._parameters.rows_of(one)[1]) for one in others]
         raw = [self._raw_of(one, slice(None)) for one in others]
         origin = self._alarms.origins.get(key)
         if origin is not None and origin.initial is not None:
@@ -214,14 +214,6 @@ class _Rows:
     def _has_common_clock(self, one: Parameter) -> bool:
         axis = self._parameters.rows_of(one)[3]
         return axis == self._axis != NUMBER
-
-
-def _calibrated(one: Parameter, values: NDArray[np.float64]) -> Array:
-    """Numbers, or labels as text."""
-    if not one.labels:
-        return values
-    labels = np.array([*one.labels, ""])
-    return labels[np.where(np.isfinite(values), values, -1).astype(np.int64)]
 
 
 def _raw_of_labels(labels: Array, kind: EnumeratedType) -> NDArray[np.int64]:

@@ -130,7 +130,6 @@ class _View:
 
     def __init__(self, name: str) -> None:
         self._picture: Picture | None = None
-        self._arrived_s = 0.0
         self.source = ColumnDataSource({key: [] for key in ("image", "x", "y", "dw", "dh")}, name=name)
         self.flags = ColumnDataSource({key: [] for key in ("top", "bottom", "right", "why")}, name=f"{name} flags")
         self._mapper = LinearColorMapper(palette="Greys256", nan_color="rgba(128,128,128,0.25)")

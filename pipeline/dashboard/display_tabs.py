@@ -29,8 +29,8 @@ class DisplayTabs:
         self.gone: set[int] = set()
         """Numbers of tabs whose files are no longer there."""
 
-    def follow(self, displays: Mapping[str, Sequence[Display]], let_go: Callable[[int], None]) -> None:
-        """Bring the tabs up to the displays of each mission; `let_go` is given the number of one that has changed."""
+    def follow(self, displays: Mapping[str, Sequence[Display]], drop: Callable[[int], None]) -> None:
+        """Bring the tabs up to the displays of each mission; `drop` gets the number of one that has changed."""
         if displays is self._known:
             return
         self._known = displays
@@ -44,7 +44,7 @@ class DisplayTabs:
                     self._makers[number] = self._maker(mission, one)
                     if self._panels[number].title != one.title:  # Bokeh writes the title of a panel once
                         self._panels[number] = TabPanel(title=one.title, child=self._places[number])
-                    let_go(number)
+                    drop(number)
         self.gone = set(self._numbers.values()) - there
 
     def _number(self, mission: str, one: Display) -> int:

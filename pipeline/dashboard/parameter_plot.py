@@ -46,7 +46,7 @@ Figure = LinesPlot | LabelsPlot | NewestRow | Spectrogram | VectorPlot
 
 
 class ParameterPlot:
-    """The place of the plot; its figures are made anew where other parameters are drawn, or one has another form."""
+    """The plot; its figures are made again when other parameters are drawn, or when one changes its shape."""
 
     def __init__(self, selection: Selection, *, title: str = "", of_display: str = "") -> None:
         """`title`, `of_display`: of a panel of a display, what its models are called begins with the latter; else each

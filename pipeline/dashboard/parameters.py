@@ -81,6 +81,13 @@ class Parameter:
     def key(self) -> str:
         return f"{self.container}/{level(self.name)}"
 
+    def labelled(self, values: NDArray[np.float64]) -> NDArray[Any]:
+        """Values of rows as they were published: labels as text, empty where not known; numbers as they are."""
+        if not self.labels:
+            return values
+        labels = np.array([*self.labels, ""])
+        return labels[np.where(np.isfinite(values), values, -1).astype(np.int64)]
+
     @property
     def value(self) -> str:
         """The newest value as text."""
@@ -222,7 +229,7 @@ class Parameters:
         self._parameter(container, name, {"unit": unit, "description": about})
 
     def take_latest(self, container: str, name: str, content: Mapping[str, Any]) -> None:
-        """Take a retained JSON value of telemetry: it stands until a product brings a newer one."""
+        """Take a retained JSON value of telemetry: it is shown until a product brings a newer one."""
         key = f"{container}/{name}"
         if key in self.known:
             return

@@ -1,4 +1,4 @@
-"""Pass: lock and lag, counters by channel, gaps on a timeline, corrected symbols, events, and what came out."""
+"""Pass: lock and lag, counters by channel, gaps on a timeline, corrected symbols, events, and products."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Ranges of time of a history store, as `Stream`s: looks draw them as they draw what comes.
+"""Ranges of time of a history store, as `Stream`s: looks draw them like a stream that is received.
 
 In: a `HistorySource` and the range that a viewer asks for. Out: a `PastStream`, filled kind by kind by worker threads
-through the same intake as messages, thinned to what a plot can show. Where the range reaches to what comes now, rows
-that come are appended, so the past goes on into the present. Bounds: MAX_RANGES ranges are kept for all pages, one that
-no page asked for lately is let go; AT_ONCE kinds are loaded at a time.
+through the same intake as messages, thinned to what a plot can show. Where the range reaches to the present, rows that
+are received are appended (`append_live`). Bounds: MAX_RANGES ranges are kept for all pages, and the one that was asked
+for longest ago is dropped; AT_ONCE kinds are loaded at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
 import structlog
 
 from ..messages.time_texts import iso_utc
@@ -36,10 +35,10 @@ MAX_ROWS = 4000
 MAX_RANGES = 6
 AT_ONCE = 2
 UNUSED_S = 30.0
-"""A range that no page asked for that long may be let go for another one."""
+"""A range that no page asked for that long may be dropped for another one."""
 MAX_KINDS = 128
 COVERED_S, COVERED_BINS = 30.0, 400
-"""How often it is looked when there are rows, and in how many bins of the whole time."""
+"""Seconds between two queries for when there are rows, and the number of bins of the whole time."""
 _log = structlog.get_logger("dashboard")
 
 
@@ -57,7 +56,7 @@ class PastStream:
     trouble: str = ""
     asked_s: float = 0.0
     marks: dict[str, tuple[int, Mark]] = field(default_factory=dict)
-    """By container, which ring of what comes was read how far."""
+    """By container, the identity of the live ring and how far it was read."""
     wanted: frozenset[str] = frozenset()
     """Kinds that are loaded first."""
 
@@ -68,8 +67,8 @@ class PastStream:
 
 @dataclass(slots=True)
 class Covered:
-    """When a stream has rows: ranges by kind, as far as it was looked, and its passes; `of`: the last row that there
-    was then.
+    """When a stream has rows: ranges by kind, of the kinds that were queried so far, and its passes; `of`: time of the
+    last row at that query.
     """
 
     of: Ns
@@ -97,7 +96,7 @@ class Past:
     def n_ranges(self) -> int:
         return len(self._ranges)
 
-    async def look(self) -> None:
+    async def find_streams(self) -> None:
         """Find which streams the history has."""
         try:
             found = await asyncio.to_thread(self.source.streams)
@@ -112,7 +111,7 @@ class Past:
         self, stream: Stream | None, name: str, wanted: Range, kinds: frozenset[str] = frozenset()
     ) -> PastStream | None:
         """The range that holds `wanted`, loaded or being loaded; None where the history has no such stream, or other
-        ranges are all in use. `stream`: what comes now of it. `kinds`: those to be loaded first.
+        ranges are all in use. `stream`: the live one. `kinds`: those to be loaded first.
         """
         stored = self.streams.get(name)
         if stored is None:
@@ -127,7 +126,7 @@ class Past:
         return found
 
     def covered(self, name: str) -> Covered | None:
-        """When there are rows of a stream; looked for anew where rows came, COVERED_S after the last look."""
+        """When there are rows of a stream; queried again where rows came, COVERED_S after the last query."""
         stored = self.streams.get(name)
         if stored is None:
             return None
@@ -220,7 +219,7 @@ class Past:
         past.stream.n_changes += 1
 
     async def close(self) -> None:
-        """Nothing more is to be loaded."""
+        """Stop loading."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -250,7 +249,7 @@ def describe(parameters: Parameters, known: Sequence[tuple[str, str, str, str]])
 def take(
     stream: Stream, topic: str, payload: bytes, kind: str = "", product: Mapping[str, Any] | None = None
 ) -> bool:
-    """Take what the history has as if it were a message that was retained; False for what cannot be taken."""
+    """Take rows, a report or an event of the history like a retained message; False for what cannot be parsed."""
     unpack: Callable[[bytes], Mapping[str, Any]] = json.loads if product is None else lambda _: product
     try:
         TAKE[topic](stream, unpack, kind.split("/"), payload, Came(0.0, 0, retained=True))
@@ -260,8 +259,8 @@ def take(
     return True
 
 
-def go_on(past: PastStream, live: Stream | None) -> None:
-    """Append rows that came since, where the range reaches that far: those later than the last one of the past."""
+def append_live(past: PastStream, live: Stream | None) -> None:
+    """Append live rows that lie in the range and are later than the last one loaded."""
     if live is None or not past.is_complete:
         return
     for name, container in live.parameters.containers.items():
@@ -288,10 +287,7 @@ def _append(past: PastStream, name: str, container: Container, live: Parameters)
     for column, key in enumerate(container.names):
         values = rows[VALUES][new, column]
         parameter = live.known.get(f"{name}/{key}")
-        if parameter is not None and parameter.labels:
-            labels = np.array([*parameter.labels, ""])
-            values = labels[np.where(np.isfinite(values), values, -1).astype(np.int64)]
-        arrays[key] = {"values": values}
+        arrays[key] = {"values": parameter.labelled(values) if parameter else values}
     product = {"arrays": arrays, "quality": rows[QUALITY][new], "lineage": {}}
     if container.axis == ONBOARD:
         arrays["time_utc_ns"] = {"values": rows[TIME][new]}

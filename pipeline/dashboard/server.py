@@ -141,7 +141,7 @@ async def _listen(messages: Messages, state: State) -> None:
 async def _look_back(past: Past) -> None:
     """Query every LOOK_BACK_S which streams the history has."""
     while True:
-        await past.look()
+        await past.find_streams()
         await asyncio.sleep(LOOK_BACK_S)
 
 

@@ -1,4 +1,4 @@
-"""What is in sight of each drawn parameter: a row of an HTML table each, which is the legend of the plot too."""
+"""Statistics of the values in sight: an HTML table with a row for each drawn parameter, the legend of the plot too."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADS = ("", "parameter", "unit", "n", "min", "max", "mean", "sigma", "last")
 def statistics_table(
     parameters: Parameters, keys: Sequence[str], range_ms: RangeMs | None, *, removable: bool
 ) -> str:
-    """What is in sight of each parameter, as an HTML table: a row for each, with the sample of its line."""
+    """Statistics of the values in sight as an HTML table: a row for each parameter, with a sample of its line."""
     rows = "".join(_statistics_row(parameters, key, LineStyle.of(i), range_ms, removable=removable)
                    for i, key in enumerate(keys))  # fmt: skip
     head = "".join(f"<th scope=col>{one}</th>" for one in _HEADS)

@@ -18,7 +18,7 @@ _CELLS = {"text": " class=text", "at": " class=when", "why": " class=text", "nam
 
 
 class Table:
-    """Rows of a source as a small HTML table; what stands in it came from outside and is escaped."""
+    """Rows of a source as a small HTML table. Cells are escaped, since they come from messages."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class Table:
         picked: TextInput | None = None,
         css: str = "",
     ) -> None:
-        """`heads`: what stands over columns that are called otherwise. `picked`: gets the `key` column of a row that is
-        chosen. `css`: of the table, beside that of all tables.
+        """`heads`: headings of columns that differ from the column's name. `picked`: gets the `key` of the chosen row.
+        `css`: of the table, beside that of all tables.
         """
         self._source, self._columns, self._heads = source, columns, heads or {}
         self._max_shown, self._key, self._picked = max_shown, key, picked
@@ -44,8 +44,8 @@ class Table:
         self.root = self.panel.root
 
     def fill(self, data: dict[str, list[Any]], heads: Mapping[str, str] | None = None) -> None:
-        """Show these rows; a column whose cells are all empty is left out. `heads`: of columns that are called
-        otherwise in these rows.
+        """Show these rows; a column whose cells are all empty is left out. `heads`: headings that
+        differ for these rows.
         """
         self._source.data = data
         names = {**self._heads, **(heads or {})}
@@ -64,13 +64,13 @@ class Table:
 
 
 def pick_attributes(picked: TextInput, key: str) -> str:
-    """What makes an element one that is chosen by click or Enter: its key becomes the value of `picked`, by name."""
+    """HTML attributes of an element that is chosen by click or Enter: its key becomes the value of `picked`."""
     chosen = " class=chosen aria-selected=true" if picked.value == key else ""
     return f" tabindex=0 data-to='{picked.name}' data-pick='{escape(key, quote=True)}'{chosen}"
 
 
 def _cell(name: str, value: Any) -> str:
-    """A number stands in columns, a sentence wraps, all else is one line."""
+    """Numbers are aligned, sentences wrap, all else is one line."""
     if isinstance(value, int):
         return f"<td class='number'>{value:,}</td>"
     return f"<td{_CELLS.get(name, '')}>{escape(str(value or ''))}</td>"

@@ -18,7 +18,7 @@ from . import theme
 from .history_source import Range, StoredStream
 from .moment import Moment, MomentMarks
 from .panels import age, utc_text
-from .past import Past, PastStream, go_on
+from .past import Past, PastStream, append_live
 from .selection import RangeMs, Selection, read_range_ms
 from .stream import Stream
 from .theme import sheet
@@ -107,7 +107,7 @@ class TimeBar:
         if found is None:
             self._words.set(self._no_words(name))
             return live
-        go_on(found, live)
+        append_live(found, live)
         self._words.set("".join((*words_of(found), *self._beyond(found, wanted))))
         if self._last is None or found.is_complete or not _overlaps(self._last, found):
             self._last = found

@@ -1,4 +1,4 @@
-"""Fair scheduling of pages: they work one after the other, and between two the event loop serves sockets.
+"""Fair scheduling of pages: they work one after the other, and the event loop serves sockets between them.
 
 Otherwise 50 viewers who open another look at once would block the loop for 20 s or more: their pongs would not be read
 in time, and their connections would be closed.

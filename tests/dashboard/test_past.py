@@ -22,7 +22,7 @@ pytest.importorskip("pyarrow", reason="the history needs Arrow")
 from downlink_pipeline.commands.dashboard_history import DashboardHistory
 from downlink_pipeline.commands.history_kind import extremes
 from downlink_pipeline.dashboard import past as ranges
-from downlink_pipeline.dashboard.past import Past, enclosing, go_on
+from downlink_pipeline.dashboard.past import Past, append_live, enclosing
 from downlink_pipeline.dashboard.state import State
 from downlink_pipeline.dashboard.statistics_table import statistics_table
 from downlink_pipeline.dashboard.tabs import shown
@@ -44,7 +44,7 @@ def seconds(first, last, step=1):
 
 async def loaded(folder, wanted, stream=None, name="sat/north"):
     found = Past(DashboardHistory(str(folder)))
-    await found.look()
+    await found.find_streams()
     part = found.range_of(stream, name, wanted)
     async with asyncio.timeout(20):
         while not part.is_complete:  # noqa: ASYNC110 - told by nobody
@@ -102,11 +102,11 @@ async def test_the_past_goes_on_into_what_comes_without_a_seam(put):  # noqa: F8
         state.receive(message.topic, message.payload, 1.0)
     live = state.streams["sat/north"]
     _, part = await loaded(folder, (DAY, DAY + 200 * SECOND), live)
-    go_on(part, live)
+    append_live(part, live)
     later = topics.product_message(product(seconds(140, 150), seq=140, V=np.arange(140, 150.0)))
     state.receive(later.topic, later.payload, 2.0)
-    go_on(part, live)
-    go_on(part, live)  # nothing new
+    append_live(part, live)
+    append_live(part, live)  # nothing new
     time_ns, values, _, _ = drawn(part, "HK/V")
     assert time_ns.tolist() == seconds(0, 150).tolist()
     assert values.tolist() == np.arange(150.0).tolist()
@@ -147,7 +147,7 @@ async def test_looks_of_a_mission_draw_their_rows_of_the_past(bundled, tmp_path)
     )
     source = DashboardHistory(str(tmp_path / "h"), [load_mission("zhurong")])
     found = Past(source, shown(package_tabs()))
-    await found.look()
+    await found.find_streams()
     stored = found.streams["zhurong/north"]
     part = found.range_of(None, "zhurong/north", (stored.first_ns, stored.last_ns + 1), frozenset({"mscam/image"}))
     async with asyncio.timeout(60):
@@ -177,7 +177,7 @@ async def test_a_range_without_rows_and_a_stream_that_is_not_stored_are_said(put
 async def test_neighbouring_ranges_share_what_is_loaded_and_few_are_held(put):  # noqa: F811
     clock = [0.0]
     found = Past(DashboardHistory(str(put(product(seconds(0, 10), V=np.arange(10.0))))), clock=lambda: clock[0])
-    await found.look()
+    await found.find_streams()
     first = found.range_of(None, "sat/north", (DAY, DAY + 100 * SECOND))
     assert found.range_of(None, "sat/north", (DAY + SECOND, DAY + 101 * SECOND)) is first
     for k in range(1, ranges.MAX_RANGES):

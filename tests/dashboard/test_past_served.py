@@ -48,6 +48,6 @@ async def test_a_server_that_went_away_is_named_and_not_fatal(put):  # noqa: F81
         source = DashboardHistory(url)
         found, _ = await loaded(folder, RANGE)
     found.source = source
-    await found.look()
+    await found.find_streams()
     assert "does not answer" in found.trouble
     assert found.streams  # those that are known
