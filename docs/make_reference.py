@@ -74,7 +74,7 @@ def _mission_file() -> Iterator[str]:
         yield from (f"## {title}", "", "| key | type | default | |", "| --- | --- | --- | --- |")
         for name, field in model.model_fields.items():
             default = "**needed**" if field.is_required() else f"`{_toml(field.default)}`"
-            yield f"| `{name}` | {_kind(model, name)} | {default} | {field.description} |"
+            yield f"| `{name}` | {_kind(model, name)} | {default} | {' '.join((field.description or '').split())} |"
         yield ""
 
 

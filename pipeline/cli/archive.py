@@ -162,7 +162,7 @@ def reprocess(
         time.sleep(every)
         counts = _reprocess(wanted, quietly=True)
     if counts["failed"]:
-        raise RunError(f"{counts['failed']} passes failed: what was there before is still there")
+        raise RunError(f"{counts['failed']} passes failed: their existing products are unchanged")
 
 
 def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:

@@ -58,14 +58,14 @@ def convert(
     converted = read_definition(files, source_format or "")
     document, losses = write_definition(converted, to, str(files[0]))
     for loss in losses:
-        print_err(f"not carried: {loss}")
+        print_err(f"loss: {loss}")
     check_document(document, to)
     with whole_file(out_file) as file:
         file.write(document)
     n = sum(not each.abstract for each in converted.dictionary.containers.values())
     print_err(f"{out_file}: {n:,} containers, {len(converted.dictionary.parameters):,} parameters")
     if losses and strict:
-        raise RunError(f"{len(losses):,} things are not carried")
+        raise RunError(f"{len(losses):,} elements are not converted")
 
 
 @dictionary.command()

@@ -53,7 +53,7 @@ Overwrite = Annotated[
     bool,
     Option(
         "--overwrite",
-        help="Replace files that are there and that this command did not make of the same pass. Inputs stay.",
+        help="Replace existing files, also those that this command did not make from the same pass. Inputs stay.",
     ),
 ]
 MissionName = Annotated[

@@ -18,14 +18,14 @@ from .catalogue import ArrayForm, ProductForm
 from .topic_schemas import SCHEMAS, SEVERITIES
 
 MSGPACK, JSON, OCTETS = "application/msgpack", "application/json", "application/octet-stream"
-_PACKETS = "Each space packet as it came, on request: `packets = true` in `[products]`, or `--packets`."
+_PACKETS = "Each space packet as received, on request: `packets = true` in `[products]`, or `--packets`."
 Map = dict[str, Any]
 
 _RATES = (
     f"Newest values (`latest`) are sent at most {PER_SECOND:g} times a second each, and all those of a stream together "
     f"at most {MESSAGES_PER_SECOND:,} times a second; of a replay at maximum speed or a backlog "
-    f"{MESSAGES_PER_SECOND_MAX_SPEED:,}. Where that is not enough, the topics that were sent the longest time ago go "
-    "first, so that all are sent equally often; the last value before a pass ends is always sent. "
+    f"{MESSAGES_PER_SECOND_MAX_SPEED:,}. If there are more, the topics sent the longest time ago are sent first, so "
+    "that all are sent equally often; the last value before the end of a pass is always sent. "
     "`downlink_latest_thinned` counts the values that newer ones replaced before they were sent; products hold all of "
     "them."
 )
@@ -47,9 +47,9 @@ def document(mission: Mission, forms: Sequence[ProductForm]) -> Map:
             "title": f"{mission.name} telemetry",
             "version": release(),
             "description": (
-                f"What downlink publishes of mission {mission.name}. The same packets give the same product `id`, so a "
-                "message that comes twice does no harm. Retained topics tell their newest value at once. "
-                "What a simulator made says so: `simulated` is true in products and newest values."
+                f"Topics of mission {mission.name}. The same packets give the same product `id`: repeated messages can "
+                "be recognized. Subscribers get the newest value of retained topics at once. `simulated` is true in "
+                "products and newest values of simulated telemetry."
                 f"\n\n{_RATES}"
             ),
         },
@@ -89,8 +89,8 @@ def _channels(mission: Mission, forms: Sequence[ProductForm]) -> Iterator[tuple[
     )
     yield _channel(f"{root}/packets", "Packets by APID, each second.", _ref("Packets"), JSON, retained=True)
     yield _channel(f"{root}/report", "The pass report at the end of a pass.", _ref("Report"), JSON, retained=True)
-    yield _channel(f"{root}/progress", "How far a replay is.", _ref("Progress"), JSON, retained=True)
-    yield _channel(f"{root}/control", "What a replay is told to do.", _ref("Control"), JSON, retained=False)
+    yield _channel(f"{root}/progress", "Position of a replay.", _ref("Progress"), JSON, retained=True)
+    yield _channel(f"{root}/control", "Commands to a replay.", _ref("Control"), JSON, retained=False)
     address = f"{mission.name}/status/{{service}}"
     yield _channel(address, "`online`, or `offline` by last will.", _ref("Status"), JSON, retained=True)
 

@@ -80,7 +80,7 @@ def first_bytes(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], bool]:
 def _noise(octets: NDArray[np.uint8]) -> str:
     if is_capture(octets[:4].tobytes()) and not len(unwrapped(LinkSettings("cadu", container="pcap"), octets)):
         return "the capture holds no UDP payload (TCP streams of captures are not read: save the payload itself)"
-    text = f"noise: in {len(octets):,} bytes no marker stands at one distance"
+    text = f"noise: in {len(octets):,} bytes no marker occurs at a constant distance"
     text += ", and no headers or packets follow each other"
     if looks_soft(octets):
         text += "; they look like soft symbols (float32) of an inner code, which a demodulator decodes first"

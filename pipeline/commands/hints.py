@@ -60,7 +60,7 @@ def _marker_distance(link: LinkSettings, octets: NDArray[np.uint8]) -> str:
     own = record_bytes(replace(link, symbols="packed"))
     if markers is None or markers.pitch == own:
         return ""
-    return f"{link.sync_marker.hex().upper()} stands every {markers.pitch:,} bytes; the settings make it {own:,}"
+    return f"{link.sync_marker.hex().upper()} occurs every {markers.pitch:,} bytes; by the settings it is {own:,}"
 
 
 def _changes(link: LinkSettings, guess: Guess) -> list[str]:

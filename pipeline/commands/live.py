@@ -106,7 +106,7 @@ async def _controlled(
 
 
 def _log_stopping() -> None:
-    log.warning("stopping: what was read is still published; again to stop at once")
+    log.warning("stopping: bytes already read are still published; interrupt again to stop immediately")
 
 
 async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> bool:
@@ -136,7 +136,7 @@ async def watch(
     for pattern in patterns:
         if not _FILTER.fullmatch(pattern):
             raise ConfigError(
-                f"'{pattern}' is no topic filter: '+' stands for a whole level, '#' for all at the end"
+                f"'{pattern}' is not a topic filter: '+' matches a whole level, '#' all levels at the end"
             )
     n_shown = 0
     async with aclosing(subscribe(address, patterns)) as messages:

@@ -22,7 +22,7 @@ def _lines(document: Map) -> Iterator[str]:
     yield f"# Topics of {document['info']['title'].removesuffix(' telemetry')}"
     yield from ("", document["info"]["description"], "")
     yield from _table("Flat JSON, for dashboards and shells", ("topic", "value", "unit"), _latest(channels))
-    yield from _table("The link and its books", ("topic", "what it tells", "retained"), _others(document))
+    yield from _table("Link, events and reports", ("topic", "content", "retained"), _others(document))
     for channel in channels:
         if "/product/" in channel["address"]:
             yield from _product(channel)

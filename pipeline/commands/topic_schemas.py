@@ -12,7 +12,7 @@ _TEXT: dict[str, Any] = {"type": "string"}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _INTEGERS: dict[str, Any] = {"type": "array", "items": {"type": "integer"}}
 _PAIR: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 2}
-_TIME: dict[str, Any] = {"type": ["string", "null"], "description": "UTC, ISO 8601; null where it is not known"}
+_TIME: dict[str, Any] = {"type": ["string", "null"], "description": "UTC, ISO 8601; null if unknown"}
 _COUNTERS = "scid vcid frames duplicates gaps lost_frames packets"
 _FRAMES = "read clean corrected uncorrectable failed_check other_channel"
 _BITS = "; ".join(f"{bit.value} {bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality)
@@ -41,7 +41,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     ),
     "Product": _map(
         "id mission stream instrument product level time arrays quality quality_bits doubtful_mask lineage",
-        id={"type": "string", "description": "made from what is in it: equal ids, equal products"},
+        id={"type": "string", "description": "digest of the content: products with equal ids are equal"},
         mission=_TEXT,
         stream=_TEXT,
         instrument=_TEXT,

@@ -118,4 +118,4 @@ def check_document(document: bytes, target_format: str) -> None:
     try:
         compile_plan(read_xtce(document) if target_format == "xtce" else read_csv(document))
     except ConfigError as error:
-        raise RunError(f"what is converted would not load, and is not written: {error}") from error
+        raise RunError(f"the converted definition cannot be loaded, and is not written: {error}") from error

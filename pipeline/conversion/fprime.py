@@ -194,14 +194,19 @@ class _Reader:
             yield from each.get("members", [])
 
     def _packet(self, packet: Mapping[str, Any], keys: Mapping[str, str]) -> None:
-        """Add a packet, in which each channel takes its largest size, so that all positions are fixed."""
+        """Add a packet. Each channel has its largest size, so all positions are fixed."""
         at = self._header_bits("FPrimeTelemetryPacket")
         entries: list[ParameterEntry] = []
         behind = at
         for member in packet["members"]:
             if member not in keys:
                 line = self.lines.get(packet["name"], 0)
-                self.losses.add("packet", packet["name"], f"there is no channel {member}, nor what is behind", line)
+                self.losses.add(
+                    "packet",
+                    packet["name"],
+                    f"there is no channel {member}: the rest of the packet is not converted",
+                    line,
+                )
                 break
             kind = self.parameters[keys[member]].type
             place = Placement() if behind == at else Placement(Location(at, from_start=True))

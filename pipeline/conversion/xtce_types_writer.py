@@ -76,7 +76,7 @@ class TypeWriter:
         return SubElement(self.parent, tag, {"name": name})
 
     def _unencoded(self, kind: UnencodedType, own: str) -> None:
-        """A constant: its labels say what it can be; of other values the type is not needed."""
+        """The type of a constant: needed only for labels."""
         if isinstance(kind.value, EnumeratedType):
             _enumerations(self._node("EnumeratedParameterType", own), kind.value)
         else:

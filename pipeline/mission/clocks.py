@@ -33,7 +33,7 @@ def epoch_and_terms(
         return 0, ()
     for term in clock.terms:
         if _ANY in term.parameter:
-            report("clock.terms", f"'{term.parameter}': {_ANY} stands for any text in alternatives only")
+            report("clock.terms", f"'{term.parameter}': {_ANY} is only valid in alternatives")
             return 0, ()
     terms = _time_terms(clock, plan)
     try:

@@ -159,7 +159,7 @@ def _listed(path: Path, loaders: Sequence[Any], below: int | None, found: list[S
         names += sets if isinstance(sets, list) else [sets]
         files = [each for name in names if isinstance(name, str) for each in _matching(path, name)]
         if not files:
-            raise ConfigError([Problem("a loader names no file that is there", str(path), 0, f"{loader}"[:80])])
+            raise ConfigError([Problem("no file of a loader exists", str(path), 0, f"{loader}"[:80])])
         place = len(found)
         found += [_source(each, below) for each in files]
         inside = loader.get("subLoaders") or []

@@ -84,7 +84,7 @@ def _own_package(mission: str, folder: Path) -> InstalledPackage | None:
 def _expand(names: Sequence[str], own: InstalledPackage | None, report: ReportProblem) -> list[str]:
     """Return the names without repetition, with `*` replaced by all other instruments of the package."""
     if ALL in names and own is None:
-        report(_KEY, f"'{ALL}' stands for the instruments of the mission's package, and there is none")
+        report(_KEY, f"'{ALL}' means the instruments of the mission's package, and there is none")
     others = [name for name in sorted(own.instruments) if name not in names] if own else []
     every = [one for name in names for one in (others if name == ALL else [name])]
     return list(dict.fromkeys(every))

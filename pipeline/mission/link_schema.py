@@ -47,28 +47,28 @@ class ReedSolomonTable(Strict):
     parity: Literal[16, 32]
     """Parity symbols of a codeword (131.0-B 4)."""
     interleave: Annotated[int, Field(ge=1, le=8)]
-    """Codewords of a block, symbol by symbol."""
+    """Number of codewords in a block, interleaved by symbols."""
     basis: Basis
-    """Of the symbols on the link: Berlekamp's dual basis, or the conventional one."""
+    """Basis of the symbols on the link: Berlekamp's dual basis, or the conventional one."""
     virtual_fill: Annotated[int, Field(ge=0, le=222)] = 0
-    """Symbols of each codeword that are not sent."""
+    """Number of symbols of each codeword that are not sent."""
     fill_value: Annotated[int, Field(ge=0, le=255)] = 0
-    """What the symbols that are not sent are taken for, in the representation of `basis`."""
+    """Value of the symbols that are not sent, in the representation of `basis`."""
     codewords: CodewordOrder = "interleaved"
     """`consecutive`: the codewords of a block follow one another, each with its parity."""
     check: bool = True
-    """`false`: the parity is taken off and not looked at."""
+    """`false`: the parity is removed without a check."""
 
 
 class RecordTimeTable(Strict):
     """One of `record_time`."""
 
     offset: Annotated[int, Field(ge=0, le=65535)]
-    """Of its first byte in the prefix."""
+    """Offset of its first byte in the prefix."""
     bytes: Annotated[int, Field(ge=1, le=8)]
-    """Of the unsigned integer."""
+    """Size of the unsigned integer."""
     unit: TimeUnit
-    """What one count of it is."""
+    """Unit of one count."""
     byte_order: ByteOrder = "big"
     """Which byte comes first: the most significant one (`big`) or the least (`little`)."""
 
@@ -77,13 +77,13 @@ class InsertZoneTimeTable(Strict):
     """`insert_zone_time = {...}`."""
 
     bytes: Annotated[int, Field(ge=1, le=8)]
-    """Of the count, an unsigned integer."""
+    """Size of the count, an unsigned integer."""
     per_second: Annotated[int, Field(ge=1, le=10**9)]
-    """Counts of a second: 10_000 for 100 us, 65_536 for 2^-16 s."""
+    """Counts per second: 10_000 for 100 us, 65_536 for 2^-16 s."""
     epoch: str
-    """ISO 8601, UTC, where the count is 0."""
+    """Time of count 0: ISO 8601, UTC."""
     offset: Annotated[int, Field(ge=0, le=1023)] = 0
-    """Of its first byte in the insert zone."""
+    """Offset of its first byte in the insert zone."""
     byte_order: ByteOrder = "big"
     """Which byte comes first: the most significant one (`big`) or the least (`little`)."""
 
@@ -95,63 +95,63 @@ class LinkTable(Strict):
     """`cadu`: sync marker and coded block; `codeblocks`: coded or randomised blocks without marker; `frames`: transfer
     frames alone; `packets`: space packets alone."""
     frame_type: FrameType = "aos"
-    """Of the transfer frames: AOS (732.0-B), TM (132.0-B), USLP (732.1-B)."""
+    """Type of the transfer frames: AOS (732.0-B), TM (132.0-B), USLP (732.1-B)."""
     frame_length_bytes: Annotated[int, Field(ge=7, le=65536)] | None = None
-    """Of a transfer frame, without parity. Needed unless the framing is `packets`."""
+    """Length of a transfer frame, without parity. Required unless the framing is `packets`."""
     sync_marker: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}){2,8}$")] = "1ACFFC1D"
-    """In hexadecimal; framing `cadu`."""
+    """Sync marker in hexadecimal; framing `cadu`."""
     randomizer: bool = False
     """Whether the block is randomised (131.0-B 10); framing `cadu`, `codeblocks`."""
     reed_solomon: ReedSolomonTable | None = None
-    """Where the block is coded; framing `cadu`, `codeblocks`."""
+    """Reed-Solomon code of the block, if it is coded; framing `cadu`, `codeblocks`."""
     fecf: bool = False
     """Whether the frame ends with a CRC-16, the frame error control field."""
     insert_zone_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Between header and data field; AOS, USLP."""
+    """Size of the insert zone between header and data field; AOS, USLP."""
     operational_control_field: bool = False
-    """Whether four bytes stand behind the data field; a TM frame says it itself."""
+    """Whether four bytes follow the data field; TM frames have a flag for this."""
     header_error_control: bool = False
     """Whether the header has its own two bytes of parity; AOS."""
     packet_prefix_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Before each packet, passed over; framing `packets`."""
+    """Bytes to skip before each packet; framing `packets`."""
     long_randomizer: bool = False
-    """With `randomizer`: the sequence of 131,071 bits."""
+    """With `randomizer`: whether the sequence is that of 131,071 bits."""
     marker_errors_searching: int | None = None
-    """Wrong bits allowed in a marker that is looked for; 1 in 32 bits."""
+    """Bit errors allowed in a marker during the search; default: 1 in 32 bits."""
     marker_errors_locked: int | None = None
-    """Wrong bits allowed where a marker is expected; 4 in 32 bits."""
+    """Bit errors allowed in a marker while locked; default: 4 in 32 bits."""
     flywheel_frames: int = 2
-    """Markers in a row that may be missing without loss of lock."""
+    """Number of consecutive markers that may be missing without loss of lock."""
     insert_zone_time: InsertZoneTimeTable | None = None
-    """Count of time in the insert zone: receive time of frames for which the recording has none; AOS."""
+    """Time in the insert zone: receive time of frames without one in the recording; AOS."""
     insert_zone_codec: str = ""
-    """In place of `insert_zone_time`: the name of one that an installed mission package brings."""
+    """Instead of `insert_zone_time`: name of a layout in an installed mission package."""
     reorder_window_frames: int = 4
-    """Frames of the link that a missing frame may be late by."""
+    """Largest delay of a missing frame, in frames of the link."""
     container: Container = "none"
-    """What wraps the link in the recording: `kiss` frames, a `pcap` (pcapng) capture of UDP packets, or KISS in one."""
+    """Container of the link in the recording: `kiss` frames, a `pcap` (pcapng) capture of UDP packets, or both."""
     kiss_time_port: Annotated[int, Field(ge=0, le=15)] = 9
-    """KISS port whose frames of 8 bytes, big-endian ms since 1970, tell when the next frame was received."""
+    """KISS port of the next frame's receive time: 8 bytes, big-endian ms since 1970."""
     udp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Of a capture only what was sent to this port; all without it."""
+    """UDP port of a capture to read; default: all."""
     symbols: Symbols = "packed"
-    """`unpacked`: one bit a byte; `int8`, `float32`: soft symbols, of which the sign counts, positive for 1."""
+    """`unpacked`: one bit per byte; `int8`, `float32`: soft symbols, of which only the sign is used: positive is 1."""
     record_prefix_bytes: Annotated[int, Field(ge=0, le=65536)] = 0
-    """That the recorder put before each frame, or before its marker."""
+    """Bytes that the recorder adds before each frame, or before its marker."""
     record_suffix_bytes: Annotated[int, Field(ge=0, le=65536)] = 0
-    """That the recorder put behind each frame, or behind its parity."""
+    """Bytes that the recorder adds after each frame, or after its parity."""
     record_time: Annotated[list[RecordTimeTable], Field(min_length=1, max_length=4)] | None = None
-    """Where the prefix tells the receive time: the epoch plus the sum of these."""
+    """Receive time in the prefix: the epoch plus the sum of these."""
     record_time_epoch: str | None = None
-    """ISO 8601, UTC; 1970-01-01 without it."""
+    """Epoch of `record_time`: ISO 8601, UTC; default: 1970-01-01."""
     secondary_header_bytes: Annotated[int, Field(ge=0, le=64)] | None = None
-    """Whole length of the secondary header, where its own length field is wrong; TM."""
+    """Total length of the secondary header, if its length field is wrong; TM."""
     ignore_synchronization_flag: bool = False
-    """Whether frames hold packets whatever their synchronisation flag says; TM."""
+    """Whether frames contain packets even if their synchronisation flag is set; TM."""
     security_header_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Of a security header (355.0-B) before the data field, skipped."""
+    """Size of a security header (355.0-B) before the data field; it is skipped."""
     security_trailer_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Of a security trailer behind the data field, skipped."""
+    """Size of a security trailer after the data field; it is skipped."""
     mpdu_header: bool = True
     """`false`: the data field of each frame begins with a packet, without an M_PDU header; AOS."""
 
@@ -160,29 +160,29 @@ class ApidTable(Strict):
     """`[[apid]]`."""
 
     apid: Annotated[int, Field(ge=0, le=2046)]
-    """Of the packets."""
+    """APID of the packets."""
     service: Literal["cfdp"]
-    """What their data field holds: a PDU of the file delivery protocol (CCSDS 727.0-B), unacknowledged."""
+    """Content of their data field: a PDU of the file delivery protocol (CCSDS 727.0-B), unacknowledged."""
     header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
-    """Of a secondary header before the PDU."""
+    """Size of a secondary header before the PDU."""
 
 
 class ChannelTable(Strict):
     """`[[channel]]`."""
 
     spacecraft_id: Annotated[int, Field(ge=0, le=65535)]
-    """Of its frames."""
+    """Spacecraft id of its frames."""
     virtual_channel: Annotated[int, Field(ge=0, le=63)]
-    """Of its frames."""
+    """Virtual channel id of its frames."""
     name: Annotated[str, Field(min_length=1, max_length=80)]
-    """Its words in the report, and its topic."""
+    """Its name in the report and in topics."""
     service: Service | Literal["cfdp"] = "packets"
-    """What its frames carry: `packets` (M_PDU), `bitstream`, `data` or `idle`. `cfdp`: packets that each
-    hold a PDU of the file delivery protocol."""
+    """Content of its frames: `packets` (M_PDU), `bitstream`, `data` or `idle`. `cfdp`: packets, each with a PDU of the
+    file delivery protocol."""
     hand_on_fragments: bool = False
-    """Whether packets that a gap cut are handed on too, flagged."""
+    """Whether packets cut by a gap are also output, with a flag."""
     secondary_header_bytes: Annotated[int, Field(ge=0, le=64)] | None = None
-    """As in `[link]`, for this channel alone; so are the next ones."""
+    """As in `[link]`, for this channel only."""
     ignore_synchronization_flag: bool | None = None
     """As in `[link]`."""
     security_header_bytes: Annotated[int, Field(ge=0, le=1024)] | None = None
@@ -292,7 +292,7 @@ def check_channels(channels: list[tuple[int, ChannelTable]], link: LinkTable, re
             report(f"channel.{index}.virtual_channel", f"a frame of type {frame_type} has 0 to {most_vcid}")
         identity = channel.spacecraft_id, channel.virtual_channel
         if identity in seen:
-            report(f"channel.{index}.virtual_channel", "this channel is there twice")
+            report(f"channel.{index}.virtual_channel", "this channel is defined twice")
         seen.add(identity)
         settings = link_settings(link)
         own = settings_of_channel(settings, channel_settings([channel])[0])

@@ -102,7 +102,7 @@ def find_package(name: str) -> InstalledPackage | None:
         return None
     if len(named) > 1:
         who = " and ".join(sorted(f"{_distribution(one)} ({one.value})" for one in named))
-        raise ConfigError(f"mission package '{name}' is there twice, of {who}: uninstall one of them")
+        raise ConfigError(f"mission package '{name}' is installed twice, by {who}: uninstall one of them")
     return _installed(named[0], tuple(sys.path))
 
 

@@ -21,76 +21,76 @@ class StationTable(Strict):
     """`[[station]]`."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
-    """Its word in the report."""
+    """Its name in the report."""
     files: Annotated[str, Field(min_length=1)]
-    """A glob for names of its recordings, `*_north.cadu*`. Those of different stations, named together, are merged."""
+    """A glob of its recordings' names, `*_north.cadu*`. Recordings of several stations in one command are merged."""
 
 
 class DictionaryTable(Strict):
     """`[dictionary]`."""
 
     xtce: str | Annotated[list[str], Field(min_length=1)] | None = None
-    """The XTCE file, beside this one; or a list of files in one name space, a folder of them, a Yamcs `mdb.yaml`. What
-    begins with `$NAME/` is in the folder that the environment variable names."""
+    """The XTCE file, relative to this file; or a list of files in one name space, a folder of them, a Yamcs `mdb.yaml`.
+    `$NAME/` at the beginning is the folder in the environment variable NAME."""
     csv: str | None = None
-    """A table of fields, or a folder of them, in place of XTCE."""
+    """A CSV table of fields, or a folder of them, instead of XTCE."""
     root: str | Annotated[list[str], Field(min_length=1)] | None = None
-    """The container where packets enter, or a list of them; every container that has no base without it."""
+    """The root container of packets, or a list of them; default: every container without a base."""
     limits_set: Annotated[str, Field(min_length=1)] | None = None
-    """The set of alarm limits that applies, where the dictionary has several; without it the one that it names."""
+    """The set of alarm limits to use, if the dictionary has several; default: the one that it names."""
     strict: bool = False
-    """Whether what would be passed over in the dictionary with a warning is an error."""
+    """Whether elements of the dictionary that are ignored with a warning are errors."""
     leading_size: Literal["bytes", "bits"] = "bytes"
-    """What the size before a string (XTCE LeadingSize) counts."""
+    """Unit of the size before a string (XTCE LeadingSize)."""
     segments: Literal["auto", "join", "separate"] = "auto"
-    """Whether packets that are grouped by their sequence flags are one record. `auto`: they are, but for those of
-    containers that are sized by the length field of the packet."""
+    """Whether packets grouped by their sequence flags are joined to one record. `auto`: joined, except for containers
+    whose size depends on the length field of the packet."""
     segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
-    """Of a secondary header that each segment repeats. Where it is 0 and segments have one, `decode` says how long it
-    may be."""
+    """Bytes of a secondary header that each segment repeats. If it is 0 and segments have one, `decode` prints its
+    likely size."""
 
 
 class TimeTermTable(Strict):
     """One of `clock.terms`."""
 
     parameter: Annotated[str, Field(pattern=r"^[^*]*\*?[^*]*$")]
-    """A parameter of every container that has a time. In `alternatives` one `*` stands for any text: `*.SECONDS` is a
-    sum for each parameter whose name ends so; other parameters of the sum with a `*` have the same text there."""
+    """A parameter of every container that has a time. In `alternatives`, one `*` matches any text: `*.SECONDS` is a sum
+    for each parameter with this ending; in other parameters of the sum, `*` is the same text."""
     unit_ns: Annotated[float, Field(gt=0, strict=False)]
-    """What one count of it is."""
+    """Nanoseconds of one count."""
 
 
 class ClockTable(Strict):
     """`[clock]`."""
 
     epoch: str
-    """ISO 8601, UTC: when the onboard clock counted zero."""
+    """Time at which the onboard clock is zero: ISO 8601, UTC."""
     terms: Annotated[list[TimeTermTable], Field(min_length=1)]
-    """Onboard time is the sum of these."""
+    """Parameters whose sum is the onboard time."""
     correlation: Annotated[str, Field(min_length=1)] | None = None
-    """The file that gives UTC by onboard counts: of `downlink clock`, or a SPICE clock kernel of type 1 (`.tsc`). Epoch
-    plus count without it."""
+    """File of the time correlation, from onboard time to UTC: made by `downlink clock`, or a SPICE clock kernel of type
+    1 (`.tsc`). Default: UTC is epoch plus onboard time."""
     alternatives: Annotated[list[Annotated[list[TimeTermTable], Field(min_length=1)]], Field(max_length=16)] = []
-    """Other sums, for containers that have other parameters. A sum of which the dictionary has none is left out."""
+    """Other sums, for containers with other parameters. A sum without any parameter in the dictionary is ignored."""
     one_clock: bool = False
-    """Whether the alternatives are the same clock under other names, so that the correlation is theirs, too."""
+    """Whether the alternatives are the same clock under other names, with the same correlation."""
     counts_leap_seconds: bool = False
-    """Whether the clock counts leap seconds, as TAI and GPS time do: UTC is then less by those since the epoch."""
+    """Whether the clock counts leap seconds, as TAI and GPS time do: those since the epoch are subtracted for UTC."""
 
 
 class SiteTable(Strict):
     """`[site]`."""
 
     name: str
-    """Of the place whose local times are given."""
+    """Name of the place whose local times are computed."""
     frame: str
-    """In which its coordinates are given."""
+    """Reference frame of its coordinates."""
     longitude_deg: Annotated[float, Field(ge=-180, le=360, strict=False)]
-    """East."""
+    """East longitude in degrees."""
     latitude_deg: Annotated[float, Field(ge=-90, le=90, strict=False)]
-    """North."""
+    """North latitude in degrees."""
     altitude_m: Annotated[float, Field(strict=False)]
-    """Above the frame's reference surface."""
+    """Altitude above the frame's reference surface in meters."""
     sol_offset: int
     """sol = floor(MSD + longitude/360) - sol_offset."""
 
@@ -99,54 +99,54 @@ class ProductsTable(Strict):
     """`[products]`."""
 
     instruments: list[str] = []
-    """Instruments that are used, each with its `calibration/<name>.toml` and the columns that it reads."""
+    """Instruments of the package to use, each with its `calibration/<name>.toml` and input columns."""
     window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 0.0
-    """Rows whose onboard time has the same floor(time / window_s) are one product; 0: what came in together."""
+    """Rows with the same floor(onboard time / window_s) are one product; 0: rows that are received together."""
     packets: bool = False
-    """Whether each space packet is published, too, as it came: `.../packet/<apid>`."""
+    """Whether each space packet is also published as received: `.../packet/<apid>`."""
     raw: bool = False
-    """Whether products of the dictionary have raw values too: `NAME.raw` beside what is calibrated."""
+    """Whether products of the dictionary also have the raw values of calibrated parameters, `NAME.raw`."""
 
 
 class ArchiveTable(Strict):
     """`[archive]`."""
 
     creator_name: str | None = None
-    """Who answers for the products: ACDD `creator_name`, ISTP `PI_name`."""
+    """Person responsible for the products: ACDD `creator_name`, ISTP `PI_name`."""
     creator_type: Literal["person", "group", "institution", "position"] | None = None
-    """What the creator is."""
+    """Kind of the creator."""
     creator_email: str | None = None
-    """Of the creator."""
+    """Email of the creator."""
     creator_url: str | None = None
-    """Of the creator."""
+    """URL of the creator."""
     institution: str | None = None
-    """Where the products are made: ACDD `institution` and `creator_institution`, ISTP `PI_affiliation`."""
+    """Institution that makes the products: ACDD `institution` and `creator_institution`, ISTP `PI_affiliation`."""
     publisher_name: str | None = None
-    """Who hands the files on."""
+    """Person or institution that distributes the files."""
     publisher_type: Literal["person", "group", "institution", "position"] | None = None
-    """What the publisher is."""
+    """Kind of the publisher."""
     publisher_email: str | None = None
-    """Of the publisher."""
+    """Email of the publisher."""
     publisher_url: str | None = None
-    """Of the publisher."""
+    """URL of the publisher."""
     license: str | None = None
-    """Under which terms the files may be used: ACDD `license`, ISTP `Rules_of_use`."""
+    """Terms of use of the files: ACDD `license`, ISTP `Rules_of_use`."""
     acknowledgement: str | None = None
-    """What users are asked to cite or thank."""
+    """Text for citations and acknowledgements."""
     references: str | None = None
-    """Publications, by DOI or URL."""
+    """DOI or URL of publications."""
     project: str | None = None
-    """The programme, in words; the mission's name without it."""
+    """Name of the project; default: the mission's name."""
     platform: str | None = None
-    """The spacecraft, in words; the mission's name without it."""
+    """Name of the spacecraft; default: the mission's name."""
     keywords: list[str] = []
-    """Words that a catalogue finds the files by, beside those of the product."""
+    """Search words of the files, in addition to those of the product."""
     naming_authority: str = "downlink-pipeline"
-    """Who gives the ids of files, by custom a domain name turned round."""
+    """Authority of file ids, usually a reversed domain name."""
     first_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
-    """No sample can be older: VALIDMIN of times in CDF; 2000-01-01 without it."""
+    """Earliest possible sample: VALIDMIN of times in CDF; default: 2000-01-01."""
     last_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
-    """No sample can be younger: VALIDMAX of times in CDF; 2100-01-01 without it."""
+    """Latest possible sample: VALIDMAX of times in CDF; default: 2100-01-01."""
 
 
 class ProfileTable(Strict):
@@ -162,25 +162,25 @@ class MissionTable(Strict):
     name: Annotated[str, Field(pattern=TOPIC_LEVEL, max_length=64)]
     """The first level of its topics."""
     simulated: bool = False
-    """Whether all its telemetry is a simulator's: every product, message and file then says so."""
+    """Whether all telemetry is simulated: products, messages and files are then marked `simulated`."""
     link: LinkTable
-    """How frames come."""
+    """Frames of the link."""
     channel: Annotated[list[ChannelTable], Field(max_length=4096)] = []
-    """The virtual channels that are wanted; frames of others are counted and set aside."""
+    """Virtual channels to decode; frames of others are counted and not decoded."""
     apid: Annotated[list[ApidTable], Field(max_length=2047)] = []
-    """Packets that hold something else than what the dictionary describes."""
+    """APIDs whose packets are not described by the dictionary."""
     station: Annotated[list[StationTable], Field(max_length=256)] = []
-    """Who records; needed only where several receive the same pass."""
+    """Ground stations; needed only if several receive the same pass."""
     dictionary: DictionaryTable = DictionaryTable()
-    """How packets are described."""
+    """Description of packets."""
     clock: ClockTable | None = None
-    """How onboard time is told."""
+    """Onboard time."""
     site: SiteTable | None = None
-    """Where local times are given for, in sols; none without it."""
+    """Place of local times, in sols; default: no local times."""
     products: ProductsTable = ProductsTable()
-    """What is made of the packets."""
+    """Products of the packets."""
     archive: ArchiveTable = ArchiveTable()
-    """People, terms and words of the files that scientists open; what is not here is not in them."""
+    """Metadata of archive files: people, terms of use, descriptions."""
     profile: dict[str, ProfileTable] = {}
     """Other links of the same mission."""
 
@@ -204,7 +204,7 @@ class Parts:
 
 
 def sound_parts(table: dict[str, Any]) -> Parts:
-    """The parts of a file that can be checked, whatever is wrong with the rest."""
+    """The valid parts of a file, also if others are invalid."""
     profiles = table.get("profile")
     links: dict[str, Any] = {"": table.get("link")}
     if isinstance(profiles, dict):

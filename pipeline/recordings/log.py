@@ -296,7 +296,7 @@ class Recorder:
             self._resume_records(offset, path, past_end=past_end)
         self._n_synced = self.n_bytes
         self._interrupted = "" if self._begun.resumable or past_end else INTERRUPTED * bool(self.n_bytes)
-        _log.info("the pass goes on", recording=str(folder.path), bytes=self.n_bytes)
+        _log.info("the recording continues", recording=str(folder.path), bytes=self.n_bytes)
 
     def _resume_plain(self, offset: int, path: Path) -> None:
         """Resume a pass of an earlier version (plain bytes): a new file of records begins behind it."""
@@ -306,7 +306,7 @@ class Recorder:
         self._open_file(path.parent, self.n_bytes)
 
     def _resume_records(self, offset: int, path: Path, *, past_end: bool) -> None:
-        """Resume a file of records at its `resume_point`, and cut off what is behind that."""
+        """Resume a file of records at its `resume_point`, and truncate the rest."""
         tail, damages = tail_of(offset, path) if path.exists() else (Tail(offset), [])
         stop, n_bytes = resume_point(tail, damages, resumable=self._begun.resumable)
         self._begun = replace(self._begun, pass_id=tail.pass_id or self._begun.pass_id)

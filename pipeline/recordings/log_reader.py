@@ -111,7 +111,7 @@ class PassReader:
             self._file.close()
         self._file = None
 
-    # -- what was just recorded ----------------------------------------------------------------------------------
+    # -- the newest piece ---------------------------------------------------------------------------------------
 
     def _is_newest_next(self, newest: Newest) -> bool:
         """Whether the newest piece is the next one to read: in the open file, with all before it read."""

@@ -31,7 +31,7 @@ _SNIFF_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The checkpoint of a pass: `n_bytes` are published. `closed`: all are, and confirmed for good."""
+    """The checkpoint of a pass: `n_bytes` are published. `closed`: all are, permanently."""
 
     n_bytes: int = 0
     closed: bool = False

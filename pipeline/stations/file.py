@@ -81,7 +81,7 @@ class GrowingFile:
             else:
                 await asyncio.sleep(POLL_S)
                 quiet_s += POLL_S
-        _log.warning("the file was written anew", station=self._name, recorded_bytes=position)
+        _log.warning("the file was replaced", station=self._name, recorded_bytes=position)
         self._files.replaced(followed)
 
 

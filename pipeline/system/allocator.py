@@ -12,10 +12,10 @@ import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-# <malloc.h> of the GNU C library; others have no mallopt, and stay as they are.
+# <malloc.h> of the GNU C library; others have no mallopt, and are not changed.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 KEPT_BYTES = 32 << 20
-"""What may lie free at the end of the heap. Pieces of half of it and more go back at once, as ever."""
+"""Free bytes kept at the end of the heap. Blocks of half of it or more are returned immediately, as by default."""
 RETURNED_BYTES = 64 << 10
 """Arrays of this size and more have a mapping of their own after `return_freed_memory`."""
 CHILD_SETTINGS = {"MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES), "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES // 2)}
@@ -23,7 +23,7 @@ CHILD_SETTINGS = {"MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES), "MALLOC_MMAP_THRESH
 
 
 def keep_freed_memory() -> None:
-    """Set the heap of this process, and let Python's collector leave alone what was imported."""
+    """Set the heap of this process, and exempt imported objects from Python's garbage collection."""
     _set_heap({_M_TRIM_THRESHOLD: KEPT_BYTES, _M_MMAP_THRESHOLD: KEPT_BYTES // 2, _M_ARENA_MAX: 1})
     keep_objects()
 

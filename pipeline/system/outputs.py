@@ -86,8 +86,8 @@ def check_replace(
         if found := next((one for one in inputs if _is_of(path, one)), None):
             raise ConfigError(f"{path}: it is or belongs to the input {found}, and is left as it is")
         if not overwrite and _holds_something(path) and not is_own(path):
-            why = " already" if is_own is never_own else ", and something else than this command would write"
-            raise ConfigError(f"{path} is there{why}: --overwrite replaces it")
+            why = " already" if is_own is never_own else ", and was not made by this command from this input"
+            raise ConfigError(f"{path} exists{why}: --overwrite replaces it")
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def test_markers_at_another_distance_are_said_with_both_distances(pass_file: Pat
     shorter = tmp_path / "pass.cadu"
     shorter.write_bytes(b"".join(octets[at : at + 960] for at in range(0, len(octets), 1024)))
     report = inspected(tmp_path, shorter, (CODED + CODE).format(**RIGHT))
-    assert report["hints"][0] == "1ACFFC1D stands every 960 bytes; the settings make it 1,024"
+    assert report["hints"][0] == "1ACFFC1D occurs every 960 bytes; by the settings it is 1,024"
 
 
 def test_a_pass_that_is_read_has_no_hints(pass_file: Path, tmp_path: Path) -> None:

@@ -123,6 +123,6 @@ def test_what_cannot_be_a_topic_is_no_name(name, tmp_path):
 
 def test_nothing_that_is_there_is_replaced(tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         new_package("mysat", tmp_path, [])
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

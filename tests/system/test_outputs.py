@@ -64,7 +64,7 @@ def test_packets_of_standard_input_never_replace_its_file(recording):
 def test_packets_that_are_there_already_are_not_called_something_else(recording, tmp_path):
     words = ("packets", recording, *MISSION, "--out", tmp_path / "out")
     assert run(*words).returncode == 0
-    assert refused(*words) == f"downlink: {tmp_path / 'out'} is there already: --overwrite replaces it"
+    assert refused(*words) == f"downlink: {tmp_path / 'out'} exists already: --overwrite replaces it"
 
 
 @pytest.mark.parametrize("flag", [(), ("--overwrite",)])

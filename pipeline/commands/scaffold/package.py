@@ -49,7 +49,7 @@ def new_package(name: str, folder: Path, xtce: Sequence[Path]) -> list[Path]:
             f"'{name}' is no name of a mission: lower-case letters, digits, '_', '-' and '.', a letter or digit first"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder} is there already: name another folder with --out")
+        raise ConfigError(f"{folder} exists already: name another folder with --out")
     slug = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
     module = f"downlink_{slug.replace('-', '_')}"
     source = _of_xtce(xtce) if xtce else _example()
