@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..link.containers.pcap import is_capture
-from ..link.detection.detector import detect
+from ..link.detection.detector import detect, proximity_text
 from ..link.detection.guess import Guess
 from ..link.detection.wrappings import looks_soft, unwrapped
 from ..link.settings import LinkSettings, RecordTime, ReedSolomonSettings
@@ -80,6 +80,8 @@ def first_bytes(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], bool]:
 def _noise(octets: NDArray[np.uint8]) -> str:
     if is_capture(octets[:4].tobytes()) and not len(unwrapped(LinkSettings("cadu", container="pcap"), octets)):
         return "the capture holds no UDP payload (TCP streams of captures are not read: save the payload itself)"
+    if text := proximity_text(octets):
+        return text
     text = f"noise: in {len(octets):,} bytes no marker occurs at a constant distance"
     text += ", and no headers or packets follow each other"
     if looks_soft(octets):

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from downlink_pipeline.commands.detect import detected
 from downlink_pipeline.link.detection.detector import detect
 from downlink_pipeline.link.receiver import Receiver
 from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.model.errors import RunError
 
 T0_MS = 1_764_547_200_123
 
@@ -267,3 +269,20 @@ def test_what_is_found_is_found_again_in_a_part_of_it(sent):
     stream = framed(sent.aos(160, insert=b"12345678"))
     whole, part = (detect(np.frombuffer(octets, np.uint8)) for octets in (stream, stream[: len(stream) // 2]))
     assert replace(whole.settings) == part.settings
+
+
+@pytest.mark.parametrize("what", ["packets", "segments"])
+def test_proximity_1_is_called_by_its_name(sender, tmp_path, what):
+    """211.2-B: marker FAF320, a frame of version 3 whose header has its length less one in 11 bits, CRC-32."""
+    rng, stream = np.random.default_rng(2), b""
+    for k in range(30):
+        body = sender.packet(9, k, rng.bytes(20 + 7 * k)) if what == "packets" else rng.bytes(20 + 7 * k)
+        head = (2 << 30 | 37 << 16 | 5 + len(body) - 1).to_bytes(4, "big") + bytes([k])
+        stream += b"\xfa\xf3\x20" + head + body + rng.bytes(4)
+    path = tmp_path / "pass.bin"
+    path.write_bytes(stream)
+    try:
+        text = detected(path)
+    except RunError as error:
+        text = str(error)
+    assert "Proximity-1 (211.2-B): FAF320 and a frame of varying length follow each other 29 times" in text

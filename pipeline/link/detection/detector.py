@@ -19,7 +19,7 @@ from .blocks import guess_of_blocks
 from .channels import with_channels
 from .guess import Guess
 from .headers import SHORTEST
-from .markers import KNOWN, Markers, find_markers
+from .markers import KNOWN, Markers, find_markers, proximity_frames
 from .periods import Records, frames_in_records, identical_records
 from .record_times import with_times
 from .wrappings import container_of, hard_symbols, soft_symbols, unwrapped
@@ -34,6 +34,7 @@ _LONGEST_RECORD_PREFIX = 128
 _FEWEST_PACKETS = 3
 _CHAINED_PACKETS = 4
 """Of each APID, that lead from one to the next through all bytes."""
+_FEWEST_PROXIMITY_FRAMES = 3
 _SURE, _CERTAIN = 0.6, 0.9
 """Required share of frames with consecutive counts if there is no other evidence; if there are packets in them."""
 
@@ -50,7 +51,19 @@ def detect(octets: NDArray[np.uint8]) -> Guess | None:
         and wrapped.settings.container not in {"kiss", "kiss-in-pcap"}
     ):
         found = _soft_link(wrapped, octets)
+    if found is not None and found.settings.packet_prefix_bytes and (text := proximity_text(inside)):
+        found = found.noting(text)
     return found
+
+
+def proximity_text(octets: NDArray[np.uint8]) -> str:
+    """Name the link if it is Proximity-1, which is not read; empty if it is not."""
+    n = proximity_frames(octets)
+    if n < _FEWEST_PROXIMITY_FRAMES:
+        return ""
+    return (
+        f"Proximity-1 (211.2-B): FAF320 and a frame of varying length follow each other {n:,} times; it is not read"
+    )
 
 
 def _soft_link(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:

@@ -11,6 +11,10 @@ from ..coding.marker import Marker
 
 KNOWN = ("1ACFFC1D", "034776C7272895B0", "352EF853", "FAF320")
 """Of 131.0-B-5 9.3 (Reed-Solomon and uncoded; rate 1/2 LDPC), of data inside frames (9.5), and of Proximity-1."""
+_PROXIMITY, _PROXIMITY_VERSION = bytes.fromhex("FAF320"), 2
+_PROXIMITY_BYTES, _PROXIMITY_MARKER_AND_CRC = 8, 7
+"""From the marker to the sequence count of the frame behind it; of the marker and of the CRC-32 behind a frame."""
+_SAMPLE_BYTES = 1 << 19
 _WORDS_AT_ONCE = 1 << 16
 _FEWEST_IN_PLACE = {3: 3}
 """Markers by their bytes: of three bytes two stand in noise at some distance. Of longer ones two are enough."""
@@ -86,3 +90,16 @@ def _rows(octets: NDArray[np.uint8], begin: NDArray[np.int64], n_bytes: int) -> 
     words = padded[at].astype(np.uint16) << 8 | padded[at + 1]
     rows: NDArray[np.uint8] = (words >> (8 - shift).astype(np.uint16)).astype(np.uint8)
     return rows
+
+
+def proximity_frames(octets: NDArray[np.uint8]) -> int:
+    """Count Proximity-1 frames (211.2-B 3.1, 3.2: marker, version 3 frame, CRC-32), each of which another one follows.
+
+    They vary in length, so their markers stand at no constant distance.
+    """
+    data, first = octets[:_SAMPLE_BYTES].astype(np.int64), np.frombuffer(_PROXIMITY, np.uint8)
+    n = max(len(data) - _PROXIMITY_BYTES + 1, 0)
+    there = np.flatnonzero((data[:n] == first[0]) & (data[1 : n + 1] == first[1]) & (data[2 : n + 2] == first[2]))
+    there = there[data[there + 3] >> 6 == _PROXIMITY_VERSION]
+    length = (data[there + 5] << 8 & 0x700 | data[there + 6]) + 1
+    return int(np.isin(there + _PROXIMITY_MARKER_AND_CRC + length, there).sum())
