@@ -78,7 +78,7 @@ class _Writer:
     def __init__(self, file: Any, collection: Collection, origin: Origin, rows: NDArray[np.int64]) -> None:
         self._file = file
         self._of = collection
-        self._words = origin.words
+        self._archive_table = origin.archive_table
         self._limits = origin.instrument(collection.instrument).limits
         self._axes = {**_ENU, **origin.rules.frames}
         self._names = variable_names(collection.columns, taken=_OWN_NAMES)
@@ -112,7 +112,10 @@ class _Writer:
 
     def _put_epoch(self) -> None:
         epoch = self._epoch[self._order]
-        dates = (self._words.get("first_date", _FIRST_DATE), self._words.get("last_date", _LAST_DATE))
+        dates = (
+            self._archive_table.get("first_date", _FIRST_DATE),
+            self._archive_table.get("last_date", _LAST_DATE),
+        )
         first, last = tt2000(np.array(dates, "M8[ns]").astype(np.int64)).tolist()
         about = epoch_attributes(epoch[epoch != NO_TIME], first, last)
         numbers = {key: [about.pop(key), "CDF_TIME_TT2000"] for key in ("VALIDMIN", "VALIDMAX")}

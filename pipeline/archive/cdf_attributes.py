@@ -104,7 +104,7 @@ def label_attributes(label: str, name: str, width: int) -> dict[str, Any]:
 def global_attributes(collection: Collection, origin: Origin, name: str) -> dict[str, dict[int, Any]]:
     """Global attributes. `name`: of the file, without extension; its part before the times is `Logical_source`."""
     what = f"{collection.instrument} {collection.product}".replace("_", " ")
-    common, words = collection.common, origin.words
+    common, words = collection.common, origin.archive_table
     site = (origin.site or {}) if "site" in common else {}
     found = {
         "Project": words.get("project", origin.mission),

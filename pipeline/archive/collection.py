@@ -48,7 +48,7 @@ class Origin:
     """Provenance of products: mission, recordings, archive rules.
 
     `recordings`: file names. `site`: name, frame and coordinates, or None; `body`: its planet. `frames`: frame counts
-    of the pass report, known after reading. `simulated`: whether the recordings are simulated. `words`: table
+    of the pass report, known after reading. `simulated`: whether the recordings are simulated. `archive_table`: table
     `[archive]` of the mission file (people, licence, keywords, dates). `track`: positions of the vehicle. `content`:
     digest of the recordings, or empty. `kinds`: product kinds of the mission, by `instrument/product`. `rules`: of the
     mission's archive; `instruments`: its entries by topic level; `tables`: planners of PDS4 tables with layouts of the
@@ -61,7 +61,7 @@ class Origin:
     site: Mapping[str, Any] | None = None
     frames: Mapping[str, Any] = field(default_factory=dict)
     simulated: bool = False
-    words: Mapping[str, Any] = field(default_factory=dict)
+    archive_table: Mapping[str, Any] = field(default_factory=dict)
     track: Track | None = None
     content: str = ""
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)

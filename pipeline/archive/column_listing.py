@@ -33,7 +33,7 @@ class Source:
         content = content_of_all(self.paths)
         return {"mission": self.mission, "recordings": recordings, "raw": self.raw, "content": content}
 
-    def words(self) -> dict[str, str]:
+    def attributes(self) -> dict[str, str]:
         """Attributes of a file or Dataset."""
         words = {"mission": self.mission, "recordings": ", ".join(map(printable_name, self.paths))}
         known = {key: value for key, value in (words | dict(self.lineage)).items() if value}

@@ -58,7 +58,7 @@ def column_files(
                 overwrite=overwrite,
                 is_own=lambda path: path.name in {NAME, *before.files},
             )
-            known = Metadata(origin=source.words(), utc_of=utc_of, local_of=local_of)
+            known = Metadata(origin=source.attributes(), utc_of=utc_of, local_of=local_of)
             for container, (table, rows, units) in files.tables.items():
                 described = replace(
                     known, units=units, descriptions=describe(container), passes=files.passes[container]

@@ -108,15 +108,15 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
         "and the origin of each.",
         "keywords": ", ".join(_keywords(collection, origin, what)),
         "id": name,
-        "naming_authority": origin.words.get("naming_authority", "downlink-pipeline"),
+        "naming_authority": origin.archive_table.get("naming_authority", "downlink-pipeline"),
         "source": f"{'simulated ' * origin.simulated}telemetry of {origin.mission}, "
         f"received frames {', '.join(origin.recordings)}",
         "history": f"{software()}: frames, packets, dictionary {common.get('container', '')}, {what}",
         "processing_level": level_words(collection, origin),
         "standard_name_vocabulary": "CF Standard Name Table v93",
         "comment": "time is UTC as the onboard clock and its correlation give it",
-        "project": origin.words.get("project", origin.mission),
-        "platform": origin.words.get("platform", origin.mission),
+        "project": origin.archive_table.get("project", origin.mission),
+        "platform": origin.archive_table.get("platform", origin.mission),
         "instrument": collection.instrument,
         "product": f"{collection.instrument}/{collection.product}",
         "level": collection.level,
@@ -133,12 +133,12 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
 
 def _keywords(collection: Collection, origin: Origin, what: str) -> list[str]:
     own = (origin.mission, collection.instrument, what, "telemetry")
-    return list(dict.fromkeys([*own, *origin.words.get("keywords", ())]))
+    return list(dict.fromkeys([*own, *origin.archive_table.get("keywords", ())]))
 
 
 def _people(origin: Origin) -> dict[str, str]:
     """ACDD attributes of people and licence."""
-    found = {key: str(origin.words[key]) for key in _PEOPLE if key in origin.words}
+    found = {key: str(origin.archive_table[key]) for key in _PEOPLE if key in origin.archive_table}
     if "institution" in found:
         found |= {"creator_institution": found["institution"]}
     return found

@@ -122,9 +122,9 @@ def lineage(
         "calibration_sha256": calibration.get(instrument),
         "source_product_ids": json.dumps(list(ids)),
         "uncertainty": common.get("uncertainty"),
-        "creator": origin.words.get("creator_name"),
-        "license": origin.words.get("license"),
-        "acknowledgement": origin.words.get("acknowledgement"),
+        "creator": origin.archive_table.get("creator_name"),
+        "license": origin.archive_table.get("license"),
+        "acknowledgement": origin.archive_table.get("acknowledgement"),
     }
     add_texts(area, {key: str(value) for key, value in found.items() if value})
     for name, words in basis(sources[0]).items():

@@ -66,7 +66,7 @@ class PassSummary:
         """Titles and functions of the panels, those of the link first."""
         return self._of_link() + [(panel.title, _drawing(panel.draw, one)) for panel, one in self._of_products()]
 
-    def words(self) -> list[str]:
+    def all_notes(self) -> list[str]:
         """The notes, and those on arrays that are not drawn."""
         n_drawn: Counter[int] = Counter()
         for panel, series in self._of_products():
@@ -138,7 +138,7 @@ def _page(summary: PassSummary) -> Figure:
         figure = Figure(PAGE_INCHES, layout="constrained")
         title = escape_dollars(f"{summary.title}    {summary.received}")
         if notes := "\n".join(
-            textwrap.fill(escape_dollars(note), NOTE_WIDTH) for note in summary.words()[:MAX_NOTES]
+            textwrap.fill(escape_dollars(note), NOTE_WIDTH) for note in summary.all_notes()[:MAX_NOTES]
         ):
             figure.supxlabel(notes, x=0.01, ha="left", fontsize=8)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
@@ -173,7 +173,7 @@ def _html(summary: PassSummary) -> Iterator[str]:
     yield f"<!doctype html><html lang='en'><meta charset='utf-8'>{_content(summary.content)}{_title(summary.title)}"
     yield f"<style>{_STYLE}</style>"
     yield f"<h1>{title}</h1><p class='lead'>{escape(summary.received)}</p>"
-    yield from (f"<p class='lead'>{escape(note)}</p>" for note in summary.words())
+    yield from (f"<p class='lead'>{escape(note)}</p>" for note in summary.all_notes())
     yield "<main>"
     for name, draw in summary.panels():
         data = base64.b64encode(_panel(name, draw)).decode()

@@ -50,7 +50,7 @@ def origin_of(passes: Sequence[Path], mission: Mission, stream: str) -> Origin:
         tuple(map(printable_name, passes)),
         asdict(mission.site) if mission.site else None,
         simulated=mission.simulated,
-        words=mission.archive,
+        archive_table=mission.archive,
         content=content_of_all(passes),
         kinds=mission.kinds,
         body=BODY if mission.site else "",

@@ -248,7 +248,7 @@ class RecordedPass:
         has_clock = bool(mission.time_terms)
         return Metadata(
             descriptions=mission.described(container),
-            origin=source_of(self.paths, mission, raw=raw).words(),
+            origin=source_of(self.paths, mission, raw=raw).attributes(),
             utc_of=mission.utc_ns if has_clock else None,
             local_of=mission.local_times if has_clock else None,
         )

@@ -39,7 +39,7 @@ Timed = Iterator[tuple[str, Longs, Longs]]
 class Pace(Protocol):
     """Determines when the batches of one recording are due."""
 
-    words: str
+    description: str
     """Description, for messages."""
 
     def timed(self, batch: ByteBatch, position: int) -> ByteBatch:
@@ -72,7 +72,7 @@ def _pace_inside(mission: Mission, batch: ByteBatch) -> Pace | None:
 class ReceivePace:
     """Bytes are due at their receive times."""
 
-    words = "its receive times"
+    description = "its receive times"
 
     def timed(self, batch: ByteBatch, position: int) -> ByteBatch:  # noqa: ARG002 - of the protocol
         return batch
@@ -81,7 +81,7 @@ class ReceivePace:
 class RecordedPace:
     """Bytes are due at the receive times in records or a container."""
 
-    words = "the receive times in its records"
+    description = "the receive times in its records"
 
     def __init__(self, mission: Mission) -> None:
         self._receiver = Receiver(mission.link, mission.channels)
@@ -110,7 +110,7 @@ class RatePace:
 
     def __init__(self, bits_per_s: float) -> None:
         self._bits_per_s = bits_per_s
-        self.words = f"{bits_per_s / 1000:g} kbit/s"
+        self.description = f"{bits_per_s / 1000:g} kbit/s"
 
     def timed(self, batch: ByteBatch, position: int) -> ByteBatch:
         return at_rate(batch, position, self._bits_per_s)
@@ -123,8 +123,8 @@ class OnboardPace:
     each separately; the largest one counts.
     """
 
-    def __init__(self, times_of: Callable[[ByteBatch], Timed], words: str) -> None:
-        self._times_of, self.words = times_of, words
+    def __init__(self, times_of: Callable[[ByteBatch], Timed], description: str) -> None:
+        self._times_of, self.description = times_of, description
         self._clocks: dict[str, tuple[int, int]] = {}
         self._elapsed_ns = 0
 

@@ -197,7 +197,7 @@ class Player:
                 "--rate BITS_PER_S sets a pace"
             )
         elif isinstance(self._pace, OnboardPace):
-            self._print_line(f"{name} has no receive times: its pace is that of {self._pace.words}")
+            self._print_line(f"{name} has no receive times: its pace is that of {self._pace.description}")
 
     async def _when_due(self, batch: ByteBatch, timed: ByteBatch) -> AsyncIterator[ByteBatch]:
         rest = batch

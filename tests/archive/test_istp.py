@@ -50,7 +50,7 @@ def kinds(products, tmp_path_factory):
     folder = tmp_path_factory.mktemp("istp")
     first = {(one.instrument, one.product): one for one in reversed(products)}
     first = {key: one for key, one in first.items() if key in KINDS}
-    with product_files(folder, origin("clean", ("clean.cadu",), words=WORDS), "cdf") as files:
+    with product_files(folder, origin("clean", ("clean.cadu",), archive_table=WORDS), "cdf") as files:
         files.add(first.values())
     return sorted(folder.glob("*.cdf"))
 
@@ -83,7 +83,7 @@ def hard():
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory):
     folder = tmp_path_factory.mktemp("odd")
-    with product_files(folder, Origin("probe", "s", ("a",), words=WORDS), "cdf") as files:
+    with product_files(folder, Origin("probe", "s", ("a",), archive_table=WORDS), "cdf") as files:
         files.add([hard()])
     return next(folder.glob("*.cdf"))
 

@@ -205,7 +205,7 @@ def signed(few, tmp_path_factory):
     """The attributes of the weather, and the file's path, of a mission whose file says all of its table [archive]."""
     folder = tmp_path_factory.mktemp("signed")
     site = {"name": "s", "frame": "F", "longitude_deg": 109.9, "latitude_deg": 25.1, "altitude_m": -4918.6}
-    with product_files(folder, origin("s", ("a",), site, words=PEOPLE), "netcdf") as files:
+    with product_files(folder, origin("s", ("a",), site, archive_table=PEOPLE), "netcdf") as files:
         files.add([one for one in few if one.product == "meteorology"])
     (path,) = folder.glob("*MCS_*.nc")
     with xarray.open_dataset(path, decode_cf=False) as found:

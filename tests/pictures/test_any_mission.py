@@ -137,9 +137,11 @@ def test_what_has_no_room_is_counted_in_words():
     series = series_of(product(columns))
     report = {"frames": {"read": 0}, "channels": [], "packets": {"read": N, "by_apid": {"5": N}}}
     summary = PassSummary("m/s", "", report, (), (series,))
-    assert summary.words() == []
+    assert summary.all_notes() == []
     many = series_of(product({f"Q{i}x{i % 7}y": RAMP for i in range(40)}))
-    assert PassSummary("m/s", "", report, (), (many,)).words() == ["HK: 28 of 40 parameters that vary are drawn"]
+    assert PassSummary("m/s", "", report, (), (many,)).all_notes() == [
+        "HK: 28 of 40 parameters that vary are drawn"
+    ]
 
 
 def test_kinds_share_the_room_of_a_page():

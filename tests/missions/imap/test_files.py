@@ -18,7 +18,7 @@ def cdf_files(imap_data, tmp_path_factory):
     recording = imap_data / "mag_l1.packets"
     origin = origin_of([recording], load_mission("imap"), "mag_l1")
     words = {"project": "IMAP", "creator_name": "downlink"}
-    with product_files(out, replace(origin, words=words), "cdf") as files:
+    with product_files(out, replace(origin, archive_table=words), "cdf") as files:
         files.add(open_pass(recording, mission="imap").products())
     return sorted(out.rglob("*.cdf"))
 
