@@ -30,7 +30,7 @@ class Lens:
     p2: float = 0.0
 
     def bend(self, x: Reals, y: Reals) -> tuple[Reals, Reals]:
-        """Where the lens puts an undistorted place."""
+        """Distorted position of an undistorted one."""
         r2 = x**2 + y**2
         radial = 1.0 + self.k1 * r2 + self.k2 * r2**2
         return (
@@ -51,7 +51,7 @@ class Lens:
         return a, b
 
     def all_rays(self, shot: Shot) -> Reals:
-        """The rays [lines, samples, 3] of all pixels of the image as sent, as the lens draws it."""
+        """The rays [lines, samples, 3] of all pixels of the image as sent, with the distortion of the lens."""
         return _all_rays(self, shot.side_pixels, shot.binning)
 
     def rays(self, shot: Shot, sample: Reals, line: Reals, *, bent: bool) -> Reals:
@@ -85,7 +85,7 @@ class Stance:
     """North and east."""
 
     def eye(self, right_m: float = 0.0) -> Reals:
-        """North, east, height over the ground of a camera so much right of the mast's middle."""
+        """North, east and height above ground of a camera `right_m` to the right of the mast's centre."""
         return np.append(self.position_m + (self.mast_to_ned @ [0.0, right_m, 0.0])[:2], MAST_HEIGHT_M)
 
 
@@ -98,7 +98,7 @@ def stance(timeline: Timeline, rover: Traverse, time_ns: int) -> Stance:
 
 
 def target(how: Stance) -> Reals:
-    """North and east of the place on the ground that the middle of the mast's view meets."""
+    """North and east of the intersection of the mast's line of sight with the ground."""
     ahead = how.mast_to_ned[:, 0]
     place: Reals = how.position_m + ahead[:2] * MAST_HEIGHT_M / max(ahead[2], 0.1)
     return place

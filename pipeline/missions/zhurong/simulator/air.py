@@ -36,7 +36,7 @@ class Devils:
 
 @dataclass(frozen=True, slots=True)
 class Air:
-    """What is true at each time, float64[n]; the wind's direction is where it comes from, deg from north."""
+    """True state at each time, float64[n]; the wind's direction is that it comes from, deg from north."""
 
     pressure_pa: Reals
     temperature_degc: Reals

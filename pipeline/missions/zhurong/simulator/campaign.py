@@ -1,8 +1,9 @@
-"""Several sols, each in several passes to Earth, each echoes by several stations.
+"""Several sols, each in several passes to Earth, each received by several stations.
 
 In: a scenario, and how many of each. Out: for every pass and station the files of `simulate`, and one file that
-lists them. The rover goes on where it ended, and all counters go on. A sol's packets come up in one relay pass; the
-orbiter sends them in parts, some hours apart, cut between packets: a record may begin in one pass and end in the next.
+lists them. The rover starts where the sol before ended, and all counters continue. The packets of a sol are relayed
+in one pass; the orbiter sends them in parts, some hours apart, cut between packets: a record may begin in one pass and
+end in the next.
 """
 
 from __future__ import annotations
@@ -88,12 +89,12 @@ def simulate_campaign(
 
 
 def _scenario(first: Scenario, k: int, j: int) -> Scenario:
-    """Of sol `k` and pass `j`, from 0: with chances of its own."""
+    """The scenario of sol `k` and pass `j`, from 0, with a seed of its own."""
     return replace(first, sol=first.sol + k, seed=first.seed + 1009 * k + 17 * j)
 
 
 def _later(way: Relay, j: int) -> Relay:
-    """The way of the `j`th pass to Earth: some hours later, and after a conjunction if it falls into one."""
+    """Relay and transmission of the `j`th pass: some hours later, and after a conjunction if it falls into one."""
     send_ns = way.send_ns + j * _NEXT_PASS_NS
     quiet = conjunction(send_ns)
     return replace(way, send_ns=quiet[1] + j * _NEXT_PASS_NS if quiet else send_ns, silence=quiet or way.silence)
@@ -152,7 +153,7 @@ def parts(whole: PacketStream, n: int) -> list[tuple[int, int]]:
 
 
 def pass_path(out: Path, campaign: Campaign, sol: int, j: int, station: int) -> Path:
-    """`NAME-sol011-1.station1.cadu`: the parts that there is one of are left out, so a single pass is `out`."""
+    """`NAME-sol011-1.station1.cadu`: numbers of which there is only one are omitted, so a single pass is `out`."""
     name = _name(out, campaign, sol, j)
     name += f".station{station + 1}" if campaign.stations > 1 else ""
     return out.with_name(name + out.suffix)

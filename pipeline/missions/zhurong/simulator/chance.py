@@ -1,4 +1,4 @@
-"""Seeded chance: one independent stream for each purpose, so that one more draw here changes nothing there."""
+"""Random numbers from a seed: one independent stream for each purpose, so that further draws of one change no other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .arrays import Reals
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
-    """Random numbers of their own for this purpose, the same for the same seed."""
+    """The random numbers of this purpose, the same for the same seed."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(purpose.encode())])))
 
 

@@ -88,7 +88,7 @@ def command(
 
 
 def _check(out_file: Path, campaign: Campaign, *, overwrite: bool) -> None:
-    """ConfigError where a file would be replaced that is an input, or that is of no simulated pass."""
+    """Raise ConfigError where an input, or a file of no simulated pass, would be replaced."""
     check_name(out_file)
     inputs = campaign.scenario.radar_files
     for files in pass_files(out_file, campaign):

@@ -25,9 +25,9 @@ class Ground:
     sample_ns: float
     carrier_ghz: float
     mixed_away_ghz: float
-    """So much lower are frequencies in the samples than at the antenna."""
+    """Frequency at the antenna minus frequency in the samples."""
     mirrored: bool
-    """Samples turn the other way."""
+    """Samples are complex conjugates."""
     pulse_ns: float
     direct_ns: float
     direct_db: float
@@ -48,7 +48,7 @@ class Ground:
     spur_db: float | None = None
     """Tone at 100 MHz, 45 MHz from the centre, below the direct wave."""
     reach_ghz: float | None = None
-    """The spectrum ends so far from its centre."""
+    """Half the width of the spectrum."""
 
 
 HIGH_FREQUENCY = Ground(
@@ -99,7 +99,7 @@ LOW_FREQUENCY = Ground(
 )
 _SPUR_GHZ = 0.045
 _EDGE_GHZ = 0.0014
-"""How steeply the spectrum ends."""
+"""Width of the edges of the spectrum."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What goes wrong: which relay frames are lost, spoilt or sent twice, and which symbols are hit."""
+"""Faults of the link: relay frames that are lost, uncorrectable or sent twice, and symbol errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_BURST = 5
 
 @dataclass(frozen=True, slots=True)
 class FrameFaults:
-    """Rows of relay frames, ascending; no frame suffers two of these."""
+    """Rows of relay frames, ascending; no frame has two faults."""
 
     lost: Longs
     uncorrectable: Longs
@@ -25,7 +25,7 @@ class FrameFaults:
 
 
 def choose(n_relay: int, faults: Faults, seed: int) -> FrameFaults:
-    """Draw the frames that suffer; the first and the last relay frame are spared, so every loss shows as a gap."""
+    """Draw the frames with faults; the first and the last relay frame are spared, so every loss shows as a gap."""
     wanted = faults.lost_frames + faults.uncorrectable_frames + faults.duplicate_frames
     if wanted > max(0, n_relay - 2):
         raise ConfigError(f"{wanted} frames to lose, spoil or repeat, but the pass has only {n_relay} relay frames")

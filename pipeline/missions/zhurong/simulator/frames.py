@@ -60,7 +60,7 @@ def first_header_pointers(start: Longs, n_frames: int, zone_bytes: int) -> Longs
 
 
 def packet_frames(stream: PacketStream, profile: Profile, vcid: int, first_count: int) -> Octets:
-    """Frames uint8[n, frame_bytes] of packets that fill them to the last byte; their insert zones are empty yet."""
+    """Frames uint8[n, frame_bytes] of packets that fill them to the last byte; the insert zones are still zero."""
     zones = stream.octets.reshape(-1, profile.zone_bytes)
     pointers = first_header_pointers(stream.start, len(zones), profile.zone_bytes)
     return np.hstack([_headers(vcid, first_count, len(zones)), unsigned(pointers, 2), zones])

@@ -1,4 +1,4 @@
-"""Sun, Earth and Mars: how far apart they are, where the Sun stands over the rover, and when it is in between.
+"""Sun, Earth and Mars: distances, the Sun's position over the rover, and conjunctions.
 
 Earth and Mars: mean elements of Standish and their rates, good to some thousandths of a distance from 1800 to 2050. The
 angle from the Sun below which nothing is sent is assumed, so that the blackout of 2021 takes some 45 days (fact sheet

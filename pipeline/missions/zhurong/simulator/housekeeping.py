@@ -80,7 +80,7 @@ def sunlight(timeline: Timeline, time_s: Reals) -> Reals:
 
 
 def _battery(timeline: Timeline, time_s: Reals, driving: Flags, draw: np.random.Generator) -> dict[str, Reals]:
-    """By day it is charged but while the rover drives; at night the heaters, on a third of the time, live off it."""
+    """Charged by day except while the rover drives; discharged at night by the heaters, on a third of the time."""
     ripple = chance.random_course(draw, time_s, 0.05, 20.0, 300.0)
     if timeline.quiet and not sunlight(timeline, time_s).any():
         heating = time_s % 900.0 < 300.0

@@ -22,7 +22,7 @@ _READOUT_NS, _STRIPE_NS = 1_200_000_000, 120_000_000
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One image: when, by which camera or filter, of what part of the detector, how it is sent."""
+    """One image: time, camera or filter, window of the detector, and compression."""
 
     time_ns: int
     image_id: int

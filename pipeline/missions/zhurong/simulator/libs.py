@@ -24,7 +24,7 @@ _EXPOSURE_US = 1000
 _READ_DN, _PHOTON_DN = 8.0, 0.2
 _TRUTH_STEP_DN = 2.0**-6
 _DUST = (0.6, 0.3, 0.1)
-"""Share of dust in what the first shots see."""
+"""Share of dust in the signal of the first shots."""
 
 _SPECTROMETERS = (
     # start nm, span nm, bend nm, pixels per degC, line width (FWHM) nm
@@ -113,7 +113,7 @@ def shoot_targets(timeline: Timeline, seed: int, drift_ppm: float) -> Measuremen
 
 
 def _drift_px(seed: int) -> Reals:
-    """What each spectrometer's wavelengths have drifted since they were calibrated: shift and stretch, px."""
+    """Drift of each spectrometer's wavelengths since calibration: shift and stretch, px."""
     draw = chance.stream(seed, "libs drift")
     shift = draw.uniform(0.4, 1.6, 3) * draw.choice([-1.0, 1.0], 3)
     return np.stack([shift, draw.uniform(-0.25, 0.25, 3)], axis=1)
@@ -178,7 +178,7 @@ def wavelengths(degc: float, drift_px: Reals | None = None) -> Reals:
 
 
 def _net_spectra(wavelength_nm: Reals, point: _Point, draw: np.random.Generator) -> Reals:
-    """What each shot adds to the dark: float64[shots, 5400], on a grid of 2^-6 DN."""
+    """Signal of each shot above the dark: float64[shots, 5400], on a grid of 2^-6 DN."""
     bare, dusty = (_plasma(wavelength_nm, kind) for kind in (point.target, _MARS_DUST))
     dust = np.append(_DUST, np.zeros(point.n_shots - len(_DUST)))[:, None]
     brightness = (1.0 + 0.06 * np.clip(draw.standard_normal(point.n_shots), -3, 3))[:, None]

@@ -1,4 +1,4 @@
-"""From the orbiter's store to the bytes on the ground: frames in slots, coded, hit, lost, with garbage between.
+"""From the orbiter's memory to the received bytes: frames in slots, coded, with symbol errors, losses and garbage.
 
 The order is that of the real link: what is sent twice takes a slot of its own, errors strike coded blocks after
 the randomiser, and what is lost leaves a hole in the receive times. Several stations each lose frames of their own, and
@@ -71,7 +71,7 @@ def encode(frames: Octets, profile: Profile) -> Octets:
 def transmit(
     frames: Octets, slots: Slots, broken: FrameFaults, profile: Profile, faults: Faults, seed: int, light_ns: int
 ) -> Reception:
-    """Send the frames and receive what comes through, `light_ns` later."""
+    """Send the frames; returns what is received, `light_ns` later."""
     first_slot = np.flatnonzero(~slots.again)
     stamped = frames[slots.frame[first_slot]]
     stamp(stamped, slots.sent_ns[first_slot])
@@ -160,7 +160,7 @@ def unseen(slots: Slots, k: int) -> Longs:
 
 
 def faults_of_all(received: list[FrameFaults]) -> FrameFaults:
-    """What no station received well: lost where all lost it, else uncorrectable where no station has it right."""
+    """Faults common to all stations: lost where all lost a frame, else uncorrectable where none can correct it."""
     faulty = [np.union1d(one.lost, one.uncorrectable) for one in received]
     nowhere, lost = faulty[0], received[0].lost
     for one, own in zip(received[1:], faulty[1:], strict=True):

@@ -35,11 +35,11 @@ class _Sensor:
     mounting: tuple[int, int, int]
     """Signs of its axes on the mast."""
     rover_nt: tuple[float, float, float]
-    """What the rover adds, along its own axes, whatever it does."""
+    """Constant interference of the rover, in its own axes."""
     array_nt_per_a: tuple[float, float, float]
-    """And for each ampere of the four solar wings together."""
+    """Interference per ampere of the total current of the four solar wings."""
     motors_nt: tuple[float, float, float]
-    """And while it drives."""
+    """Interference of the motors while it drives."""
 
 
 _SENSORS = {
@@ -67,7 +67,7 @@ _SENSORS = {
 
 
 def measure_field(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float) -> Measurement:
-    """Packets of one second each, handed over when the next second begins."""
+    """Packets of one second each, sent when the next second begins."""
     packet_s = np.arange(timeline.duration_s, dtype=np.float64)
     time_s = np.arange(timeline.duration_s * RATE_HZ) / RATE_HZ
     field_enu = _ambient(time_s, chance.stream(seed, "crustal field"))

@@ -1,4 +1,4 @@
-"""MMS: sunlight off dust, and its own warmth, in two spectra (fact sheet 9).
+"""MMS: reflected sunlight and thermal emission of dust, in two spectra (fact sheet 9).
 
 A scene is a reflectance that rises to the red with an iron edge and the bands of carbon dioxide, lit by a Sun of
 5,772 K, and a surface that glows. All numbers assumed but the wavelengths.

@@ -48,7 +48,7 @@ _PAIR_S = 17.0
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What one shot sees."""
+    """The scene of one exposure."""
 
     scene: Scene
     shot: Shot
@@ -128,7 +128,7 @@ def _shots(timeline: Timeline) -> list[Shot]:
 
 
 def _mosaic(linear: Reals, shot: Shot) -> Reals:
-    """DN of the pixels, each of one colour, for what the eye should see."""
+    """DN of the pixels, each of one colour, for a linear sRGB image."""
     signal = _WHITE_DN * np.clip(linear @ np.linalg.inv(_MATRIX).T, 0.0, None) / _BALANCE
     place: Longs = np.arange(shot.side_pixels) % 2
     colour = place[:, None] + place[None, :]

@@ -15,7 +15,7 @@ EPOCH_UTC_NS = 1_451_577_600 * 1_000_000_000
 
 
 def unsigned(values: Anything | int, n_bytes: int) -> Octets:
-    """Unsigned integers of `n_bytes` each, flattened behind one another: uint8[n, m * n_bytes]."""
+    """Unsigned integers of `n_bytes` each, concatenated: uint8[n, m * n_bytes]."""
     return _big_endian(values, n_bytes, 0, 256**n_bytes)
 
 

@@ -1,4 +1,4 @@
-"""Tianwen-1 on its way around Mars: a Kepler orbit, and Mars turning below it.
+"""Orbit of Tianwen-1: Kepler elements, and the rotation of Mars.
 
 The elements are those of the relay orbit (fact sheet 8: period 8.2 h, periapsis 407 km above 3,396.19 km, apoapsis
 radius 15,895 km, inclination 86.3 deg to the Martian equator); node, argument of periapsis and the time of a periapsis

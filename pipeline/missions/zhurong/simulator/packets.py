@@ -22,7 +22,7 @@ _ALONE, _FIRST, _CONTINUED, _LAST = 3, 1, 0, 2
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One packet data field, before it is cut."""
+    """One packet data field, before segmentation."""
 
     apid: int
     complete_ns: int
@@ -95,7 +95,7 @@ def primary_header(apid: int, secondary_header: bool, flags: int, sequence_count
 
 
 def queue(records: Sequence[Record], seed: int, count: dict[int, int]) -> PacketStream:
-    """Packets of all records. `count`: the next sequence count of each APID, which goes on; others begin anywhere."""
+    """Packets of all records. `count`: next sequence count of each APID, updated; others begin at random."""
     order = sorted(range(len(records)), key=lambda i: (records[i].complete_ns, records[i].apid))
     draw = chance.stream(seed, "sequence counts")
     first = {apid: int(draw.integers(16384)) for apid in sorted({record.apid for record in records} | {IDLE_APID})}

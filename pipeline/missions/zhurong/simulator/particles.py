@@ -98,7 +98,7 @@ _LAWS = {
     "proton": (2.0, 100.0, 1.5 * 0.95, 20.0, 10.0, 2.2),
     "ion": (25.0, 300.0, 1.5 * 0.95, 0.4, 50.0, 1.8),
 }
-"""Range in MeV, what is let in (cm2 sr), and flux per cm2 s sr MeV at an energy, falling with a power of energy."""
+"""Range in MeV, geometric factor (cm2 sr), and flux per cm2 s sr MeV at an energy: a power law."""
 _DEAD_S = 2e-6
 
 

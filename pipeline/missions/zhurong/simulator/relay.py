@@ -21,9 +21,9 @@ STORED_NS = 9_000_000_000_000
 LOWEST_DEG = 10.0
 RATES_KBIT_S = (8, 32, 128, 512, 2048)
 _REACH_KM = (np.inf, 8_000.0, 4_000.0, 2_000.0, 1_000.0)
-"""Up to which slant range each rate is taken up."""
+"""Longest slant range at which each rate is selected."""
 _HYSTERESIS = 1.10
-"""A rate is given up where the range is this much longer than that where it was taken up."""
+"""A rate is dropped where the range exceeds that of its selection by this factor."""
 _STEP_S = 5
 _SITE_DEG = (109.908440, 25.083319)
 _SITE_KM = RADIUS_KM - 4.918556
@@ -48,7 +48,7 @@ class Pass:
 
     @property
     def capacity_bytes(self) -> int:
-        """What the rover can send."""
+        """Bytes that the rover can send in the pass."""
         return int(self.rate_kbit_s.sum()) * _STEP_S * 125
 
     def steps(self) -> list[tuple[int, int]]:
@@ -59,7 +59,7 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """How a stay's bytes came up to the orbiter, and when it could send them on."""
+    """Transfer of a stay's bytes to the orbiter, and when it could send them to Earth."""
 
     passes: tuple[Pass, ...]
     needed_bytes: int
@@ -69,7 +69,7 @@ class Relay:
     """The orbiter begins to send to Earth."""
 
     def as_truth(self) -> dict[str, object]:
-        """For the accounts."""
+        """As entries of the truth file."""
         return {
             "passes": [
                 {
@@ -89,7 +89,7 @@ class Relay:
 
 
 def relay(stop_ns: int, needed_bytes: int) -> Relay:
-    """The passes after a stay that ends at `stop_ns`, as many as its bytes need, and when they go on to Earth."""
+    """The passes after a stay that ends at `stop_ns`, as many as its bytes need, and their transmission to Earth."""
     used: list[Pass] = []
     sol = sol_of(stop_ns)
     while sum(one.capacity_bytes for one in used) < max(needed_bytes, 1):
@@ -128,7 +128,7 @@ def look_up(orbit: Orbit, utc_ns: Longs) -> tuple[Reals, Reals]:
 
 
 def rates(range_km: Reals) -> Longs:
-    """Rate at each moment of a pass, kbit/s: taken up by `_REACH_KM`, given up a tenth later."""
+    """Rate at each moment of a pass, kbit/s, with hysteresis: selected by `_REACH_KM`, dropped a tenth later."""
     found = np.empty(len(range_km), np.int64)
     level = 0
     for at, distance in enumerate(range_km):

@@ -43,7 +43,7 @@ from .truth import Sent
 from .weather import observe_weather
 
 _CLOSE_NS = 300_000_000_000
-"""How long the orbiter looks down around periapsis, at most; it sends that when it can [assumed]."""
+"""Longest observation around periapsis; its data are sent in the next pass to Earth [assumed]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Stay:
 
 @dataclass(slots=True)
 class Counters:
-    """What goes on from pass to pass: the next sequence count of each APID, the next frame count of each channel."""
+    """Counters that continue from pass to pass: next sequence count of each APID, next frame count of each channel."""
 
     sequence: dict[int, int]
     frames: dict[int, int]
@@ -85,7 +85,7 @@ def simulate(out: Path, scenario: Scenario, progress: Callable[[float], None] | 
 
 
 def simulate_stay(scenario: Scenario, progress: Callable[[float], None], since: Traverse | None = None) -> Stay:
-    """A stay of the rover, which goes on where the one before ended."""
+    """A stay of the rover, which starts where the one before ended."""
     radar = read_products(scenario.radar_files)
     timeline = _timeline(scenario, radar)
     rover = travel(timeline, scenario.seed, since)
@@ -101,7 +101,7 @@ def send(
     counters: Counters,
     n_stations: int = 1,
 ) -> list[Sent]:
-    """The orbiter frames a part of the rover's packets and sends, its own in between; each station has a `Sent`."""
+    """The orbiter frames and sends a part of the rover's packets, with its own in between; one `Sent` per station."""
     seed, profile = scenario.seed, PROFILES[scenario.profile]
     stream = fill(whole.cut(*part), profile.zone_bytes, counters.sequence)
     own = _own(orbiter_measurements, seed, profile, counters) if orbiter_measurements else None
@@ -132,7 +132,7 @@ def _own(
 def write(
     out: Path, scenario: Scenario, stay: Stay, orbiter_measurements: Sequence[Measurement], sent: Sent
 ) -> None:
-    """All files of a pass, or none."""
+    """Write all files of a pass, or none."""
     times, arrays, accounts, _ = files_of(out)
     measured = [*stay.measurements, *orbiter_measurements]
     write_together(
@@ -230,7 +230,7 @@ def _measure(
 
 
 def observe(scenario: Scenario, stop_ns: int, duration_s: int, *, down: bool = True) -> list[Measurement]:
-    """What the orbiter reports of itself and measures until `stop_ns`; `down`: and what it saw below it."""
+    """Housekeeping and measurements of the orbiter until `stop_ns`; `down`: with observations of the ground."""
     if not (scenario.orbiter or scenario.faults.other_channel):
         return []
     orbit, seed, start_ns = orbit_of(sol_of(stop_ns)), scenario.seed, stop_ns - duration_s * 1_000_000_000

@@ -37,7 +37,7 @@ class Faults:
     """The onboard clock counts (UTC - epoch) * (1 + drift)."""
 
     def problems(self) -> list[Problem]:
-        """Every value that makes no sense."""
+        """All invalid values."""
         found = [
             Problem(f"{value}: cannot be negative", key=name)
             for name in ("symbol_errors", "lost_frames", "noise_bytes", "duplicate_frames", "uncorrectable_frames")
@@ -56,7 +56,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One stay of the rover and the pass that brings it home."""
+    """One stay of the rover, and the pass in which its packets are received."""
 
     sol: int = 11
     seed: int = 1

@@ -1,4 +1,4 @@
-"""When the rover does what: the phases of a stay, as shares of its duration [assumed]."""
+"""Activities of the rover: the phases of a stay, as shares of its duration [assumed]."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def travel(timeline: Timeline, seed: int, since: Traverse | None = None) -> Trav
 
 
 def _zero(since: Traverse | None, drive_m: float) -> tuple[Reals, int]:
-    """Where the stay begins, and in which frame: a new one, at its zero, where the old might not reach."""
+    """Position and frame at the start: a new frame, at its origin, where the range of the old one might not suffice."""
     if since is None:
         return np.array(_START_NED_M), 0
     last = since.position_ned_m[-1]
@@ -111,7 +111,7 @@ def _attitude(distance: Reals, draw: np.random.Generator) -> Reals:
 
 
 def _steps(distance: Reals, attitude_deg: Reals) -> Reals:
-    """From where the stay begins. Each second's step along the mean heading, up or down by the mean pitch."""
+    """Positions from the start. Each second's step along the mean heading, up or down by the mean pitch."""
     mean = np.radians((attitude_deg[1:] + attitude_deg[:-1]) / 2.0)
     step = np.diff(distance)
     level = step * np.cos(mean[:, 1])

@@ -1,4 +1,4 @@
-"""The truth beside a pass: arrays of what was measured, and the accounts of what was sent and what was taken."""
+"""The truth beside a pass: arrays of true values, and accounts of what was sent and what was received."""
 
 from __future__ import annotations
 

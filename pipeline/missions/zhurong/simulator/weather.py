@@ -69,10 +69,10 @@ def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: f
 
 
 def _film_speeds(speed_m_s: Reals, theta_deg: Reals) -> Reals:
-    """What each of the four films feels: float64[n, 4]."""
+    """Effective wind speed at each of the four films: float64[n, 4]."""
     angle = np.radians(theta_deg[:, None] - _FILMS_DEG)
-    felt: Reals = speed_m_s[:, None] * (1.0 + 0.6 * np.cos(angle))
-    return felt
+    effective: Reals = speed_m_s[:, None] * (1.0 + 0.6 * np.cos(angle))
+    return effective
 
 
 def _king(films_m_s: Reals, air_degc: Reals, pressure_pa: Reals) -> tuple[Reals, Reals]:
