@@ -122,11 +122,11 @@ def reprocess(
         str | None, Option(metavar="GLOB", help="Names of recordings; by default *.cadu, *.frames and the like.")
     ] = None,
     stream: Annotated[
-        str | None, Option(metavar="NAME", help="In ids and lineage; 'live' for recordings of ingest.")
+        str | None, Option(metavar="NAME", help="Stream in ids and lineage; 'live' for recordings of ingest.")
     ] = None,
     scheduler: Annotated[
         str | None,
-        Option(metavar="ADDRESS", help="Of a Dask cluster, tcp://host:8786; by default local processes."),
+        Option(metavar="ADDRESS", help="Address of a Dask cluster, tcp://host:8786; by default local processes."),
     ] = None,
     workers: Annotated[
         int | None, Option(metavar="N", min=1, max=256, help="Local processes; by default one for each core.")

@@ -18,14 +18,16 @@ commands = typer.Typer()
 def certs(
     out: Annotated[Path, Option(metavar="DIR", show_default=False, help="The folder to fill.")],
     host: Annotated[
-        list[str] | None, Option(metavar="NAME", help="Of the broker; may be repeated. By default localhost.")
+        list[str] | None, Option(metavar="NAME", help="Host of the broker; may be repeated. By default localhost.")
     ] = None,
     station_host: Annotated[
         list[str] | None,
-        Option(metavar="NAME", help="Of ingest, for stations; may be repeated. By default the broker's."),
+        Option(metavar="NAME", help="Host of ingest for stations; may be repeated. By default the broker's."),
     ] = None,
-    mission: Annotated[str, Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
-    days: Annotated[float, Option(min=0.0, help="Validity.")] = 365.0,
+    mission: Annotated[
+        str, Option("--mission", "-m", metavar="NAME", help="Mission of the access list; +: all.")
+    ] = "+",
+    days: Annotated[float, Option(min=0.0, help="Days of validity.")] = 365.0,
     each: Annotated[
         list[str] | None,
         Option(
@@ -33,7 +35,7 @@ def certs(
             help="Make a folder for each of these, as in docker-compose.yml; certificates valid for 30 days are kept.",
         ),
     ] = None,
-    overwrite: Annotated[bool, Option("--overwrite", help="Replace existing ones.")] = False,
+    overwrite: Annotated[bool, Option("--overwrite", help="Replace existing certificates.")] = False,
 ) -> None:
     """Make certificates, an access list and a broker's configuration for a lab.
 

@@ -35,17 +35,17 @@ Overwrite = Annotated[bool, Option("--overwrite", help="Replace an existing file
 @dictionary.command()
 def convert(
     files: Files,
-    to: Annotated[Literal["xtce", "csv"], Option("--to", help="What to write.", show_default=False)],
+    to: Annotated[Literal["xtce", "csv"], Option("--to", help="Format of the output.", show_default=False)],
     out_file: OutFile,
     source_format: Annotated[
         Format | None, Option("--from", help="Format of the files; by default detected from their content.")
     ] = None,
-    strict: Annotated[bool, Option("--strict", help="Exit status 1 if anything cannot be carried.")] = False,
+    strict: Annotated[bool, Option("--strict", help="Exit status 1 if any element cannot be converted.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Convert a definition from COSMOS, F Prime, AIT, Kaitai (SatNOGS) or SCOS-2000 to XTCE or CSV.
 
-    Definitions that cannot be carried are listed with file and line on standard error.
+    Elements that cannot be converted are listed with file and line on standard error.
 
     Example: downlink dictionary convert tlm.txt --to xtce --out telemetry.xml
     """
@@ -71,7 +71,7 @@ def convert(
 @dictionary.command()
 def diff(
     before: Annotated[Path, Argument(metavar="A", show_default=False, help="A dictionary: a file or folder.")],
-    after: Annotated[Path, Argument(metavar="B", show_default=False, help="Another one.")],
+    after: Annotated[Path, Argument(metavar="B", show_default=False, help="The dictionary to compare with.")],
     as_json: Annotated[bool, Option("--json", help="The differences as JSON.")] = False,
 ) -> None:
     """List the differences between two dictionaries that subscribers notice. Exit status 0 if there are none, else 1.
@@ -103,7 +103,7 @@ def diff(
 def make_packets(
     files: Files,
     out_file: OutFile,
-    seed: Annotated[int, Option(help="Of the random values: the same seed gives the same packets.")] = 0,
+    seed: Annotated[int, Option(help="Seed of the random values: the same seed gives the same packets.")] = 0,
     count: Annotated[int, Option("--count", min=1, max=1_000_000, help="Number of packets.")] = 1000,
     root: Annotated[
         list[str] | None, Option(metavar="NAME", help="Root container of packets; may be repeated.")

@@ -26,7 +26,7 @@ def feed(
         str, Option(metavar="feed://HOST:PORT", envvar="DOWNLINK_FEED", show_default=False, help="A feed source.")
     ],
     name: Annotated[
-        str, Option(help="Of the pass; %Y%m%dT%H%M%SZ and the like are the time. By default the file's name.")
+        str, Option(help="Name of the pass; %Y%m%dT%H%M%SZ and the like are the time. By default the file's name.")
     ] = "",
     speed: Annotated[
         str | None,

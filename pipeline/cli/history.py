@@ -41,7 +41,8 @@ Where = Annotated[
     ),
 ]
 Format = Annotated[
-    Literal["table", "csv", "parquet", "plot"], Option("--format", help="By default by the ending of --out.")
+    Literal["table", "csv", "parquet", "plot"],
+    Option("--format", help="Output format; by default that of the ending of --out."),
 ]
 Out = Annotated[Path | None, Option("--out", metavar="FILE", show_default=False, help="The file to write.")]
 Start = Annotated[
@@ -50,7 +51,7 @@ Start = Annotated[
 End = Annotated[
     str | None, Option(metavar="TIME", show_default=False, help="End, excluded; a date includes that day.")
 ]
-AsJson = Annotated[bool, Option("--json", help="As JSON.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON.")]
 
 
 @history.command("import")
@@ -87,8 +88,10 @@ def import_(
 @history.command()
 def find(
     where: Where,
-    pattern: Annotated[str, Argument(metavar="PATTERN", help="*TEMP*, or a word in names and descriptions.")] = "*",
-    raw: Annotated[bool, Option("--raw", help="Of raw values.")] = False,
+    pattern: Annotated[
+        str, Argument(metavar="PATTERN", help="A pattern of names, *TEMP*, or a word in names and descriptions.")
+    ] = "*",
+    raw: Annotated[bool, Option("--raw", help="Find raw values.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List parameters: name, unit, type, description, first and last time of their kind.
@@ -117,7 +120,7 @@ def get(
     points: Annotated[
         int | None, Option(metavar="N", min=1, help="At most N samples: mean, min, max, last, count of each.")
     ] = None,
-    raw: Annotated[bool, Option("--raw", help="Raw values.")] = False,
+    raw: Annotated[bool, Option("--raw", help="Raw instead of calibrated values.")] = False,
     by: Annotated[
         Literal["time", "received"], Option("--by", help="Time that --start and --end refer to.")
     ] = "time",
@@ -259,7 +262,7 @@ def compact(where: Where) -> None:
 @history.command()
 def serve(
     where: Where,
-    listen: Annotated[str, Option(metavar="HOST:PORT", help="Where to listen.")] = "127.0.0.1:8765",
+    listen: Annotated[str, Option(metavar="HOST:PORT", help="Address to listen on.")] = "127.0.0.1:8765",
     open_: Annotated[
         str,
         Option(
@@ -279,7 +282,7 @@ def serve(
         Option(
             metavar="URL",
             envvar="DOWNLINK_HISTORY_ORIGINS",
-            help="Of a page whose scripts may read; may be repeated.",
+            help="Address of a web page whose scripts may read; may be repeated.",
         ),
     ] = None,
     mission: Annotated[

@@ -86,7 +86,7 @@ def watch(
 @commands.command()
 def dashboard(
     broker: BrokerUrl = "mqtt://localhost",
-    port: Annotated[int, Option(min=0, max=65535, help="Of the page; 0: any free one.")] = 5006,
+    port: Annotated[int, Option(min=0, max=65535, help="Port of the page; 0: any free one.")] = 5006,
     address: Annotated[str, Option(metavar="HOST", help="Address to listen on; 0.0.0.0: all.")] = "127.0.0.1",
     open_: Annotated[
         str, Option("--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="dashboard: anyone may open the page.")

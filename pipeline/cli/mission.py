@@ -24,7 +24,7 @@ commands.add_typer(mission, name="mission")
 
 @mission.command()
 def new(
-    name: Annotated[str, Argument(metavar="NAME", help="Of the mission, the first level of its topics.")],
+    name: Annotated[str, Argument(metavar="NAME", help="Name of the mission: the first level of its topics.")],
     xtce: Annotated[
         list[Path] | None, Option(metavar="FILE", help="Its dictionary; may be repeated. By default an example.")
     ] = None,

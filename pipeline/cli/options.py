@@ -91,7 +91,7 @@ MOST_BITS_PER_S = 1e12
 AsJson = Annotated[bool, Option("--json", help="The pass report as JSON.")]
 FileFormat = Annotated[
     Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "picture", "quicklook", "zarr", "file"],
-    Option("--format", help="Of each kind of product its own files, or one kind alone."),
+    Option("--format", help="Format of the files; archive: those declared by each kind of product."),
 ]
 OutFolder = Annotated[Path, Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
 OutFile = Annotated[Path, Option("--out", metavar="FILE", show_default=False, help="The file to write.")]

@@ -174,7 +174,9 @@ def decode(
         Path | None, Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
     ] = None,
     list_: Annotated[bool, Option("--list", help="Only list the containers and their numbers of packets.")] = False,
-    file_format: Annotated[Literal["npz", "parquet", "netcdf"], Option("--format", help="Of the files.")] = "npz",
+    file_format: Annotated[
+        Literal["npz", "parquet", "netcdf"], Option("--format", help="Format of the files.")
+    ] = "npz",
     raw: Annotated[bool, Option("--raw", help="Raw counts instead of calibrated values.")] = False,
     merge: Merge = False,
     overwrite: Overwrite = False,

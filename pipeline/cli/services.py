@@ -37,7 +37,12 @@ Broker = Annotated[
 ]
 HealthAt = Annotated[
     str,
-    Option("--health", metavar="HOST:PORT", envvar="DOWNLINK_HEALTH", help="Of /health and /metrics; empty: none."),
+    Option(
+        "--health",
+        metavar="HOST:PORT",
+        envvar="DOWNLINK_HEALTH",
+        help="Address of /health and /metrics; empty: none.",
+    ),
 ]
 Open = Annotated[
     str,
@@ -254,7 +259,8 @@ def decode(
     health: HealthAt = "127.0.0.1:9102",
     open_: Open = "",
     name: Annotated[
-        str, Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; by default the host's name.")
+        str,
+        Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Name of this worker; by default the host's name."),
     ] = "",
     packets: PublishPackets = False,
 ) -> None:

@@ -33,7 +33,10 @@ def history(
     where: Annotated[
         str,
         Option(
-            "--history", metavar="DIR", envvar="DOWNLINK_HISTORY", help="Of the history, or s3://BUCKET/PREFIX."
+            "--history",
+            metavar="DIR",
+            envvar="DOWNLINK_HISTORY",
+            help="Folder of the history, or s3://BUCKET/PREFIX.",
         ),
     ] = "history",
     broker: Broker = "mqtt://localhost",

@@ -19,7 +19,7 @@ SEVERE = SEVERITIES.index("error")
 
 
 def alarms_by_limits_set(plan: Plan | None) -> dict[str, MissionAlarms]:
-    """By name, the alarms of each limits set, that which applies first; empty where the dictionary has none."""
+    """By name, the alarms of each limits set, that which applies first; empty if the dictionary has none."""
     if plan is None:
         return {}
     return {name: mission_alarms(with_limits_set(plan, name), name) for name in limits_sets(plan)}

@@ -60,7 +60,7 @@ def answer(history: History, ticket: bytes, refused: Sequence[str] = ()) -> Answ
 
 
 def _read(ticket: bytes) -> dict[str, Any]:
-    """The JSON object of a ticket; an empty one where it is none, is too long, or has text that UTF-8 cannot encode."""
+    """The JSON object of a ticket; an empty one if it is none, is too long, or has text that UTF-8 cannot encode."""
     try:
         asked = json.loads(ticket) if len(ticket) <= MAX_TICKET else None
         json.dumps(asked, ensure_ascii=False).encode()
@@ -88,7 +88,7 @@ def _arguments(
 
 
 def _check(call: str, name: str, value: Any, hint: Any) -> None:
-    """ConfigError where a value out of JSON does not have the annotated type."""
+    """ConfigError if a value out of JSON does not have the annotated type."""
     if get_origin(hint) is Literal and isinstance(value, str) and value not in get_args(hint):
         raise ConfigError(f"{name}={shown(value)}: {' or '.join(get_args(hint))}")
     if not _is_of(value, hint):

@@ -22,7 +22,7 @@ _COORDINATES = {*FIXED, *COMMON}
 
 
 def to_dataset(table: pa.Table, parameters: Mapping[str, Parameter], axis: str) -> xarray.Dataset:
-    """The columns of a table along `time`; `axis`: "time" (receive time where a row has none) or "received"."""
+    """The columns of a table along `time`; `axis`: "time" (receive time if a row has none) or "received"."""
     if not table.num_columns:
         empty = {name: ("time", np.empty(0), _attributes(one, None)) for name, one in parameters.items()}
         return xarray.Dataset(empty, {"time": np.empty(0, "datetime64[ns]")})

@@ -41,7 +41,7 @@ T = TypeVar("T")
 class History:
     """Rows of products of all times. Each query lists the files again, so new rows are seen at once.
 
-    `url`: a folder, or `s3://BUCKET/PREFIX`; ConfigError where there is no history.
+    `url`: a folder, or `s3://BUCKET/PREFIX`; ConfigError if there is no history.
     """
 
     def __init__(self, url: str | Path) -> None:
@@ -55,11 +55,11 @@ class History:
 
     @property
     def storage(self) -> Storage:
-        """The folder. ConfigError where the history is asked over the network."""
+        """The folder. ConfigError if the history is asked over the network."""
         return self._storage
 
     def reader(self, values: Values = "calibrated") -> RowReader:
-        """The reader of the files of rows. ConfigError where the history is asked over the network."""
+        """The reader of the files of rows. ConfigError if the history is asked over the network."""
         check_one_of("values", values, VALUES)
         return self._readers[values]
 
@@ -84,20 +84,20 @@ class History:
         return self._kinds[folder]
 
     def _metadata(self, folder: str, key: str, values: Values = "calibrated") -> str:
-        """An entry of the metadata of the newest files of a kind; empty where there is none."""
+        """An entry of the metadata of the newest files of a kind; empty if there is none."""
         groups = self.reader(values).groups(self.reader(values).parts(folder))
         return str((groups[-1].schema.metadata or {}).get(key.encode(), b"").decode()) if groups else ""
 
     def missions(self) -> dict[str, str]:
-        """The mission of each kind with rows, by the name of its folder; empty where the files do not have it."""
+        """The mission of each kind with rows, by the name of its folder; empty if the files do not have it."""
         return {folder: self._metadata(folder, "mission") for folder in self.kinds().values()}
 
     def parameters(self, kind: str, values: Values = "calibrated") -> list[Parameter]:
-        """Parameters of a kind, in their order; ConfigError where there is no such kind."""
+        """Parameters of a kind, in their order; ConfigError if there is no such kind."""
         return self._parameters(kind, self.folder_of(kind, values), values)
 
     def folder_of(self, kind: str, values: Values = "calibrated") -> str:
-        """The name of the folder of a kind. ConfigError where there is no such kind."""
+        """The name of the folder of a kind. ConfigError if there is no such kind."""
         known = self.kinds(values)
         if kind not in known:
             raise ConfigError(f"the history has no {shown(kind)}: it has {some_of(known)}")
@@ -265,7 +265,7 @@ class History:
         return to_dataset(table, dict(zip(names, of, strict=True)), str(how.get("by", "time")))
 
     def last(self, *names: str, end: Time = None, values: Values = "calibrated") -> pa.Table:
-        """Result of `newest` as an Arrow table; values are text where the parameters have no common type."""
+        """Result of `newest` as an Arrow table; values are text if the parameters have no common type."""
         found = self.newest(*names, end=end, values=values)
         try:
             return pa.Table.from_pylist(found)
@@ -314,7 +314,7 @@ class History:
     def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
         """The files of a kind that have rows of a range as an Arrow dataset.
 
-        ConfigError where a parameter changed its unit or type: a dataset would mix its values, which `get` and
+        ConfigError if a parameter changed its unit or type: a dataset would mix its values, which `get` and
         `batches` separate.
         """
         groups = self.groups(kind, Span(to_ns(start), to_ns(end, is_end=True)), values)
@@ -345,7 +345,7 @@ class History:
         return stream_rows(self.reader(values), self.groups(kind, span, values), columns, span)
 
     def groups(self, kind: str, span: Span, values: Values = "calibrated") -> list[Group]:
-        """Files of a kind that may have rows of a span, by schema. ConfigError where there are none."""
+        """Files of a kind that may have rows of a span, by schema. ConfigError if there are none."""
         reader = self.reader(values)
         groups = reader.groups(reader.parts(self.folder_of(kind, values)), span)
         if not groups:
@@ -369,7 +369,7 @@ class History:
         return [replace(one, report={}, events=[]) for one in found] if brief else found
 
     def rows_of(self, kind: str) -> KindRows:
-        """Queries of all parameters of a kind, for displays. ConfigError where there is no such kind."""
+        """Queries of all parameters of a kind, for displays. ConfigError if there is no such kind."""
         return KindRows(self, kind)
 
     def spans(self) -> dict[str, Range]:

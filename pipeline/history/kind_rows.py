@@ -48,7 +48,7 @@ class KindRows:
     """
 
     def __init__(self, history: History, kind: str) -> None:
-        """ConfigError where there is no such kind."""
+        """ConfigError if there is no such kind."""
         self._history, self.kind = history, kind
         self._folder = history.folder_of(kind)
 

@@ -61,7 +61,7 @@ class PassImport:
         self._untimed: Counter[tuple[str, str]] = Counter()
 
     def add(self, product: Product, packets: PacketFields | None = None) -> None:
-        """Add a product. ConfigError where its kind has rows of another mission."""
+        """Add a product. ConfigError if its kind has rows of another mission."""
         key = product_key(product, self._record.name, self._untimed)
         raw = raw_of(product)
         if raw is not None:
@@ -82,7 +82,7 @@ class PassImport:
     def finish(self) -> PassRecord:
         """Commit the rows and the record of the pass together; rows of an older version are moved to `replaced/`.
 
-        RunError where the disk is full.
+        RunError if the disk is full.
         """
         try:
             return self._finish()
@@ -161,8 +161,8 @@ class HistoryRecorder:
     def flush(self) -> int:
         """Commit the products added, and return the number of new rows.
 
-        RunError where the disk is full, or another writer has the stream on an object store: it may be repeated.
-        ConfigError where a kind has rows of another mission.
+        RunError if the disk is full, or another writer has the stream on an object store: it may be repeated.
+        ConfigError if a kind has rows of another mission.
         """
         if not self._batch.keys:
             return 0

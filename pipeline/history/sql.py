@@ -74,7 +74,7 @@ def run_sql(history: History, query: str, max_rows: int, timeout_s: float = TIME
 
 
 def _check(duckdb: Any, database: Any, query: str) -> None:
-    """ConfigError where it is not one SELECT."""
+    """ConfigError if it is not one SELECT."""
     statements = database.extract_statements(query)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise ConfigError("SQL: one SELECT, and nothing else")
@@ -121,7 +121,7 @@ def _list_all(history: History, database: Any, known: list[tuple[str, str]], *, 
 
 
 def _register(history: History, database: Any, schema: str, table: str, *, is_listed: bool = False) -> None:
-    """Create the view of a table of the history. `is_listed`: an empty table. ConfigError where there is none."""
+    """Create the view of a table of the history. `is_listed`: an empty table. ConfigError if there is none."""
     kinds = history.kinds()
     if schema.lower() in SUMMARIES:
         kind = _kind(table, kinds)

@@ -121,7 +121,7 @@ class KindMissions:
         self._checked: set[tuple[str, str, str]] = set()
 
     def check(self, root: str, entries: Iterable[Sequence[Entry]]) -> None:
-        """ConfigError where the files of a kind have rows of other missions only."""
+        """ConfigError if the files of a kind have rows of other missions only."""
         for group in entries:
             mission, kind = group[0].product.mission, group[0].kind
             if (root, kind, mission) not in self._checked:

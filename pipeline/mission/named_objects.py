@@ -10,7 +10,7 @@ from ..model.printable import printable
 
 
 def load_place(module: str, place: str, what: str) -> Any:
-    """Import `module:object`, the module within `module`. ConfigError, in one line, where that fails."""
+    """Import `module:object`, the module within `module`. ConfigError of one line if that fails."""
     inner, _, name = place.partition(":")
     full = f"{module}.{inner}" if inner else module
     try:

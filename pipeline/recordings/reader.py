@@ -32,7 +32,7 @@ PACE_STEP_S = 0.05
 
 
 def received_span(path: Path) -> tuple[int, int] | None:
-    """Give the first and last receive time of a pass (Unix ns); None where it has none."""
+    """Give the first and last receive time of a pass (Unix ns); None if it has none."""
     if path == STANDARD_INPUT:
         return None
     if path.is_dir() or (path.is_file() and begins_with_record(path)):

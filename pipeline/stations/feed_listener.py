@@ -49,11 +49,11 @@ class PassStore(Protocol):
         ...
 
     def begin(self, name: str) -> PassFolder:
-        """Open a new pass, under this name or one made from it. OSError where the disk does not take it."""
+        """Open a new pass, under this name or one made from it. OSError if the disk does not take it."""
         ...
 
     def resume(self, folder: PassFolder) -> None:
-        """Open a recorded pass again, so that what follows is appended. OSError where the disk does not take it."""
+        """Open a recorded pass again, so that what follows is appended. OSError if the disk does not take it."""
         ...
 
 

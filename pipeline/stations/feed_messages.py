@@ -57,7 +57,7 @@ class Hello:
 
 
 def read_hello(line: bytes) -> Hello | None:
-    """The first line of a sender; None where it is none of this release."""
+    """The first line of a sender; None if it is none of this release."""
     found = _HELLO.fullmatch(line)
     if not found:
         return None
@@ -71,7 +71,7 @@ def is_of_another_release(line: bytes) -> bool:
 
 
 def digest_of(batches: Iterable[ByteBatch], n_bytes: int) -> str:
-    """Digest of the first `n_bytes`; empty where there are not so many."""
+    """Digest of the first `n_bytes`; empty if there are not so many."""
     digest, left = hashlib.blake2b(digest_size=32), n_bytes
     for batch in batches:
         digest.update(batch.data[:left].tobytes())

@@ -123,7 +123,7 @@ def _key(name: str, inode: int) -> tuple[str, int]:
 
 
 def _load(memory: Path) -> dict[tuple[str, int], Followed]:
-    """Read the identities; none where there is no such file, or none that can be read."""
+    """Read the identities; none if there is no such file, or none that can be read."""
     try:
         entries = json.loads(memory.read_bytes())
         found = [_entry(entry) for entry in entries]

@@ -64,7 +64,7 @@ class UdpListener:
 
     @property
     def n_lost(self) -> int:
-        """Datagrams dropped by the kernel so far; 0 where it does not count them (only Linux does)."""
+        """Datagrams dropped by the kernel so far; 0 if it does not count them (only Linux does)."""
         if self._sock is not None:
             with suppress(OSError):
                 found = self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * _N_MEMINFO)

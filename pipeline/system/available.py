@@ -14,7 +14,7 @@ _GROUPS = (
 
 
 def available_bytes() -> int:
-    """Bytes that can be allocated without swapping; all memory where the system has no such figure."""
+    """Bytes that can be allocated without swapping; all memory if the system has no such figure."""
     found = [int(os.sysconf("SC_PAGE_SIZE")) * int(os.sysconf("SC_PHYS_PAGES"))]
     with suppress(OSError, ValueError, IndexError):
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())

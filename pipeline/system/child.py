@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def in_child(work: Callable[[], T]) -> T:
     """Return what `work` returns in a child process; it must be picklable. Raises the DownlinkError that it raises, and
-    RunError where the child ends without a result. Where the system cannot fork, `work` runs in this process.
+    RunError if the child ends without a result. Where the system cannot fork, `work` runs in this process.
     """
     if "fork" not in multiprocessing.get_all_start_methods():
         return work()

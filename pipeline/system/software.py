@@ -16,7 +16,7 @@ NAME = "downlink-pipeline"
 
 @cache
 def release() -> str:
-    """The version; empty where it was never installed."""
+    """The version; empty if it was never installed."""
     try:
         return version(NAME)
     except PackageNotFoundError:
