@@ -17,7 +17,7 @@ from bokeh.models import (
 )
 
 from ..model.batches import GENERIC_INSTRUMENT
-from . import theme
+from . import print_page, theme
 from .history_source import Range, StoredPass, StoredStream
 from .panels import Panel, below, beside, plot, utc_text
 from .past import Covered, Past
@@ -27,6 +27,8 @@ from .table import Table
 from .theme import sheet
 
 MAX_LANES = 80
+PRINT_PX = 900
+"""Height of the lanes on paper: one page."""
 STORED = "time of the stored rows, UTC"
 MAX_PASSES = 200
 _PASSES = ("pass", "received", "state", "rows")
@@ -41,7 +43,7 @@ class HistoryLook:
     def __init__(self, past: Past, selection: Selection, update_soon: Callable[[], None]) -> None:
         self._past, self._selection, self._update_soon = past, selection, update_soon
         self.bands = ColumnDataSource({name: [] for name in ("left", "right", "lane", "kind")}, name="coverage")
-        self.figure = plot(STORED, "", is_time=True)
+        self.figure = plot(STORED, "", is_time=True, print_px=PRINT_PX)
         self.figure.hbar("lane", left="left", right="right", height=0.7, source=self.bands, color=theme.BLUE,
                          line_color=theme.BLUE)  # fmt: skip
         tips = [("", "@kind"), ("from", "@left{%F %H:%M:%S}"), ("to", "@right{%F %H:%M:%S}")]
@@ -74,7 +76,7 @@ class HistoryLook:
         self._stored_passes: Sequence[StoredPass] = ()
         self._known: tuple[Any, ...] = ()
         self._name = ""
-        self.root: UIElement = beside(
+        both = beside(
             self._panel.root,
             below(
                 self._table.root,
@@ -85,6 +87,8 @@ class HistoryLook:
                 sizing_mode="stretch_height",
             ),
         )
+        both.stylesheets = [*both.stylesheets, sheet(print_page.BELOW)]
+        self.root: UIElement = beside(both)
 
     def _selected(self, event: Any) -> None:
         geometry = event.geometry

@@ -8,12 +8,14 @@ from typing import Any
 
 from bokeh.models import ColumnDataSource, TextInput, UIElement
 
+from . import print_page
 from .packet_view import PacketView
 from .packets import set_aside
 from .panels import below, beside, utc_text
 from .selection import Selection
 from .stream import Stream
 from .table import Table
+from .theme import sheet
 
 _COLUMNS = ("apid", "name", "packets", "per_second", "last", "sequence_gaps")
 _HEADS = {"apid": "APID", "per_second": "a second", "last": "last received, UTC"}
@@ -42,7 +44,9 @@ class PacketsLook:
         self._now_s = 0.0
         self.picked.on_change("value", self._chosen)
         self._aside.root.sizing_mode, self._aside.root.height = "stretch_width", 190
-        self.root: UIElement = beside(below(self._packets.root, self._aside.root, self.picked), self._view.root)
+        both = beside(below(self._packets.root, self._aside.root, self.picked), self._view.root)
+        both.stylesheets = [*both.stylesheets, sheet(print_page.BELOW)]
+        self.root: UIElement = beside(both)
 
     def _chosen(self, _attr: str, _old: object, _new: object) -> None:
         self._known, self._selection.apid = (), self.picked.value

@@ -9,7 +9,7 @@ from typing import Any
 from bokeh.models import Select
 
 from ..model.printable import printable
-from . import theme
+from . import print_page, theme
 from .panels import age
 from .past import Past
 from .selection import MAX_NAME
@@ -40,7 +40,7 @@ class StreamChoice:
             height=28,
             margin=(6, 6, 0, 6),
             name="stream",
-            stylesheets=[sheet(theme.WIDGET_CSS)],
+            stylesheets=[sheet(theme.WIDGET_CSS + print_page.HIDDEN)],
         )
 
     @property

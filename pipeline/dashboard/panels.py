@@ -16,7 +16,10 @@ from bokeh.models import (
     CustomJSHover,
     DataRange1d,
     DatetimeTickFormatter,
+    Div,
     HoverTool,
+    LogAxis,
+    NumeralTickFormatter,
     Range1d,
     UIElement,
 )
@@ -26,7 +29,7 @@ from ..model.batches import DOUBTFUL, NO_TIME, Quality
 from ..model.gaps import gap_starts, interrupted
 from ..model.looks import Rows
 from ..model.quality_words import QUALITY_NAMES, quality_words
-from . import theme
+from . import print_page, theme
 from .ring import Mark, Ring
 from .rows import QUALITY, TIME
 from .theme import sheet
@@ -68,8 +71,10 @@ window.downlink_csv = lines.length
 """
 
 
-def plot(x_label: str, y_label: str, *, is_time: bool = False, **options: Any) -> Any:
-    """A figure with units on both axes, that zooms and saves its picture."""
+def plot(
+    x_label: str, y_label: str, *, is_time: bool = False, print_px: int = print_page.FIGURE_PX, **options: Any
+) -> Any:
+    """A figure with units on both axes, that zooms and saves its picture. `print_px`: its height on paper."""
     options = {
         "x_range": DataRange1d(range_padding=0.02, default_span=ONE_INSTANT_MS if is_time else 2.0),
         "x_axis_type": "datetime" if is_time else "linear",
@@ -83,9 +88,13 @@ def plot(x_label: str, y_label: str, *, is_time: bool = False, **options: Any) -
         min_border=2,
         **options,
     )
+    made.stylesheets = [sheet(print_page.figure(print_px))]
     made.toolbar.logo = None
     made.toolbar.autohide = True
     made.xaxis.axis_label, made.yaxis.axis_label = x_label, y_label
+    for axis in made.axis:
+        if isinstance(axis, LogAxis):  # powers of ten would have small exponents
+            axis.formatter = NumeralTickFormatter(format="0,0.[0000]")
     if is_time:
         clock_axis(made, x_label, dates=True)
         made.xaxis.ticker.desired_num_ticks = N_TIMES
@@ -211,7 +220,11 @@ class Panel:
             sizing_mode="stretch_width", height=24, margin=0, stylesheets=[sheet(theme.HEAD_CSS)],
         )  # fmt: skip
         self.root = column(
-            head, content, sizing_mode="stretch_both", margin=3, stylesheets=[sheet(theme.PANEL_CSS)]
+            head,
+            content,
+            sizing_mode="stretch_both",
+            margin=3,
+            stylesheets=[sheet(theme.PANEL_CSS + ("" if isinstance(content, Div) else print_page.WHOLE))],
         )
 
     def name_columns(self, names: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bokeh.models import Button, CustomJS, Select, TextInput, UIElement
 
-from . import theme
+from . import print_page, theme
 from .alarm_contexts import MissionAlarms
 from .panels import Panel, below, beside, controls
 from .parameter_plot import NO_ALARMS, NO_CLOCK, ParameterPlot
@@ -74,7 +74,9 @@ class ParametersLook:
             controls(self.search, self._pinned, self._fold, self._limits, self._save, self._back, self._on),
             self._panel.root,
         )
-        self.root: UIElement = beside(left, self._plot.root)
+        both = beside(left, self._plot.root)
+        both.stylesheets = [*both.stylesheets, sheet(print_page.BELOW)]
+        self.root: UIElement = beside(both)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         if stream is not self._stream:

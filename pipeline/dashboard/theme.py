@@ -5,6 +5,7 @@ from __future__ import annotations
 from bokeh.models import InlineStyleSheet
 from bokeh.themes import Theme
 
+from . import print_page
 from .page_script import SCRIPT
 
 BLUE, ORANGE, GREEN, RED, VIOLET, CYAN = "#335aff", "#bd8800", "#20a163", "#d02a34", "#a77de3", "#50726c"
@@ -113,14 +114,15 @@ TEMPLATE = f"""
     background: #b3261e; color: #ffffff; font-weight: bold;
   }}
   body {{ font: 13px/1.3 system-ui, "DejaVu Sans", sans-serif; color: var(--dl-text); }}
-</style>
+{print_page.page(_variables(_LIGHT))}</style>
 <script>
   if (new URLSearchParams(location.search).get("theme") === "light") document.documentElement.classList.add("light")
-{SCRIPT}</script>
+{SCRIPT}{print_page.script(_DARK, _LIGHT)}</script>
 {{% endblock %}}
 """
 
-WIDGET_CSS = """
+WIDGET_CSS = (
+    """
 :host { color: var(--dl-text); font-size: 12px; }
 .bk-input, .bk-btn, .bk-btn.bk-btn-default {
   background-color: var(--dl-panel) !important; color: var(--dl-text) !important;
@@ -134,6 +136,8 @@ select.bk-input { appearance: auto !important; background-image: none !important
 .bk-slider-title, label { color: var(--dl-text) !important; }
 .noUi-target, .noUi-handle { background: var(--dl-line) !important; border-color: var(--dl-muted) !important; }
 """
+    + print_page.WIDGET
+)
 
 TABS_CSS = (
     f"""
@@ -153,20 +157,24 @@ TABS_CSS = (
 .bk-tab.bk-active {
   color: var(--dl-text) !important; background: var(--dl-panel) !important; border-color: var(--dl-line) !important;
 }
-"""
+""" + print_page.TABS
 )
 
-PANEL_CSS = f"""
+PANEL_CSS = (
+    f"""
 :host {{
   background: var(--dl-panel); border-radius: 5px; padding: 3px 6px; box-sizing: border-box;
   min-width: 0; min-height: 0; overflow: hidden;
 }}
 @media ({NARROW}) {{ :host {{ flex: none !important; width: auto !important; height: 300px !important; }} }}
 """
+    + print_page.PANEL
+)
 
 HEAD_CSS = ":host { height: auto !important; min-height: 24px; flex: none !important; }"
 
-CAPTION_CSS = """
+CAPTION_CSS = (
+    """
 :host {
   width: 0 !important; min-width: 0; flex: 1 1 0 !important; height: auto !important;
   color: var(--dl-text); font-size: 12px; overflow: hidden; container-type: inline-size;
@@ -181,6 +189,8 @@ CAPTION_CSS = """
 .stale { font-weight: bold; color: var(--dl-text); }
 .flag { line-height: 16px; overflow-wrap: anywhere; }
 """
+    + print_page.CAPTION
+)
 """What has no room in the one line wraps, as a whole, to where it is not seen; why rows are doubtful has lines of its
 own, and is never cut."""
 
@@ -189,7 +199,8 @@ CONTROLS_CSS = """
 """
 """Of a row of controls, which wraps where it has no room."""
 
-NARROW_CSS = f"""
+NARROW_CSS = (
+    f"""
 :host {{ min-width: 0 !important; min-height: 0 !important; }}
 @media (min-width: 701px) and (max-width: 900px) {{
   :host(.bk-Row) {{ flex-wrap: wrap; }}
@@ -203,23 +214,30 @@ NARROW_CSS = f"""
   }}
 }}
 """
+    + print_page.LAYOUT
+)
 """Of rows and columns: what they hold may be narrower than it was drawn first; of four columns two
 stand beside each other on a page of 900 px, as A4 in print, and on a narrow one all below each other."""
 
 MEDIUM = "(min-width: 701px) and (max-width: 900px)"
-SIDE_BELOW_CSS = f"@media {MEDIUM} {{ :host {{ flex-direction: column !important; }} }}"
+SIDE_BELOW_CSS = f"""
+@media {MEDIUM} {{ :host {{ flex-direction: column !important; }} }}
+@media print and {MEDIUM} {{ :host > * {{ flex: none !important; }} }}
+"""
 """Of a row whose second part stands below the first one on a page of 900 px, such as A4 in print."""
 SIDE_CSS = f"""
-@media {MEDIUM} {{ :host {{ width: auto !important; flex: 0.6 1 0 !important; flex-direction: row !important; }} }}
+@media {MEDIUM} {{ :host {{ width: auto !important; }} }}
+@media screen and {MEDIUM} {{ :host {{ flex: 0.6 1 0 !important; flex-direction: row !important; }} }}
 """
-"""Of that second part: a column that is a row then."""
+"""Of that second part: a column that is a row then, on a screen."""
 
 UNMADE_CSS = """
 :host(.unmade)::after { content: "being opened ..."; color: var(--dl-muted); font-size: 13px; padding: 12px; }
 """
 """Of the place of a look: with many viewers one waits for its turn."""
 
-TABLE_CSS = """
+TABLE_CSS = (
+    """
 :host { overflow: auto; color: var(--dl-text); font-size: 12px; }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 2px 8px 2px 2px; border-bottom: 1px solid var(--dl-line); white-space: nowrap; }
@@ -228,6 +246,8 @@ th { color: var(--dl-muted); font-weight: normal; text-align: left; white-space:
 .when { white-space: normal; min-width: 11em; }
 .text { white-space: normal; overflow-wrap: anywhere; min-width: 11em; }
 """
+    + print_page.SCROLLED
+)
 
 PICK_CSS = """
 [data-pick] { cursor: pointer; }
@@ -236,7 +256,8 @@ PICK_CSS = """
 """
 """Of rows that are chosen by click or Enter."""
 
-PACKET_CSS = """
+PACKET_CSS = (
+    """
 :host { overflow: auto; color: var(--dl-text); font-size: 12px; }
 pre { font: 12px/18px "DejaVu Sans Mono", monospace; margin: 0 0 8px; max-height: 40vh; overflow: auto; }
 pre .place, pre .text, .undescribed { color: var(--dl-muted); }
@@ -249,6 +270,8 @@ td { overflow-wrap: anywhere; } td:first-child { white-space: nowrap; }
 .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
 """
+    + print_page.SCROLLED
+)
 
 PARAMETERS_CSS = """
 thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; white-space: nowrap; }
@@ -264,6 +287,7 @@ thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; wh
 .group { cursor: pointer; } .group .count { color: var(--dl-muted); font-weight: normal; }
 tr:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
 .choose { white-space: nowrap; padding-right: 4px; }
+@media print { .choose { display: none; } .name { max-width: 13em; min-width: 0; } }
 .choose input { margin: 0 2px 0 0; vertical-align: middle; cursor: pointer; }
 .choose button {
   border: 0; padding: 0 2px; background: none; color: inherit; font-size: 14px; line-height: 1; cursor: pointer;
@@ -275,7 +299,7 @@ svg { display: block; } polyline { fill: none; stroke: currentColor; stroke-widt
 """Of a table whose rows are chosen by click or Enter."""
 
 STATISTICS_CSS = """
-:host { max-height: 40%; flex: none !important; height: auto !important; }
+@media screen { :host { max-height: 40%; flex: none !important; height: auto !important; } }
 td, th { padding: 1px 8px 1px 2px; }
 td.number, th:nth-child(n+4) { text-align: right; }
 button { border: 0; padding: 0 4px; background: none; color: inherit; cursor: pointer; }
@@ -299,16 +323,18 @@ GRID_CSS = f"""
 @media ({NARROW}) {{
   :host {{ display: flex !important; flex-direction: column; width: auto !important; height: auto !important; }}
 }}
+@media print {{ :host {{ height: auto !important; }} }}
 """
 """Of the grid of a display: where the page is narrow, one panel below the other."""
 
 PLOT_CSS = f"""
 @media (min-width: 1200px) {{ :host {{ flex: 0.8 1 0 !important; }} }}
 @media ({NARROW}) {{ :host {{ height: 560px !important; }} }}
+@media print {{ :host {{ height: auto !important; order: -1; }} }}
 """
 """Of a plot of several parameters, beside that of a panel: its figures and the statistics below them need more room."""
 
-FIGURES_CSS = ":host { overflow-y: auto; overflow-x: hidden; }"
+FIGURES_CSS = ":host { overflow-y: auto; overflow-x: hidden; }" + print_page.SCROLLED
 
 BAR_CSS = """
 :host { color: var(--dl-text); font-size: 12px; white-space: nowrap; overflow: hidden; text-align: right; }
@@ -330,7 +356,7 @@ TIME_CSS = f"""
 .muted {{ color: var(--dl-muted); }} .bad {{ color: var(--dl-bad); }}
 """
 
-TALL_CSS = f"@media ({NARROW}) {{ :host {{ height: 640px !important; }} }}"
+TALL_CSS = f"@media screen and ({NARROW}) {{ :host {{ height: 640px !important; }} }}"
 """Of panels that need their height on a narrow page: the lanes of a history, a long list."""
 
 EVENTS_CSS = f"""

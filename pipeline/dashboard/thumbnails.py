@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bokeh.models import ColumnDataSource, CustomJS, HoverTool, Range1d, TapTool
+from bokeh.models import ColumnDataSource, CustomJS, HoverTool, LabelSet, Range1d, TapTool
 from bokeh.plotting import figure
 
 from ..model.batches import DOUBTFUL
 from . import theme
 from .album import Picture
 from .panels import ONBOARD, utc_text
+from .theme import sheet
 
 CELL_PX = 78
 _LABEL = 0.16  # of a cell's height
@@ -72,6 +73,7 @@ class Thumbnails:
             toolbar_location=None, min_border=0, outline_line_color=None, height=CELL_PX,
             **({"width": CELL_PX * self._n_across} if self._n_across else {"sizing_mode": "stretch_width"}),
         )  # fmt: skip
+        made.stylesheets = [sheet("@media print { :host { overflow: clip; } }")]
         made.axis.visible = made.grid.visible = False
         made.image_rgba("image", "x", "y", "dw", "dh", source=self.images)
         frames = made.rect(
@@ -79,9 +81,11 @@ class Thumbnails:
             line_width="width", line_dash="dash", nonselection_fill_alpha=0, nonselection_line_alpha=1,
             selection_fill_alpha=0,
         )  # fmt: skip
-        made.text(
-            "x", "y", text="label", source=self.cells, y_offset=CELL_PX // 2 - 5, text_font_size="10px",
-            text_align="center", text_baseline="bottom", text_color=theme.MUTED, nonselection_text_alpha=1,
+        made.add_layout(
+            LabelSet(
+                x="x", y="y", text="label", source=self.cells, y_offset=5 - CELL_PX // 2, text_font_size="10px",
+                text_align="center", text_baseline="bottom",
+            )
         )  # fmt: skip
         made.add_tools(
             TapTool(renderers=[frames]),

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, DataRange1d
+from bokeh.models import ColumnDataSource, DataRange1d, LabelSet
 from numpy.typing import NDArray
 
 from ....dashboard import theme
@@ -18,6 +18,8 @@ CLASSES_M_S = (0.5, 2.0, 4.0, 7.0, 12.0)
 COLOURS = ("#2c5f8a", "#3c93c2", "#5ec0a8", "#f0b34a", "#e0524d")
 _COMPASS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 _NAMES = (*(f"{a:g} to {b:g} m/s" for a, b in pairwise(CLASSES_M_S)), "over 12 m/s")
+_ROOM = 0.3
+"""Of the span of the rings: beside them, for the points of the compass."""
 _RADII_LINE = np.linspace(0, 2 * np.pi, 73)
 
 Floats = NDArray[np.float64]
@@ -81,7 +83,8 @@ class WindRose:
         }
 
     def _drawn(self) -> Any:
-        made = plot("", "", x_range=DataRange1d(), y_range=DataRange1d(), match_aspect=True)
+        made = plot("", "", x_range=DataRange1d(range_padding=_ROOM), y_range=DataRange1d(range_padding=_ROOM),
+                    match_aspect=True)  # fmt: skip
         made.axis.visible = made.grid.visible = False
         made.multi_line("x", "y", source=self._rings, color=theme.MUTED, alpha=0.45)
         wedges = made.annular_wedge(
@@ -89,11 +92,10 @@ class WindRose:
             inner_radius_units="data", outer_radius_units="data", fill_color="colour", line_color=None,
             source=self.source, legend_field="speed",
         )  # fmt: skip
-        made.legend.padding, made.legend.spacing = 2, 0
-        made.add_layout(made.legend[0], "right")
-        made.text(
-            "x", "y", text="text", source=self._labels, text_color=theme.MUTED, text_font_size="11px",
-            text_align="center", text_baseline="middle",
-        )  # fmt: skip
+        made.legend.padding, made.legend.spacing, made.legend.ncols = 2, 0, 2
+        made.add_layout(made.legend[0], "above")
+        made.add_layout(
+            LabelSet(x="x", y="y", text="text", source=self._labels, text_align="center", text_baseline="middle")
+        )
         hover(made, [wedges], [("from", "@sector"), ("speed", "@speed"), ("share of the time", "@share{0.0} %")])
         return made
