@@ -23,7 +23,7 @@ from .panels import ONBOARD, Panel, below, beside, controls, flagged, hover, plo
 from .stream import Stream
 from .theme import sheet
 from .thumbnails import CELL_PX, Thumbnails
-from .words import Words
+from .words import Words, number_of
 
 LATEST = "latest"
 STRETCHES = {"all values": 0.0, "middle 98 %": 0.01, "middle 90 %": 0.05}
@@ -88,7 +88,9 @@ class CamerasLook:
             (self._each, len(album.latest)),
             (self._sol, len(album.of_last_sol())),
         ):
-            panel.set_caption(f"{n} pictures" if n else "nothing yet", arrived_s=album.arrived_s, now_s=now_s)
+            panel.set_caption(
+                number_of(n, "picture") if n else "nothing yet", arrived_s=album.arrived_s, now_s=now_s
+            )
 
     def _draw(self, album: Album) -> None:
         picture = self._asked(album)
@@ -184,7 +186,11 @@ class _View:
             return
         self.panel.title = picture.key
         n_bad = sum(stop - first for first, stop, _ in picture.flagged)
-        flags = f"{n_bad:,} of {picture.shape[0]:,} lines are not good" if n_bad else ""
+        flags = (
+            f"{n_bad:,} of {number_of(picture.shape[0], 'line')} {'is' if n_bad == 1 else 'are'} not good"
+            if n_bad
+            else ""
+        )
         if not n_bad:
             flags = flagged(np.array([picture.quality])).split(": ", 1)[-1]
         size = f"{picture.shape[1]:,} by {picture.shape[0]:,}"

@@ -38,7 +38,8 @@ class CurvesLook:
         x_range = DataRange1d(range_padding=0.02)
         self._plots = [_Plot(curves, x_range) for curves in look.curves]
         stacks = [self._plots[start : start + 3] for start in range(0, len(self._plots), 3)]
-        self.root: UIElement = beside(*(below(*(one.panel.root for one in stack)) for stack in stacks))
+        columns = beside(*(below(*(one.panel.root for one in stack)) for stack in stacks))
+        self.root: UIElement = below(columns)
 
     def seek(self, kind: str, time_ns: int) -> None:
         """All of it is in sight."""

@@ -25,6 +25,7 @@ from .selection import Selection, checked_range_ms
 from .stream import Stream
 from .table import Table
 from .theme import sheet
+from .words import number_of
 
 MAX_LANES = 80
 PRINT_PX = 900
@@ -145,7 +146,12 @@ class HistoryLook:
         self._known = known
         stored = self._past.streams.get(self._name)
         if covered is None or stored is None:
-            self._panel.set_caption("nothing of this stream")
+            for panel in (self._panel, self._table.panel, self._passes.panel):
+                panel.set_caption("nothing of this stream")
+            self.bands.data = bands_of((), {})
+            self._table.fill(_rows_of((), {}))
+            self._passes.fill({name: [] for name in _PASSES})
+            self._stored_passes = ()
             return
         kinds = [kind for kind in stored.kinds if covered.ranges.get(kind)][:MAX_LANES]
         self.bands.data = bands_of(kinds, covered.ranges)
@@ -198,6 +204,6 @@ def _topic_kind(name: str) -> str:
 
 def _words(stored: StoredStream, covered: Covered) -> str:
     n = len(stored.kinds)
-    left = f"looking: {len(covered.ranges)} of {n} kinds" if len(covered.ranges) < n else f"{n} kinds"
+    left = f"looking: {len(covered.ranges)} of {n} kinds" if len(covered.ranges) < n else number_of(n, "kind")
     more = f", the first {MAX_LANES} shown" if n > MAX_LANES else ""
     return f"{left}{more} · drag over a range to choose it"

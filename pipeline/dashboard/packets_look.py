@@ -16,6 +16,7 @@ from .selection import Selection
 from .stream import Stream
 from .table import Table
 from .theme import sheet
+from .words import number_of
 
 _COLUMNS = ("apid", "name", "packets", "per_second", "last", "sequence_gaps")
 _HEADS = {"apid": "APID", "per_second": "a second", "last": "last received, UTC"}
@@ -120,4 +121,4 @@ def _undecoded(stream: Stream) -> list[tuple[str, int, str]]:
 
 def _total_gaps(stream: Stream) -> str:
     n_gaps = stream.report.get("packets", {}).get("sequence_gaps")
-    return f"{n_gaps:,} sequence gaps in the report" if isinstance(n_gaps, int) and n_gaps else ""
+    return f"{number_of(n_gaps, 'sequence gap')} in the report" if isinstance(n_gaps, int) and n_gaps else ""

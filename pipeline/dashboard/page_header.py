@@ -135,7 +135,8 @@ def onboard_words(stream: Stream | None) -> str:
         words += [f"received {age((received_ns - onboard_ns) / 1e9)} later"] if received_ns > onboard_ns else []
     if stream and stream.light_time_s is not None:
         words += [f"light time {stream.light_time_s:.4g} s {stream.light_time_of}".rstrip()]
-    return f"<span class='onboard'>{escape(' · '.join(words))}</span>"
+    whole = " · ".join(f"<span>{escape(one)}</span>" for one in words)  # a line ends between them
+    return f"<span class='onboard'>{whole}</span>"
 
 
 def _trouble_words(state: State, mission: str) -> str:

@@ -19,6 +19,7 @@ from bokeh.models import (
     Div,
     HoverTool,
     LogAxis,
+    NoOverlap,
     NumeralTickFormatter,
     Range1d,
     UIElement,
@@ -43,6 +44,8 @@ N_TIMES = 4
 """Times of day below a figure: more would touch each other where it is narrow."""
 ONE_INSTANT_MS = 60_000.0
 """What a time axis spans where all that is drawn is of one instant."""
+LABELS_APART_PX = 6
+"""Of labels of an axis: where they would be nearer, some are left out."""
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 
 _CSV = """
@@ -93,6 +96,7 @@ def plot(
     made.toolbar.autohide = True
     made.xaxis.axis_label, made.yaxis.axis_label = x_label, y_label
     for axis in made.axis:
+        axis.major_label_policy = NoOverlap(min_distance=LABELS_APART_PX)
         if isinstance(axis, LogAxis):  # powers of ten would have small exponents
             axis.formatter = NumeralTickFormatter(format="0,0.[0000]")
     if is_time:

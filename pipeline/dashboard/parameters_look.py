@@ -18,7 +18,7 @@ from .save_display import display_toml
 from .selection import MAX_SEARCH, Selection
 from .stream import Stream
 from .theme import sheet
-from .words import Words
+from .words import Words, number_of
 
 __all__ = ["ParametersLook", "trend"]
 
@@ -181,7 +181,7 @@ class ParametersLook:
         n_all = len(parameters.known)
         if not n_all:
             return "none yet: they come with products and with what the broker has retained"
-        words = [f"{n_all:,} in {self._n_containers:,} containers"]
+        words = [f"{n_all:,} in {number_of(self._n_containers, 'container')}"]
         words += [f"{self._n_found:,} match"] if self._n_found < n_all else []
         last = self._first + n_shown
         words += [f"{self._first + 1:,} to {last:,} shown"] if n_shown < len(self._entries) else []

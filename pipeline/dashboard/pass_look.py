@@ -29,6 +29,7 @@ from .selection import Selection
 from .stream import ONBOARD_KIND, Stream
 from .table import Table
 from .theme import sheet
+from .words import number_of
 
 _COUNTERS = (
     "frames", "duplicates", "gaps", "lost_frames", "packets", "idle_packets", "truncated_packets", "bad_headers",
@@ -218,18 +219,23 @@ class PassLook:
             self._link.panel,
             stream.channels,
             stream.link_arrived_s,
-            f"{lost:,} frames lost" if lost else "",
+            f"{number_of(lost, 'frame')} lost" if lost else "",
             detail,
             none=no_frames,
         )
         gaps = sum(event["kind"] == "gap" for event in stream.events)
         ends = "a history keeps the ends of each line" if self._past and stream.counts else ""
         set_caption(
-            self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", ends, no_frames
+            self._frames,
+            stream.counts,
+            stream.link_arrived_s,
+            number_of(gaps, "gap") if gaps else "",
+            ends,
+            no_frames,
         )
         bad = int(frames.get("uncorrectable") or 0)
         arrived_s = stream.frames_arrived_s or stream.report_arrived_s
-        uncorrectable = f"{bad:,} frames uncorrectable" if bad else ""
+        uncorrectable = f"{number_of(bad, 'frame')} uncorrectable" if bad else ""
         later = (
             "the history has no report of this pass" if self._past else "with the report, at the end of the pass"
         )

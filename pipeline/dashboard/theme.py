@@ -187,7 +187,7 @@ CAPTION_CSS = (
 @container (max-width: 430px) { .date { display: none; } }
 .age { color: var(--dl-muted); }
 .stale { font-weight: bold; color: var(--dl-text); }
-.flag { line-height: 16px; overflow-wrap: anywhere; }
+.flag { line-height: 16px; padding-right: 4px; overflow-wrap: anywhere; }
 """
     + print_page.CAPTION
 )

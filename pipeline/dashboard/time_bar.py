@@ -23,7 +23,7 @@ from .selection import RangeMs, Selection, read_range_ms
 from .stream import Stream
 from .theme import sheet
 from .time_axis import TimeAxis
-from .words import Words
+from .words import Words, number_of
 
 HOUR_NS = 3600 * 10**9
 SPANS = {"1 h": HOUR_NS, "1 day": 24 * HOUR_NS}
@@ -239,7 +239,7 @@ def words_of(past: PastStream) -> Iterator[str]:
             f"{' to '.join(ends)}</span> "
         )
     elif n_rows:
-        yield f"<span class=muted>{n_rows:,} rows, all drawn</span> "
+        yield f"<span class=muted>{number_of(n_rows, 'row')}, all drawn</span> "
     steps = sorted({one.step for one in found if one.step > 1})
     if steps:
         ends = dict.fromkeys(str(step) for step in (steps[0], steps[-1]))

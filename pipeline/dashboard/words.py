@@ -39,6 +39,11 @@ def ago(seconds: float, stale_s: float | None = STALE_S) -> str:
     return f"<time data-age='{max(seconds, 0):.1f}'{stale}></time>"
 
 
+def number_of(n: int, noun: str) -> str:
+    """A count and its noun: "1 frame", "2,000 frames"."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def clock(utc_s: float) -> str:
     """HTML of a date and time of day, UTC, that counts up in the browser from `utc_s` (seconds since 1970)."""
     return f"<time data-utc='{utc_s:.1f}'></time>"

@@ -166,8 +166,9 @@ class Clock(OnRover, ClockSource):
         details |= {"drift_ppm": (1 / last.rate - 1) * 1e6, "sigma_s": last.sigma_ns / 1e9}
         many = counts["outliers"] > _MANY_OUTLIERS * counts["pairs"]
         severity = "warning" if many or counts["partitions"] > 1 else "info"
+        n_outliers = counts["outliers"]
         text = (
-            f"clock correlation from {counts['pairs']} pairs, {counts['outliers']} outliers: "
+            f"clock correlation from {counts['pairs']} pairs, {n_outliers} outlier{'s' * (n_outliers != 1)}: "
             f"drift {details['drift_ppm']:.3f} ppm, one sigma {details['sigma_s'] * 1e3:.3f} ms"
         )
         yield Event(severity, "clock", text, when_ns, details)

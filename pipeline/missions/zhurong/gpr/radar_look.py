@@ -13,10 +13,12 @@ from bokeh.models import (
     ColorBar,
     ColumnDataSource,
     CustomJS,
+    CustomJSTicker,
     CustomJSTickFormatter,
     DataRange1d,
     LinearAxis,
     LinearColorMapper,
+    NoOverlap,
     RadioButtonGroup,
     Range1d,
     Select,
@@ -30,6 +32,7 @@ from ....dashboard.ring import Mark, Ring
 from ....dashboard.rows import QUALITY, TIME
 from ....dashboard.stream import Stream
 from ....dashboard.theme import sheet
+from ....dashboard.words import number_of
 from ....model.batches import DOUBTFUL
 from .drawn_radargram import radargram
 from .radar_filters import SPEED_OF_LIGHT_M_NS
@@ -54,8 +57,18 @@ trace.data = {amplitude, twt}
 """
 _DEPTH = f"""
 const depth = tick * {SPEED_OF_LIGHT_M_NS} / (2 * Math.sqrt(permittivity.value))
-return depth.toFixed(depth < 10 ? 2 : depth < 100 ? 1 : 0)
+return String(Number(depth.toPrecision(4)))
 """
+_ROUND_DEPTHS = f"""
+const {{start, end}} = cb_data.range
+const m_of_ns = {SPEED_OF_LIGHT_M_NS} / (2 * Math.sqrt(permittivity.value))
+const [least, most] = [start, end].map((ns) => ns * m_of_ns).sort((one, other) => one - other)
+const rough = (most - least) / 6, power = 10 ** Math.floor(Math.log10(rough))
+const step = power * ([1, 2, 5].find((one) => one * power >= rough) ?? 10)
+const n_first = Math.ceil(least / step), n = Math.floor(most / step) - n_first + 1
+return Number.isFinite(n) ? Array.from({{length: Math.max(n, 0)}}, (_, i) => (n_first + i) * step / m_of_ns) : []
+"""
+"""Ticks at 1, 2 or 5 times a power of ten of metres, in nanoseconds of the axis of time."""
 _AT_FIRST_NS = 1500.0
 """Shown at first where the record is longer: below it a low-frequency record is noise."""
 
@@ -156,7 +169,7 @@ class _View:
         if ring is not self._ring or ring.n_since(self._mark) != 0:
             self._draw(ring)
             self._ring, self._mark = ring, ring.mark
-        self._panel.set_caption_of(ring, now_s, f"{self._shown}, {len(ring):,} traces")
+        self._panel.set_caption_of(ring, now_s, f"{self._shown}, {number_of(len(ring), 'trace')}")
 
     def _ring_of(self, stream: Stream | None) -> Ring | None:
         """Rows of the chosen kind; the newest are radargrams once they reach as far as the traces do."""
@@ -215,7 +228,10 @@ class _View:
         made.grid.visible = False
         marks = made.scatter("x", "y", source=self.flags, marker=theme.FLAG_MARKER, color="white", size=7)
         hover(made, [marks], [QUALITY_TIP])
-        depth = LinearAxis(axis_label="depth (m) at that permittivity")
+        depth = LinearAxis(
+            axis_label="depth (m) for this permittivity", major_label_policy=NoOverlap(min_distance=6)
+        )
+        depth.ticker = CustomJSTicker(args={"permittivity": self._look.permittivity}, major_code=_ROUND_DEPTHS)
         depth.formatter = CustomJSTickFormatter(args={"permittivity": self._look.permittivity}, code=_DEPTH)
         self._look.permittivity.js_on_change("value", CustomJS(args={"axis": depth}, code="axis.change.emit()"))
         made.add_layout(depth, "right")

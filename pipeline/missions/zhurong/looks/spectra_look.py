@@ -24,6 +24,7 @@ from ....dashboard.ring import Ring
 from ....dashboard.rows import QUALITY, TIME
 from ....dashboard.stream import Stream
 from ....dashboard.theme import sheet
+from ....dashboard.words import number_of
 from ....model.batches import DOUBTFUL
 from ....model.looks import Rows
 
@@ -115,15 +116,16 @@ class _Libs:
         self.x_range = DataRange1d(range_padding=0.02)
         made = plot("wavelength in vacuum (nm)", "net counts", x_range=self.x_range)
         made.y_range.only_visible = True
-        made.line("wavelength", "net", source=self.shot, color=theme.ORANGE, alpha=0.8, legend_label="shot")
         mean = made.line(
             "wavelength", "mean", source=self.source, color=theme.BLUE, legend_label="mean of the point"
         )
+        made.line("wavelength", "net", source=self.shot, color=theme.ORANGE, alpha=0.8, legend_label="shot")
         found = made.scatter(
             "wavelength", "peak", source=self.lines, marker="inverted_triangle", size="size", color=theme.GREEN,
-            alpha="alpha", legend_label="line found, the fainter the less sure",
+            alpha="alpha", legend_label="line found (faint: less sure)",
         )  # fmt: skip
-        made.legend.location, made.legend.click_policy = "top_right", "hide"
+        made.legend.ncols, made.legend.click_policy = 2, "hide"
+        made.add_layout(made.legend[0], "above")  # inside it would hide lines where the page is narrow
         tips = [("line", "@name, listed at @listed{0.000} nm"), ("found at", "@wavelength{0.000} nm")]
         hover(made, [found], [*tips, ("confidence", "@confidence{0.00}"), ("peak of the mean", "@peak{0,0}")])
         hover(made, [mean], [("wavelength", "@wavelength{0.000} nm"), ("mean", "@mean{0,0.0}")])
@@ -148,8 +150,10 @@ class _Libs:
             wavelength, net = mean["wavelength_nm"][i], mean["net_counts"][i]
             self.lines.data = _found(lines, mean, i)
             n_lines = len(self.lines.data["name"])
-            named = f"{n_lines} line{'s' * (n_lines != 1)} found" if n_lines else "no line found"
-            self._caption = f"point {mean['point_id'][i]:.0f}, {mean['n_shots'][i]:.0f} shots, {named}"
+            named = f"{number_of(n_lines, 'line')} found" if n_lines else "no line found"
+            self._caption = (
+                f"point {mean['point_id'][i]:.0f}, {number_of(int(mean['n_shots'][i]), 'shot')}, {named}"
+            )
             self.source.data = {"wavelength": _parted(wavelength, wavelength), "mean": _parted(wavelength, net)}
             self._look.name_parts(wavelength)
         else:
