@@ -68,9 +68,9 @@ def test_decoded_files_have_descriptions(mission: Path, tmp_path: Path) -> None:
     app.decode([recording], known, tmp_path / "out", lambda _: None, file_format="parquet", raw=False)
     field = parquet.read_schema(tmp_path / "out/HK.parquet").field("BOX")
     assert field.metadata == {b"unit": b"K", b"description": WORDS.encode()}
-    told = json.loads((tmp_path / "out/decode.json").read_text())
-    assert told["containers"]["HK"]["descriptions"] == {"BOX": WORDS}
-    assert (told["mission"], told["recordings"]) == ("described", [{"name": "hk.packets", "bytes": 28}])
+    reported = json.loads((tmp_path / "out/decode.json").read_text())
+    assert reported["containers"]["HK"]["descriptions"] == {"BOX": WORDS}
+    assert (reported["mission"], reported["recordings"]) == ("described", [{"name": "hk.packets", "bytes": 28}])
 
 
 def test_the_arrays_of_a_product_message_have_descriptions(mission: Path, tmp_path: Path) -> None:

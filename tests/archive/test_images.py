@@ -80,16 +80,16 @@ def test_pds4_tools_reads_lines_samples_and_bands(structures, products, instrume
 def test_the_label_says_how_the_image_was_taken(files, products):
     label = ET.parse(f"{files('pds4-image', 'mscam', 'image')[2]}L")
 
-    def told(*path):
+    def reported(*path):
         return label.find(".//" + "/".join(f"{{*}}{one}" for one in path)).text
 
     product = of(products, "mscam")[2]
-    assert (float(told("central_wavelength")), float(told("full_width_half_max"))) == (650.0, 20.0)
-    assert float(told("exposure_duration")) == 0.003
-    assert told("sequence_id") == "00011"
-    centre = [float(told("centre", axis)) for axis in "xyz"]
+    assert (float(reported("central_wavelength")), float(reported("full_width_half_max"))) == (650.0, 20.0)
+    assert float(reported("exposure_duration")) == 0.003
+    assert reported("sequence_id") == "00011"
+    centre = [float(reported("centre", axis)) for axis in "xyz"]
     np.testing.assert_allclose(centre, product.arrays["pointing_enu"].values[0, 4], atol=1e-8)
-    assert float(told("Image_Statistics", "mean")) == pytest.approx(
+    assert float(reported("Image_Statistics", "mean")) == pytest.approx(
         product.arrays["mean_radiance"].values[0], rel=1e-4
     )
 

@@ -155,8 +155,10 @@ def test_the_logical_source_is_what_the_name_has_before_its_times(kinds):
 
 def test_people_and_terms_are_those_of_the_mission_file(kinds):
     about = cdflib.CDF(kinds[0]).globalattsget()
-    told = {key: about[key] for key in ("PI_name", "PI_affiliation", "Rules_of_use", "Acknowledgement", "Project")}
-    assert told == {
+    reported = {
+        key: about[key] for key in ("PI_name", "PI_affiliation", "Rules_of_use", "Acknowledgement", "Project")
+    }
+    assert reported == {
         "PI_name": ["A. Person"], "PI_affiliation": ["An Institute"], "Rules_of_use": ["CC0-1.0"],
         "Acknowledgement": ["Cite us."], "Project": ["Project"],
     }  # fmt: skip

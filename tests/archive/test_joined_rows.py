@@ -161,10 +161,10 @@ def test_several_passes_are_one_dataset_of_packets(both):
     found = open_pass(both, mission="zhurong").to_xarray("NAVIGATION")
     assert found.indexes["time"].is_monotonic_increasing
     assert {name: len(rows.time) for name, rows in found.groupby("pass")} == {"night.cadu": 61, "clean.cadu": 203}
-    alone = open_pass(both[1], mission="zhurong").to_xarray("NAVIGATION")
+    separate = open_pass(both[1], mission="zhurong").to_xarray("NAVIGATION")
     mine = found.isel(time=np.flatnonzero(found["pass"].values == "clean.cadu"))
-    np.testing.assert_array_equal(mine["POSITION_NORTH"].values, alone["POSITION_NORTH"].values)
-    assert "pass" not in alone.coords
+    np.testing.assert_array_equal(mine["POSITION_NORTH"].values, separate["POSITION_NORTH"].values)
+    assert "pass" not in separate.coords
 
 
 def test_files_of_several_passes_have_the_pass_of_each_row(tmp_path):

@@ -64,8 +64,8 @@ def test_the_bytes_of_the_file_are_those_of_the_standard(low_frequency, few):
     utc = array(few, "gpr", "low_frequency", "time_utc_ns")[0].astype("M8[ns]").item() // 10**9
     year, day, hour, minute, second = np.frombuffer(content, ">i2", 5, 3600 + 156).tolist()
     of_day_s = hour * 3600 + minute * 60 + second
-    told = np.datetime64(f"{year}-01-01T00:00:00") + np.timedelta64((day - 1) * 86_400 + of_day_s, "s")
-    assert told.astype(np.int64) == utc
+    reported = np.datetime64(f"{year}-01-01T00:00:00") + np.timedelta64((day - 1) * 86_400 + of_day_s, "s")
+    assert reported.astype(np.int64) == utc
 
 
 @pytest.mark.parametrize(

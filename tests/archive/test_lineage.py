@@ -20,8 +20,10 @@ def test_every_product_says_where_it_comes_from(kinds):
 
 
 def test_every_level_has_the_words_of_gras_and_of_nasa(kinds):
-    told = {kind: (one.level, one.lineage["level_gras"], one.lineage["level_pds4"]) for kind, one in kinds.items()}
-    assert told == {kind: (one.level, one.level, LEVELS[one.level]) for kind, one in kinds.items()}
+    reported = {
+        kind: (one.level, one.lineage["level_gras"], one.lineage["level_pds4"]) for kind, one in kinds.items()
+    }
+    assert reported == {kind: (one.level, one.level, LEVELS[one.level]) for kind, one in kinds.items()}
 
 
 def test_every_real_number_has_a_unit(kinds):

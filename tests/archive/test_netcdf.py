@@ -156,8 +156,8 @@ def test_the_highly_recommended_words_of_discovery_are_there(folder):
 
 
 def test_a_file_of_the_orbiter_belongs_to_no_site(opened):
-    with opened("orbiter", "state") as aloft, opened("weather", "meteorology") as landed:
-        assert not [key for key in aloft.attrs if key.startswith(("site", "sol"))]
+    with opened("orbiter", "state") as orbiter, opened("weather", "meteorology") as landed:
+        assert not [key for key in orbiter.attrs if key.startswith(("site", "sol"))]
         assert "site" in landed.attrs
 
 

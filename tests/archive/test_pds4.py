@@ -265,8 +265,8 @@ def test_a_label_says_that_it_is_simulated_and_what_is_assumed(labels):
 def test_the_checksum_of_a_label_is_that_of_its_file(labels):
     for path in labels:
         content = path.with_name(path.name[:-1]).read_bytes()
-        told = path.read_text().split("<md5_checksum>")[1].split("<")[0]
-        assert told == hashlib.md5(content, usedforsecurity=False).hexdigest()
+        reported = path.read_text().split("<md5_checksum>")[1].split("<")[0]
+        assert reported == hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def test_an_image_names_only_its_own_source_and_its_own_range(labels):

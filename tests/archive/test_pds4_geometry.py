@@ -90,8 +90,8 @@ def test_rover_and_mast_stand_as_the_record_of_the_image_has_them(label, bundled
     root, truth = label("NaTeCamA-F-203_"), np.load(bundled / "clean.cadu.truth.npz")
     at = utc_ns(root, "start_date_time")
     attitude = [np.interp(at, truth["rover_time_utc_ns"], one) for one in truth["rover_attitude_deg"].T]
-    told = [number(root, "Rover_Attitude", angle) for angle in ("yaw", "pitch", "roll")]
-    turned = (np.array(told) - attitude + 180) % 360 - 180
+    reported = [number(root, "Rover_Attitude", angle) for angle in ("yaw", "pitch", "roll")]
+    turned = (np.array(reported) - attitude + 180) % 360 - 180
     assert np.abs(turned).max() < 0.1
     centre = [number(root, "Pointing_Vectors", "centre", axis) for axis in "xyz"]
     assert number(root, "instrument_azimuth") == pytest.approx(

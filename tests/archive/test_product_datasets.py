@@ -128,15 +128,15 @@ def test_rows_of_one_time_are_selected_together():
 def test_several_passes_are_one_dataset_with_the_pass_of_each_row(bundled: Path) -> None:
     paths = [bundled / "night.cadu", bundled / "clean.cadu"]
     both = open_pass(paths, mission="zhurong").product("weather/meteorology")
-    alone = [open_pass(path, mission="zhurong").product("weather/meteorology") for path in paths]
+    separate = [open_pass(path, mission="zhurong").product("weather/meteorology") for path in paths]
     of_pass = both["pass"].values
-    for path, one in zip(paths, alone, strict=True):
+    for path, one in zip(paths, separate, strict=True):
         mine = both.isel(time=np.flatnonzero(of_pass == path.name))
         np.testing.assert_array_equal(mine["pressure_pa"].values, one["pressure_pa"].values)
         assert "pass" not in one.coords
     assert both.indexes["time"].is_monotonic_increasing  # whatever the order of the recordings
     assert both.attrs["recordings"] == "night.cadu, clean.cadu"
-    span = slice(alone[1]["time"].values[0], alone[1]["time"].values[-1])
+    span = slice(separate[1]["time"].values[0], separate[1]["time"].values[-1])
     assert set(both.sel(time=span)["pass"].values) == {"clean.cadu"}
 
 

@@ -1,4 +1,4 @@
-"""An archive of passes made anew: what is up to date is left alone, what was stopped goes on, here or on Dask."""
+"""Product files are made again only if they are not up to date; an interrupted run continues, here or on Dask."""
 
 import multiprocessing
 import re
@@ -121,11 +121,11 @@ def test_a_new_correlation_makes_all_anew_with_its_id_and_the_same_product_ids(w
     with weather(wanted) as found:
         old_ids, old_time = found["product_id"].values.tolist(), found["time"].values
         assert found.attrs["clock_correlation"] == "none: epoch + count"
-    told = correlate(mission)
+    reported = correlate(mission)
     [task] = [task for task in tasks_of(wanted) if task.name == "one.cadu"]
     assert make(task).state == "made"
     with weather(wanted) as found:
-        assert found.attrs["clock_correlation"] == told
+        assert found.attrs["clock_correlation"] == reported
         assert found["product_id"].values.tolist() == old_ids
         assert ((old_time - found["time"].values) / 10**9).astype(int).tolist() == [425] * len(old_time)
     assert len(list((wanted.out / "one.cadu").glob("*_MCS_*.nc"))) == 1
@@ -178,14 +178,14 @@ def test_ids_are_those_of_the_live_stream_where_it_is_named(wanted):
 
 def test_a_dask_cluster_makes_each_pass_and_one_index_of_all(wanted):
     distributed = pytest.importorskip("distributed")
-    told = []
+    reported = []
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None, protocol="tcp", host="127.0.0.1"
     ) as cluster:
         mine = replace(wanted, scheduler=cluster.scheduler_address)
-        assert reprocess(mine, tasks_of(mine), told.append) == {"made": 3, "left alone": 0, "failed": 0}
-        assert reprocess(mine, tasks_of(mine), told.append) == {"made": 0, "left alone": 3, "failed": 0}
-    assert sorted(done.name for done in told[:3]) == ["20210525T075000Z", "below/two.cadu", "one.cadu"]
+        assert reprocess(mine, tasks_of(mine), reported.append) == {"made": 3, "left alone": 0, "failed": 0}
+        assert reprocess(mine, tasks_of(mine), reported.append) == {"made": 0, "left alone": 3, "failed": 0}
+    assert sorted(done.name for done in reported[:3]) == ["20210525T075000Z", "below/two.cadu", "one.cadu"]
     files = {path.relative_to(wanted.out).as_posix() for path in wanted.out.rglob("*.nc")}
     assert {file for (file,) in listed(wanted)} == files
     assert {row[0] for row in listed(wanted, "sol")} == {11}
@@ -215,9 +215,9 @@ def test_ctrl_c_leaves_complete_passes_and_the_next_run_goes_on(wanted):
     while not list(wanted.out.glob("*/made.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)  # not rglob: it fails where a file that is being written goes
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, reported = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert told.splitlines()[-1] == "downlink: interrupted; nothing half-written is left"
+    assert reported.splitlines()[-1] == "downlink: interrupted; nothing half-written is left"
     assert not list(wanted.out.rglob(".*"))
     n_made = len(list(wanted.out.rglob("made.json")))
     done = subprocess.run(command(wanted), capture_output=True, text=True, check=True)

@@ -173,8 +173,8 @@ def test_several_passes_open_together(two_passes):
         paths = [two_passes / one / f"{name}.nc" for one in ("clean", "night")]
         sizes = []
         for path in paths:
-            with xarray.open_dataset(path) as alone:
-                sizes.append(alone.sizes["time"])
+            with xarray.open_dataset(path) as separate:
+                sizes.append(separate.sizes["time"])
         with xarray.open_mfdataset(paths, combine="nested", concat_dim="time") as together:
             assert together.sizes["time"] == sum(sizes)
         with xarray.open_mfdataset(paths) as together:

@@ -1,4 +1,4 @@
-"""A correlation survives the way to its file and into a mission; what is wrong with a file is told at once."""
+"""A correlation is the same after it was written to a file and loaded by a mission; all problems are reported."""
 
 import shutil
 from pathlib import Path
@@ -45,7 +45,7 @@ def text():
     return text_of(CLOCK, Correlation((), *(None,) * 3), "zhurong")
 
 
-def told(load, text):
+def reported(load, text):
     with pytest.raises(ConfigError) as caught:
         load(text)
     return [(Path(one.file).name, one.line, one.key) for one in caught.value.problems]
@@ -57,28 +57,28 @@ def test_a_correlation_comes_out_of_its_file_as_it_went_in(mission, text):
 
 
 def test_a_file_that_is_not_there_is_reported(mission):
-    assert told(mission, None) == [("clock.toml", 0, "")]
+    assert reported(mission, None) == [("clock.toml", 0, "")]
 
 
 def test_every_wrong_value_is_reported_with_its_line(mission, text):
     wrong = text.replace("rate = 1.0000023", "rate = 2.0").replace("partition = 2", "partition = -2")
     lines = wrong.splitlines()
-    assert told(mission, wrong) == [
+    assert reported(mission, wrong) == [
         ("clock.toml", lines.index("rate = 2.0") + 1, "segment.0.rate"),
         ("clock.toml", lines.index("partition = -2") + 1, "segment.2.partition"),
     ]
 
 
 def test_a_value_changed_by_hand_is_noticed_by_the_id(mission, text):
-    assert told(mission, text.replace("1.0000021", "1.0000022")) == [("clock.toml", 4, "id")]
+    assert reported(mission, text.replace("1.0000021", "1.0000022")) == [("clock.toml", 4, "id")]
 
 
 def test_a_time_that_there_is_not_and_segments_out_of_order_are_reported_together(mission, text):
     wrong = text.replace("2021-05-25T04:20:00", "2021-02-30T04:20:00").replace("170427575845000000", "1")
-    assert [key for _, _, key in told(mission, wrong)] == ["segment.0.utc", "segment.1.onboard_ns"]
+    assert [key for _, _, key in reported(mission, wrong)] == ["segment.0.utc", "segment.1.onboard_ns"]
 
 
 def test_a_correlation_of_another_epoch_is_refused(mission):
     other = text_of(OnboardClock(0, CLOCK.segments), Correlation((), *(None,) * 3), "zhurong")
-    [(file, _, key)] = told(mission, other)
+    [(file, _, key)] = reported(mission, other)
     assert (file, key) == ("mission.toml", "clock.correlation")

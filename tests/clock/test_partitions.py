@@ -1,4 +1,4 @@
-"""Counts find their partition, and a correlation is told from another."""
+"""Onboard counts are assigned to partitions, and different correlations have different ids."""
 
 import numpy as np
 from downlink_pipeline.clock.onboard import NO_CORRELATION, ClockSegment, OnboardClock

@@ -253,7 +253,7 @@ def test_an_empty_pass_has_a_page_too(tmp_path):
 def test_without_matplotlib_the_command_to_install_it_is_reported(bundled, tmp_path):
     code = "import sys; sys.modules['matplotlib'] = None\nfrom downlink_pipeline.cli.main import main; main()"
     command = [sys.executable, "-c", code, "plot", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert told.returncode == 2
-    assert told.stderr.startswith("downlink: pictures need matplotlib")
-    assert told.stderr.count("\n") == 1
+    reported = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert reported.returncode == 2
+    assert reported.stderr.startswith("downlink: pictures need matplotlib")
+    assert reported.stderr.count("\n") == 1

@@ -23,10 +23,10 @@ def test_the_corrected_field_is_that_of_the_crust_within_noise(clean: Decoded, s
     assert np.abs(left).max() < 6 * sigma
     assert left.std() == pytest.approx(sigma, rel=0.06)
     assert np.abs(left.mean(axis=0)).max() < 0.005
-    (told,) = {
+    (reported,) = {
         tuple(one.arrays[f"field_{sensor}_sensor_nt_sigma"].values) for one in clean.of("magnetometer", "field")
     }
-    assert told == pytest.approx([sigma] * 3, rel=0.01)
+    assert reported == pytest.approx([sigma] * 3, rel=0.01)
     random = clean.of("magnetometer", "field")[0].arrays[f"field_{sensor}_enu_nt_sigma_random"].values
     assert np.sqrt(np.mean((left / random) ** 2)) == pytest.approx(1, abs=0.06)
 

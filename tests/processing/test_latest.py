@@ -56,8 +56,8 @@ def test_only_the_newest_of_a_burst_is_sent(product: Any) -> None:
 
 def test_at_most_five_a_second_are_sent(product: Any) -> None:
     latest = Latest()
-    told = [values(offer(latest, [product(i / 10)], i * SECOND // 10)) for i in range(11)]
-    assert sum(map(len, told)) == 6
+    reported = [values(offer(latest, [product(i / 10)], i * SECOND // 10)) for i in range(11)]
+    assert sum(map(len, reported)) == 6
 
 
 def test_each_of_3500_parameters_that_come_once_a_second_is_sent_each_second(product: Any) -> None:
@@ -76,14 +76,14 @@ def test_each_of_3500_parameters_that_come_once_a_second_is_sent_each_second(pro
 def test_topics_that_are_too_many_take_turns(product: Any) -> None:
     latest = Latest(messages_per_second=100)
     sizes = {"large": 600, "small": 10, "medium": 90}
-    told: Counter[str] = Counter()
+    reported: Counter[str] = Counter()
     n_seconds = 70
     for i in range(n_seconds):
         kinds = [product(float(i), kind, tuple(f"{kind}_{k}" for k in range(size))) for kind, size in sizes.items()]
-        told.update(message.topic.rsplit("/", 1)[1] for message in offer(latest, kinds, i * SECOND))
-    assert len(told) == 700
-    assert sum(told.values()) == 100 * n_seconds
-    assert set(told.values()) == {10}  # every seventh second, whichever product it is of
+        reported.update(message.topic.rsplit("/", 1)[1] for message in offer(latest, kinds, i * SECOND))
+    assert len(reported) == 700
+    assert sum(reported.values()) == 100 * n_seconds
+    assert set(reported.values()) == {10}  # every seventh second, whichever product it is of
 
 
 def test_what_newer_values_replace_is_counted(product: Any) -> None:

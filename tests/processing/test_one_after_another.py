@@ -224,10 +224,10 @@ def test_a_pass_that_ends_inside_a_packet_is_not_filled_up_from_the_next(tmp_pat
     paths = [tmp_path / "first", tmp_path / "second"]
     paths[0].write_bytes(octets[0][: -int(rng.integers(1, unit - 10))])
     paths[1].write_bytes(octets[1])
-    alone = [packets_of(path, mission=mission) for path in paths]
-    assert {len(found) for found in alone} <= set(range(50, 61))
-    assert packets_of(*paths, mission=mission) == alone[0] + alone[1]
-    assert all(found in first + second for found in alone[0] + alone[1])
+    separate = [packets_of(path, mission=mission) for path in paths]
+    assert {len(found) for found in separate} <= set(range(50, 61))
+    assert packets_of(*paths, mission=mission) == separate[0] + separate[1]
+    assert all(found in first + second for found in separate[0] + separate[1])
 
 
 def capture(datagrams, first=0):

@@ -1,4 +1,4 @@
-"""A batch that broke a stage is kept, or it is said why not; the stream goes on either way."""
+"""A batch that cannot be decoded is kept, or the reason is reported; the stream continues."""
 
 from pathlib import Path
 

@@ -36,9 +36,9 @@ def test_ids_differ_from_product_to_product(clean: Decoded) -> None:
 
 def test_every_product_has_its_times_units_and_origin(clean: Decoded) -> None:
     for product in clean.products:
-        aloft = product.instrument in ORBITER
-        assert product.time.sol == (None if aloft else (11, 11))
-        assert (product.time.lmst_h is None) == aloft
+        orbiter = product.instrument in ORBITER
+        assert product.time.sol == (None if orbiter else (11, 11))
+        assert (product.time.lmst_h is None) == orbiter
         assert {"dictionary_sha256", "calibration_sha256", "apid", "seq_count"} <= product.lineage.keys()
         n_rows = len(product.quality)
         for name, quantity in product.arrays.items():

@@ -38,10 +38,10 @@ def test_what_one_station_missed_the_other_gives(bundled: Path, station: Any) ->
     first = station("pass.first", np.setdiff1d(np.arange(N_FRAMES), lost[:200]))
     second = station("pass.second", np.setdiff1d(np.arange(N_FRAMES), lost[200:]))
     report = open_pass(first, second, mission="zhurong", merge=True).report()
-    alone = open_pass(bundled / "clean.cadu", mission="zhurong").report()
+    separate = open_pass(bundled / "clean.cadu", mission="zhurong").report()
     channel, _ = report["channels"]
     assert channel["lost_frames"] == channel["gaps"] == 0
-    assert report["packets"] == alone["packets"]
+    assert report["packets"] == separate["packets"]
     assert [one["only_frames"] for one in report["stations"]] == [200, 200]
 
 

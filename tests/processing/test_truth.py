@@ -149,8 +149,8 @@ def test_a_dust_devil_is_as_deep_and_wide_as_its_dip(decoded: Decoded) -> None:
 
 
 def test_each_dust_devil_is_an_event(decoded: Decoded) -> None:
-    told = [event.details["depth_pa"] for event in decoded.events if event.kind == "dust_devil"]
-    assert told == pytest.approx(decoded.rows("weather", "dust_devil", "depth_pa").tolist(), abs=0.001)
+    reported = [event.details["depth_pa"] for event in decoded.events if event.kind == "dust_devil"]
+    assert reported == pytest.approx(decoded.rows("weather", "dust_devil", "depth_pa").tolist(), abs=0.001)
 
 
 def test_sound_is_the_truth_within_noise(decoded: Decoded) -> None:

@@ -36,15 +36,17 @@ def test_every_kind_of_product_has_a_sigma_or_says_why_not(decoded: Decoded) -> 
     words = defaultdict(set)
     for product in decoded.products:
         names = [name for name in product.arrays if "_sigma" in name]
-        told = product.lineage["uncertainty"]
-        assert told.startswith("one sigma of " if names else "none: ")
+        reported = product.lineage["uncertainty"]
+        assert reported.startswith("one sigma of " if names else "none: ")
         assert all(name.split("_sigma")[0] in product.arrays for name in names)
-        words[f"{product.instrument}/{product.product}"].add(told)
-    assert {kind for kind, told in words.items() if any(one.startswith("none") for one in told)} == set(WITHOUT)
+        words[f"{product.instrument}/{product.product}"].add(reported)
+    assert {kind for kind, reported in words.items() if any(one.startswith("none") for one in reported)} == set(
+        WITHOUT
+    )
     for kind, reason in WITHOUT.items():
-        (told,) = words[kind]
-        assert reason in told
-        assert UNKNOWN not in told
+        (reported,) = words[kind]
+        assert reason in reported
+        assert UNKNOWN not in reported
 
 
 def test_a_sigma_has_the_unit_of_what_it_is_of_and_no_other_axes(decoded: Decoded) -> None:

@@ -23,8 +23,8 @@ def rows(path):
     for product in made + list(line.flush().products):
         kind = f"{product.instrument}/{product.product}"
         if kind in KINDS:
-            told = (product.arrays[name].values for name in ("time_onboard_ns", KINDS[kind]))
-            for time, values, quality, usable in zip(*told, product.quality, product.usable, strict=True):
+            reported = (product.arrays[name].values for name in ("time_onboard_ns", KINDS[kind]))
+            for time, values, quality, usable in zip(*reported, product.quality, product.usable, strict=True):
                 found[kind][int(time)] = (values, int(quality), bool(usable))
     return found
 

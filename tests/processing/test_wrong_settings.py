@@ -42,9 +42,9 @@ def test_a_wrong_insert_zone_ends_with_status_1_and_is_an_event(wrong_insert_zon
     assert status == 1
     assert "532 bad packet headers" in err  # of 534: the figure of the field trial
     assert "insert_zone_bytes" in err
-    told = [event for event in json.loads(out)["events"] if event["kind"] == "settings"]
-    assert {event["severity"] for event in told} == {"error"}
-    assert "532 bad packet headers" in told[0]["text"]
+    reported = [event for event in json.loads(out)["events"] if event["kind"] == "settings"]
+    assert {event["severity"] for event in reported} == {"error"}
+    assert "532 bad packet headers" in reported[0]["text"]
 
 
 def test_the_right_insert_zone_ends_with_status_0_and_without_a_word(real_data):

@@ -121,10 +121,10 @@ async def played_s(tape):
 async def test_a_replay_keeps_the_pace_of_the_onboard_clock(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(60)))
-    said = []
-    tape = Player(mission, [recording], 100.0, print_line=said.append)
+    lines = []
+    tape = Player(mission, [recording], 100.0, print_line=lines.append)
     assert await played_s(tape) >= 0.5  # 59 s at 100 times
-    assert said == ["p.packets has no receive times: its pace is that of the onboard clock of its packets"]
+    assert lines == ["p.packets has no receive times: its pace is that of the onboard clock of its packets"]
 
 
 async def test_a_replay_at_a_rate_takes_as_long_as_the_link_would(mission, tmp_path):
@@ -138,10 +138,10 @@ async def test_a_recording_without_times_is_reported_in_a_line(tmp_path):
     (tmp_path / "mission.toml").write_text('name = "plain"\n[link]\nframing = "packets"\n')
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
-    known, said = load_mission(str(tmp_path)), []
+    known, lines = load_mission(str(tmp_path)), []
     async with asyncio.timeout(20):
-        await played_s(Player(known, [recording], 1.0, print_line=said.append))
-    (line,) = said
+        await played_s(Player(known, [recording], 1.0, print_line=lines.append))
+    (line,) = lines
     assert "p.packets has no receive times, and there are no times in it" in line
     assert "--rate" in line
 
@@ -149,18 +149,18 @@ async def test_a_recording_without_times_is_reported_in_a_line(tmp_path):
 async def test_packets_whose_container_has_no_time_are_reported_to_have_none(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(7, k, k) for k in range(100)))
-    said = []
+    lines = []
     async with asyncio.timeout(20):
-        await played_s(Player(mission, [recording], 1.0, print_line=said.append))
-    assert "there are no times in it" in said[0]
+        await played_s(Player(mission, [recording], 1.0, print_line=lines.append))
+    assert "there are no times in it" in lines[0]
 
 
 async def test_at_full_speed_nothing_is_reported(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
-    said = []
-    await played_s(Player(mission, [recording], None, print_line=said.append))
-    assert said == []
+    lines = []
+    await played_s(Player(mission, [recording], None, print_line=lines.append))
+    assert lines == []
 
 
 def test_receive_times_go_before_onboard_times_and_a_rate_before_both(mission):

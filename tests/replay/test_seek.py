@@ -47,8 +47,8 @@ class Played:
         await asyncio.wait_for(run, 30)
 
     def progress(self) -> dict[str, Any]:
-        told = [json.loads(one.payload) for one in self.messages if one.topic.endswith("/progress")]
-        return told[-1] if told else {}
+        reported = [json.loads(one.payload) for one in self.messages if one.topic.endswith("/progress")]
+        return reported[-1] if reported else {}
 
     def ids(self) -> list[str]:
         return [msgpack.unpackb(one.payload)["id"] for one in self.messages if "/product/" in one.topic]
@@ -125,10 +125,10 @@ async def test_a_seek_forward_to_a_time_leaves_no_product_out(bundled: Path, cle
         await played.until(lambda: (played.progress()["time"] or "") > just_before)
         await played.is_quiet()
         await played.command(command="pause")
-        told = played.progress()["time"]
+        reported = played.progress()["time"]
         await played.command(command="speed", speed=1000)
         await played.command(command="resume")
-    assert told[:19] == str(wanted - np.timedelta64(1, "s"))[:19]
+    assert reported[:19] == str(wanted - np.timedelta64(1, "s"))[:19]
     assert sorted(played.ids()) == ids_of(clean)
 
 
