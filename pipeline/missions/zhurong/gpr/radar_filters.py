@@ -44,8 +44,8 @@ def dewow(traces: Samples, window: float) -> Samples:
 def remove_background(traces: Samples, window: float) -> Samples:
     """Each trace less the mean of the traces within half a window, not of all: what lies flat for longer goes."""
     out = np.empty_like(traces)
-    for k, mean in enumerate(means_across(traces, window)):
-        out[k] = np.subtract(traces[k], mean, out=mean)
+    for rows, mean in means_across(traces, window):
+        out[rows] = np.subtract(traces[rows], mean, out=mean)
     return out
 
 
@@ -71,8 +71,8 @@ def remove_jittering(
     fade = fade[:last].astype(np.float32)
     faded = traces[:, :last] * fade
     wave = moved(faded, sample_interval_ns, shift_ns, traces.shape[1])
-    for k, mean in enumerate(means_across(wave, window)):  # which has read by now what it needs of this trace
-        wave[k] -= np.subtract(wave[k], mean, out=mean).astype(wave.dtype)
+    for rows, mean in means_across(wave, window):  # which has read by now what it needs of these traces
+        wave[rows] -= np.subtract(wave[rows], mean, out=mean).astype(wave.dtype)
     back = moved(wave, sample_interval_ns, -shift_ns, n_kept=last)  # what follows is round-off of two transforms
     clean = still.copy()
     clean[:, :last] *= 1 - fade

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_AT_ONCE = 16
+"""Traces whose means lie in the cache together."""
 
 
 def means_along(traces: NDArray[Any], window: float) -> NDArray[Any]:
@@ -42,32 +44,36 @@ def sums_along(traces: NDArray[Any], window: float) -> tuple[NDArray[Any], NDArr
     return sums, _counts(n, window)
 
 
-def means_across(traces: NDArray[Any], window: float) -> Iterator[NDArray[Any]]:
-    """For each trace in turn, the mean [m] of the traces within half a window; it may be written to, and is valid
-    until the next one is asked for.
+def means_across(traces: NDArray[Any], window: float) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """For some traces after the other: which, and the mean of the traces within half a window of each, [k, m].
 
-    One step for each trace, of all its samples: along this axis a running sum cannot be computed otherwise but
-    sample by sample. The running sums of one window are held.
+    The means may be written to, and are valid until the next ones are asked for; by then no trace before those is read
+    any more. One step for each trace, of all its samples: along this axis a running sum cannot be computed otherwise
+    but sample by sample. The running sums of one window are held.
     """
     floats, count = _as_floats(traces), _counts(len(traces), window)
     divide, by = (np.multiply, 1 / count) if np.iscomplexobj(traces) else (np.divide, count)
     n_kept = min(len(traces), 2 * math.ceil(window / 2) + 2)
     until, k = np.empty((n_kept, floats.shape[1])), -1  # the sum up to trace k is in row k % n_kept
-    mean = np.empty(floats.shape[1])
-    found = mean.view(np.complex128) if np.iscomplexobj(traces) else mean
-    for place, (first, last) in enumerate(zip(*_bounds(len(traces), window), strict=True)):
-        while k < last:
-            k += 1
-            if k:
-                np.add(floats[k], until[(k - 1) % n_kept], out=until[k % n_kept])
+    means = np.empty((_AT_ONCE, floats.shape[1]))
+    found = means.view(np.complex128) if np.iscomplexobj(traces) else means
+    bounds = [*zip(*_bounds(len(traces), window), strict=True)]
+    for start in range(0, len(traces), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        for (first, last), mean in zip(bounds[rows], means, strict=False):
+            while k < last:
+                k += 1
+                if k:
+                    np.add(floats[k], until[(k - 1) % n_kept], out=until[k % n_kept])
+                else:
+                    until[0] = floats[0]
+            if first >= 0:
+                np.subtract(until[last % n_kept], until[first % n_kept], out=mean)
             else:
-                until[0] = floats[0]
-        if first >= 0:
-            np.subtract(until[last % n_kept], until[first % n_kept], out=mean)
-            divide(mean, by[place], out=mean)
-        else:
-            divide(until[last % n_kept], by[place], out=mean)
-        yield found
+                mean[:] = until[last % n_kept]
+        n = len(by[rows])
+        divide(means[:n], by[rows, None], out=means[:n])
+        yield rows, found[:n]
 
 
 def _bounds(n: int, window: float) -> tuple[list[int], list[int]]:
