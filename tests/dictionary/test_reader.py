@@ -8,7 +8,7 @@ from downlink_pipeline.model.errors import ConfigError
 
 def problems(document, file="telemetry.xml"):
     with pytest.raises(ConfigError) as caught:
-        compile_plan(read_xtce(document, file, strict=True), file=file)
+        compile_plan(read_xtce(document, file, strict=True))
     return [str(problem) for problem in caught.value.problems]
 
 

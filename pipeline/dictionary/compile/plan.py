@@ -67,16 +67,15 @@ class Plan:
         return (self.root,) if self.root.key else tuple(branch.node for branch in self.root.branches)
 
 
-def compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None = None, file: str = "") -> Plan:
+def compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None = None) -> Plan:
     """Compile the containers below `root`: a container's name, several, or None for all that have no base and do not
     stand only inside others. Raises ConfigError with every problem found.
     """
     with collector_paused():
-        return _compile_plan(dictionary, root, file)
+        return _compile_plan(dictionary, root)
 
 
-def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None, file: str) -> Plan:
-    file = file or dictionary.file
+def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None) -> Plan:
     roots = roots_of(dictionary, root)
     children: dict[str, list[Container]] = {}
     for each in dictionary.containers.values():
@@ -93,10 +92,10 @@ def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None, file
     apids = frozenset[int]().union(*(apids_by_length(node, header_keys(steps)[0]) for node, steps in entered))
     for each in left_out(dictionary, roots) if root is None else ():
         text = "has no base and nothing extends it: no packet is taken for it unless it is named as a root"
-        compiler.notices.add(Notice(text, file, each.line, f'SequenceContainer "{each.key}"'))
+        compiler.notices.add(Notice(text, dictionary.file, each.line, f'SequenceContainer "{each.key}"'))
     notices = (*dictionary.notices, *compiler.notices.collected(dictionary.files), *unreachable(top, dictionary))
     origins, order = _origins(top, dictionary), _order(top)
-    return Plan(top, file, signature_of(entered), notices, origins, *order, apids)
+    return Plan(top, dictionary.file, signature_of(entered), notices, origins, *order, apids)
 
 
 def _above(nodes: Sequence[Node]) -> Node:

@@ -53,12 +53,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`count` numbers, `stride_bits` apart, from `offset_bits` of the row on."""
+    """Numbers of one encoding at even distances in the row."""
 
     encoding: NumberEncoding
-    offset_bits: int
-    count: int
-    stride_bits: int
     loads: tuple[Load, ...]
 
     def fill(self, out: Array, chunk: Chunk) -> None:
@@ -186,7 +183,7 @@ def compile_run(encoding: NumberEncoding, offset_bits: int, count: int, stride_b
         first_bit = offset_bits + phase * stride_bits
         step_bytes = n_phases * stride_bits // 8 if n_elements > 1 else 0
         loads += _loads(encoding, first_bit, n_elements, step_bytes, row_bytes, phase, n_phases)
-    return Run(encoding, offset_bits, count, stride_bits, tuple(loads))
+    return Run(encoding, tuple(loads))
 
 
 def _loads(

@@ -22,10 +22,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Radargram:
-    """`image: float32[n_bins, n_columns]` in dB, first bin first; column j shows `trace[j]` (-1: none is near)."""
+    """`image: float32[n_bins, n_columns]` in dB, first bin first; columns without a trace near them are NaN."""
 
     image: NDArray[np.float32]
-    trace: NDArray[np.int64]
     x_first: float
     x_width: float
     twt_ns: Floats
@@ -46,7 +45,6 @@ def radargram(rows: Rows, twt_ns: Floats, x: Floats, *, gain_db: float, level_tr
     step = centres[1] - centres[0] if len(centres) > 1 else 1.0
     return Radargram(
         np.ascontiguousarray(image, np.float32),
-        nearest,
         float(centres[0] - step / 2),
         float(step * len(centres)),
         twt_ns[: amplitude.shape[1] * n_joined : n_joined],

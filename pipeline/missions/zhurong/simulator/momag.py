@@ -19,6 +19,7 @@ from .packets import Measurement, records_at
 
 APID = 1296
 N_SAMPLES = 128
+_RATE_HZ = 32
 NOISE_NT = 0.01 * 16**0.5
 """0.01 nT per root hertz [assumed, as of the rover's] over the band of 16 Hz at 32 Hz."""
 _STEP_NT = 20_000.0 / 2**24
@@ -40,10 +41,10 @@ _SENSORS = {
 }
 
 
-def measure_wind(start_ns: int, stop_ns: int, seed: int, rate_hz: int = 32) -> Measurement:
-    """Packets of 128 samples at 1, 32 or 128 Hz."""
-    packet_ns = sample_times(start_ns, stop_ns, N_SAMPLES / rate_hz)
-    time_ns = (packet_ns[:, None] + np.arange(N_SAMPLES) * 1_000_000_000 // rate_hz).ravel()
+def measure_wind(start_ns: int, stop_ns: int, seed: int) -> Measurement:
+    """Packets of 128 samples."""
+    packet_ns = sample_times(start_ns, stop_ns, N_SAMPLES / _RATE_HZ)
+    time_ns = (packet_ns[:, None] + np.arange(N_SAMPLES) * 1_000_000_000 // _RATE_HZ).ravel()
     time_s = (time_ns - start_ns) / 1e9
     ambient = _ambient(time_s, chance.stream(seed, "interplanetary field"))
     moment = _body(time_s, chance.stream(seed, "orbiter's moment"))
@@ -58,8 +59,8 @@ def measure_wind(start_ns: int, stop_ns: int, seed: int, rate_hz: int = 32) -> M
         truth |= {f"field_{name}_nt": field, f"temperature_{name}_degc": degc}
         warm.append(temperature(degc))
         octets.append(_counts(noisy.reshape(-1, N_SAMPLES, 3), degc, sensor))
-    packets = rows(clock_ticks(packet_ns), constant(bytes([rate_hz]), len(packet_ns)), *warm, *octets)
-    done_ns = packet_ns + N_SAMPLES * 1_000_000_000 // rate_hz
+    packets = rows(clock_ticks(packet_ns), constant(bytes([_RATE_HZ]), len(packet_ns)), *warm, *octets)
+    done_ns = packet_ns + N_SAMPLES * 1_000_000_000 // _RATE_HZ
     return Measurement("momag", records_at(APID, done_ns, packets), truth, {"field_nt": NOISE_NT})
 
 
