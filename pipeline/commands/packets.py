@@ -74,7 +74,7 @@ def _write_each(
 
 
 def _taken(packets: PacketBatch, which: NDArray[np.bool_]) -> PacketBatch:
-    """Those asked for."""
+    """The selected packets."""
     own = {one.name: getattr(packets, one.name)[which] for one in fields(packets) if one.name != "data"}
     return replace(packets, **own)
 

@@ -125,7 +125,7 @@ def make(task: Task) -> Done:
             return Done(task.name, "left alone" if was_there else "made")
         mission = load_mission(task.mission)
         if fingerprint(mission, task.file_format, task.stream) != task.made_with:
-            raise RunError("the worker has another mission or version than the one who asked")
+            raise RunError("the worker has another mission or version than the client")
         with _ONE_AT_A_TIME, whole_folder(task.out) as part:
             report = write_products(
                 [task.recording], mission, part, lambda _: None, file_format=task.file_format, stream=task.stream

@@ -83,7 +83,7 @@ def read_ait(sources: Sequence[Source]) -> Converted:
             else:
                 lost.add("entry", "", "is no !Packet with fields", getattr(each, "line", content.line))
     if not packets and not problems:
-        problems.append(Problem("holds no !Packet", sources[0].file if sources else ""))
+        problems.append(Problem("has no !Packet", sources[0].file if sources else ""))
     if problems:
         raise ConfigError(problems)
     dictionary = _Maker(len(packets) == 1, losses).dictionary(packets, sources[0].file)

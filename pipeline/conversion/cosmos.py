@@ -75,13 +75,13 @@ class _Reader:
         self.problems: list[Problem] = []
         self.packet: Packet | None = None
         self.item: Item | None = None
-        self.aside = False
+        self.in_command = False
         """Whether the lines belong to a command, which is not converted."""
 
     def read(self, source: Source) -> None:
         losses = Losses(source.file)
         self.losses.append(losses)
-        self.packet, self.item, self.aside = None, None, False
+        self.packet, self.item, self.in_command = None, None, False
         program = False
         for line, words in _lines(source, losses):
             keyword = words[0].upper()
@@ -98,14 +98,14 @@ class _Reader:
     def _take(self, keyword: str, words: list[str], line: int, losses: Losses) -> None:
         if keyword in {"COMMAND", "SELECT_COMMAND"}:
             losses.add(keyword, " ".join(words[:2]), "commands are not converted", line)
-            self.packet, self.item, self.aside = None, None, True
+            self.packet, self.item, self.in_command = None, None, True
         elif keyword in {"TELEMETRY", "SELECT_TELEMETRY"}:
-            self.aside, self.item = False, None
+            self.in_command, self.item = False, None
             self._packet(keyword, words, line, losses)
         elif keyword.startswith("LIMITS_GROUP"):
             losses.add(keyword, " ".join(words), "limits groups are not converted", line)
         elif self.packet is None:
-            if not self.aside:
+            if not self.in_command:
                 raise ValueError("comes before any TELEMETRY")
         elif ITEM.fullmatch(keyword) or keyword.endswith("STRUCTURE"):
             self._item(keyword, words, line, losses)

@@ -50,7 +50,7 @@ def write_csv(dictionary: Dictionary, losses: Losses) -> bytes:
         found = _Table(dictionary, container, losses).rows(is_only=len(leaves) == 1)
         apid = found[0].get("apid", "") if found else ""
         if apid and whose.setdefault(apid, container.key) != container.key:
-            why = f"APID {apid} is that of {whose[apid]} already, and a table knows no other criteria"
+            why = f"APID {apid} is that of {whose[apid]} already, and a table has no other criteria"
             losses.add("container", container.key, why, container.line)
         else:
             rows += found

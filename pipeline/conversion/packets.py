@@ -30,7 +30,7 @@ from ..dictionary.model.parameter_types import (
 from ..model.batches import PacketBatch
 from . import drawing
 from .places import is_space_packet, placed_in
-from .wanted import Wanted, allowed, asked_of, want
+from .requirements import PacketRequirements, allowed, packet_requirements, requirements_of
 
 IDLE_APID = 0x7FF
 TRIES = 40
@@ -86,7 +86,7 @@ class _Maker:
         self.name = name
         self.dice = dice
         container = dictionary.containers[name]
-        self.asked = asked_of(dictionary, container)
+        self.requirements = requirements_of(dictionary, container)
         self.is_space_packet = is_space_packet(placed_in(dictionary, container))
         self.why = "its packets are taken for another container, or for none"
 
@@ -109,8 +109,10 @@ class _Maker:
     def _one(self, place: int, space_packets: bool) -> bytes | None:
         style = drawing.STYLES[place] if place < len(drawing.STYLES) else drawing.RANDOM
         word = self.dice.randrange(2) << 27 | self.dice.randrange(IDLE_APID) << 16 | 3 << 14 | place & 0x3FFF
-        wanted = want(self.asked, self.dictionary, self.dice, header=word if space_packets else None)
-        writer = _Drawing(self.dictionary, wanted, style, self.dice)
+        required = packet_requirements(
+            self.requirements, self.dictionary, self.dice, header=word if space_packets else None
+        )
+        writer = _Drawing(self.dictionary, required, style, self.dice)
         writer.end = LEAST_BITS if space_packets else 0
         try:
             return encode_by(writer, self.name, space_packet=space_packets)
@@ -137,9 +139,11 @@ class _Maker:
 class _Drawing(Writer):
     """Writes a packet, and draws each value when it is needed."""
 
-    def __init__(self, dictionary: Dictionary, wanted: Wanted, style: str, dice: random.Random) -> None:
+    def __init__(
+        self, dictionary: Dictionary, required: PacketRequirements, style: str, dice: random.Random
+    ) -> None:
         super().__init__(dictionary, {})
-        self.own = wanted
+        self.own = required
         self.style = style
         self.dice = dice
         self.rest = {drawing.ZEROS: 0, drawing.MOST: MAX_REST}.get(style, dice.randrange(MAX_REST + 1))

@@ -20,16 +20,16 @@ _MAX_SHOWN = 200
 VALUES, AXES = ("calibrated", "raw"), ("time", "received")
 
 
-def shown(asked: Any) -> str:
+def shown(given: Any) -> str:
     """A value as error lines quote it: printable, at most _MAX_SHOWN characters."""
-    text = printable(str(asked))
+    text = printable(str(given))
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
-def check_one_of(what: str, asked: Any, known: Sequence[str]) -> None:
+def check_one_of(what: str, given: Any, known: Sequence[str]) -> None:
     """Check that a word is one of those known."""
-    if asked not in known:
-        raise ConfigError(f"{what}={shown(asked)}: {' or '.join(known)}")
+    if given not in known:
+        raise ConfigError(f"{what}={shown(given)}: {' or '.join(known)}")
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -56,13 +56,13 @@ def check_points(points: Any, names: Sequence[str]) -> None:
 
 def checked_columns(columns: str | Sequence[str], points: Any) -> list[str]:
     """The fixed columns of a query as a list. `points`: of the query; samples have no fixed columns."""
-    asked = [columns] if isinstance(columns, str) else list(columns)
-    unknown = [shown(one) for one in asked if one not in FIXED]
+    given = [columns] if isinstance(columns, str) else list(columns)
+    unknown = [shown(one) for one in given if one not in FIXED]
     if unknown:
         raise ConfigError(f"there is no column {', '.join(unknown)}: there is {', '.join(FIXED)}")
-    if asked and points is not None:
-        raise ConfigError(f"samples have no columns {', '.join(asked)}: ask for rows, without points")
-    return asked
+    if given and points is not None:
+        raise ConfigError(f"samples have no columns {', '.join(given)}: ask for rows, without points")
+    return given
 
 
 def check_version(storage: Storage, version: str | None) -> None:

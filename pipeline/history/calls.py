@@ -42,31 +42,31 @@ def answer(history: History, ticket: bytes, refused: Sequence[str] = ()) -> Answ
     ConfigError for a malformed ticket, an unknown call, and arguments that do not fit the signature of its method. An
     error inside the method is not an error of the client: it is raised as it is.
     """
-    asked = _read(ticket)
-    call = asked.pop("call", None)
+    arguments = _read(ticket)
+    call = arguments.pop("call", None)
     if not isinstance(call, str) or call not in CALLS or call in refused:
         raise ConfigError(f"a ticket is JSON with a call: {', '.join(one for one in CALLS if one not in refused)}")
     method, to_answer = CALLS[call]
     target: History | KindRows = history
     if method.__qualname__.startswith(KindRows.__name__):
-        kind = asked.pop("kind", None)
+        kind = arguments.pop("kind", None)
         _check(call, "kind", kind, str)
         target = history.rows_of(kind)
-    names = asked.pop("names", None) if "names" in _signature(method).parameters else []
+    names = arguments.pop("names", None) if "names" in _signature(method).parameters else []
     _check(call, "names", names, Sequence[str])
     if len(names) > MAX_NAMES:
         raise ConfigError(f"{len(names)} names, and {MAX_NAMES} are the most")
-    return to_answer(method(target, *names, **_arguments(call, method, target, names, asked)))
+    return to_answer(method(target, *names, **_arguments(call, method, target, names, arguments)))
 
 
 def _read(ticket: bytes) -> dict[str, Any]:
     """The JSON object of a ticket; an empty one if it is none, is too long, or has text that UTF-8 cannot encode."""
     try:
-        asked = json.loads(ticket) if len(ticket) <= MAX_TICKET else None
-        json.dumps(asked, ensure_ascii=False).encode()
+        arguments = json.loads(ticket) if len(ticket) <= MAX_TICKET else None
+        json.dumps(arguments, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return {}
-    return asked if isinstance(asked, dict) else {}
+    return arguments if isinstance(arguments, dict) else {}
 
 
 _signature = cache(inspect.signature)
@@ -74,17 +74,17 @@ _hints = cache(get_type_hints)
 
 
 def _arguments(
-    call: str, method: Callable[..., Any], target: object, names: Sequence[str], asked: Mapping[str, Any]
+    call: str, method: Callable[..., Any], target: object, names: Sequence[str], arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The keyword arguments of a call, checked against the signature and the annotations of its method."""
     try:
-        _signature(method).bind(target, *names, **asked)
+        _signature(method).bind(target, *names, **arguments)
     except TypeError as error:
         raise ConfigError(f"call {call}: an argument is missing, unknown or of another type: {error}") from None
-    for name, value in asked.items():
+    for name, value in arguments.items():
         _check(call, name, value, _hints(method)[name])
     limits = {name: limit for name, limit in _LIMITS.items() if name in _signature(method).parameters}
-    return {**asked, **{name: min(asked.get(name, limit), limit) for name, limit in limits.items()}}
+    return {**arguments, **{name: min(arguments.get(name, limit), limit) for name, limit in limits.items()}}
 
 
 def _check(call: str, name: str, value: Any, hint: Any) -> None:

@@ -66,14 +66,14 @@ def _panel(number: int, title: str, some: list[Parameter], url: str) -> dict[str
 
 
 def _target(letter: str, one: Parameter, url: str) -> dict[str, Any]:
-    asked = f"name={quote(one.name, safe='')}&start=${{__from:date:iso}}&end=${{__to:date:iso}}&points=500"
+    parameters = f"name={quote(one.name, safe='')}&start=${{__from:date:iso}}&end=${{__to:date:iso}}&points=500"
     return {
         "refId": letter,
         "type": "json",
         "parser": "backend",
         "source": "url",
         "format": "timeseries",
-        "url": f"{url}/api/samples?{asked}",
+        "url": f"{url}/api/samples?{parameters}",
         "url_options": {"method": "GET"},
         "root_selector": "rows",
         "columns": [
@@ -84,24 +84,24 @@ def _target(letter: str, one: Parameter, url: str) -> dict[str, Any]:
     }
 
 
-def simple_json(history: History, what: str, asked: Any) -> Any:
+def simple_json(history: History, what: str, body: Any) -> Any:
     """Answer a request of the JSON data source: names for `search` and `metrics`, data points for `query`."""
     if what in {"search", "metrics"}:
-        word = str(asked.get("target") or asked.get("metric") or "*") if isinstance(asked, dict) else "*"
+        word = str(body.get("target") or body.get("metric") or "*") if isinstance(body, dict) else "*"
         names = [one.name for one in history.find(word)]
         return names if what == "search" else [{"label": name, "value": name} for name in names]
     if what == "annotations":
         return []
     if what != "query":
         raise ConfigError(f"/grafana/{what}: search, metrics or query")
-    return _query(history, asked)
+    return _query(history, body)
 
 
-def _query(history: History, asked: Any) -> list[dict[str, Any]]:
+def _query(history: History, body: Any) -> list[dict[str, Any]]:
     try:
-        start, end = (str(asked["range"][one]) for one in ("from", "to"))
-        targets = [str(one["target"]) for one in asked["targets"] if one.get("target")]
-        points = min(max(int(asked.get("maxDataPoints") or 500), 1), MAX_POINTS)
+        start, end = (str(body["range"][one]) for one in ("from", "to"))
+        targets = [str(one["target"]) for one in body["targets"] if one.get("target")]
+        points = min(max(int(body.get("maxDataPoints") or 500), 1), MAX_POINTS)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise ConfigError("query: range.from, range.to and targets[].target are needed") from None
     if len(targets) > MAX_TARGETS:

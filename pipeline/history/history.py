@@ -55,11 +55,11 @@ class History:
 
     @property
     def storage(self) -> Storage:
-        """The folder. ConfigError if the history is asked over the network."""
+        """The folder. ConfigError if the history is queried over the network."""
         return self._storage
 
     def reader(self, values: Values = "calibrated") -> RowReader:
-        """The reader of the files of rows. ConfigError if the history is asked over the network."""
+        """The reader of the files of rows. ConfigError if the history is queried over the network."""
         check_one_of("values", values, VALUES)
         return self._readers[values]
 

@@ -41,7 +41,7 @@ class RemoteHistory(History):
 
     @property
     def storage(self) -> Storage:
-        raise ConfigError(f"{self.url}: over the network a history is asked alone; this needs its folder")
+        raise ConfigError(f"{self.url}: a served history can only be queried; this needs its folder")
 
     def reader(self, values: Values = "calibrated") -> RowReader:
         return RowReader(self.storage, values)
@@ -55,8 +55,8 @@ class RemoteHistory(History):
         """Close the connection."""
         self._transport.close()
 
-    def _ask(self, call: str, **asked: Any) -> pa.Table:
-        return self._transport.ask(_ticket(call, asked))
+    def _ask(self, call: str, **arguments: Any) -> pa.Table:
+        return self._transport.ask(_ticket(call, arguments))
 
     def kinds(self, values: Values = "calibrated") -> dict[str, str]:
         table = self._ask("kinds", values=values)
@@ -76,8 +76,8 @@ class RemoteHistory(History):
 
     def newest(self, *names: str, end: Time = None, values: Values = "calibrated") -> list[dict[str, Any]]:
         before = to_ns(end, is_end=True)
-        asked = (self._ask("last", names=[name], end=before, values=values) for name in names)
-        return [row for table in asked for row in table.to_pylist()]
+        tables = (self._ask("last", names=[name], end=before, values=values) for name in names)
+        return [row for table in tables for row in table.to_pylist()]
 
     def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
         """As `History.scan`, with all rows in memory; `batches` streams them."""
@@ -92,9 +92,9 @@ class RemoteHistory(History):
         end: Time = None,
         values: Values = "calibrated",
     ) -> pa.RecordBatchReader:
-        asked = {"kind": kind, "columns": None if columns is None else list(columns), "values": values}
+        arguments = {"kind": kind, "columns": None if columns is None else list(columns), "values": values}
         return self._transport.stream(
-            _ticket("scan", asked | {"start": to_ns(start), "end": to_ns(end, is_end=True)})
+            _ticket("scan", arguments | {"start": to_ns(start), "end": to_ns(end, is_end=True)})
         )
 
     def sql(self, query: str, *, max_rows: int = 1_000_000) -> pa.Table:
@@ -119,8 +119,8 @@ class RemoteKindRows(KindRows):
     def __init__(self, transport: Transport, kind: str) -> None:
         self._transport, self.kind = transport, kind
 
-    def _ask(self, call: str, **asked: Any) -> pa.Table:
-        return self._transport.ask(_ticket(call, {"kind": self.kind, **asked}))
+    def _ask(self, call: str, **arguments: Any) -> pa.Table:
+        return self._transport.ask(_ticket(call, {"kind": self.kind, **arguments}))
 
     def extent(self, start: int, end: int, stream: str = "", *, lists: bool = False) -> Extent:
         (text,) = self._ask("extent", start=start, end=end, stream=stream, lists=lists)["extent"].to_pylist()
@@ -134,8 +134,8 @@ class RemoteKindRows(KindRows):
         return self._ask("kind_samples", start=start, end=end, points=points, stream=stream, which=which)
 
 
-def _ticket(call: str, asked: dict[str, Any]) -> dict[str, Any]:
-    return {"call": call, **{key: value for key, value in asked.items() if value is not None}}
+def _ticket(call: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    return {"call": call, **{key: value for key, value in arguments.items() if value is not None}}
 
 
 def _parameters(table: pa.Table) -> list[Parameter]:

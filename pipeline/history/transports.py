@@ -97,9 +97,9 @@ class HttpTransport:
 
     def stream(self, ticket: Mapping[str, Any]) -> pa.RecordBatchReader:
         """The answer, which is in memory when it returns."""
-        asked = f"{self._url}/arrow?ticket={quote(json.dumps(ticket, separators=(',', ':')))}"
+        url = f"{self._url}/arrow?ticket={quote(json.dumps(ticket, separators=(',', ':')))}"
         try:
-            with urlopen(Request(asked, headers=self._headers), timeout=TIMEOUT_S) as answer:  # noqa: S310 - opened() checks
+            with urlopen(Request(url, headers=self._headers), timeout=TIMEOUT_S) as answer:  # noqa: S310 - opened() checks
                 return pa.ipc.open_stream(answer.read())
         except HTTPError as error:
             raise self._refusal(error) from None

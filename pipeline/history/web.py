@@ -47,11 +47,11 @@ HEADERS = {
 }
 Limits = Mapping[str, Sequence[Mapping[str, Any]]]
 """Alarm bands by parameter name: `level`, `low`, `high` and `inside`."""
-Call = Callable[[History, "Asked"], Any]
+Call = Callable[[History, "Query"], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """The checked query parameters of a request."""
 
     names: Sequence[str]
@@ -136,7 +136,7 @@ def application(
 
     def route(one: Endpoint) -> Route:
         async def answer(request: Request) -> Response:
-            return await run(lambda: one.call(history, _asked(request, one, limits or {})))
+            return await run(lambda: one.call(history, _query(request, one, limits or {})))
 
         return Route(one.path, answer, methods=["GET"])
 
@@ -155,8 +155,8 @@ def application(
         return await run(lambda: dashboard(history, str(request.base_url).rstrip("/"), pattern))
 
     async def grafana(request: Request) -> Response:
-        asked = await _json(request)
-        return await run(lambda: simple_json(history, request.path_params["what"], asked))
+        body = await _json(request)
+        return await run(lambda: simple_json(history, request.path_params["what"], body))
 
     arrow = Endpoint(
         ARROW, answers.arrow, "A call of the Arrow interface, as Flight has it, but for SQL", ("ticket",)
@@ -202,7 +202,7 @@ def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         given = bearer.strip() if scheme.lower() == "bearer" else ""
         if hosts and host.strip("[]").lower() not in hosts:
-            response: Response = _error("asked by another name than it has", 403)
+            response: Response = _error("the Host header names another host", 403)
         elif token and request.url.path != HEALTH and not hmac.compare_digest(given.encode(), token.encode()):
             response = _error("Authorization: Bearer TOKEN is needed", 401)
             response.headers["WWW-Authenticate"] = "Bearer"
@@ -217,7 +217,7 @@ def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response
     return dispatch
 
 
-def _asked(request: Request, endpoint: Endpoint, limits: Limits) -> Asked:
+def _query(request: Request, endpoint: Endpoint, limits: Limits) -> Query:
     """Parse query parameters. ConfigError if one is unknown, repeated, or out of bounds."""
     query = request.query_params
     unknown = sorted({*query} - {*endpoint.parameters})
@@ -239,7 +239,7 @@ def _asked(request: Request, endpoint: Endpoint, limits: Limits) -> Asked:
     if raw not in _TRUE | _FALSE:
         raise ConfigError(f"raw={raw}: true or false")
     start, end, streams = _time(query.get("start")), _time(query.get("end")), query.getlist("stream")
-    return Asked(names, start, end, int(points), file_format, raw in _TRUE, streams, dict(query), limits)
+    return Query(names, start, end, int(points), file_format, raw in _TRUE, streams, dict(query), limits)
 
 
 def _time(text: str | None) -> str | None:

@@ -23,7 +23,7 @@ from .parameter import Parameter
 from .times import to_ns
 
 if TYPE_CHECKING:
-    from .web import Asked
+    from .web import Query
 
 MAX_JSON, MAX_ARROW = 1_000_000, 50_000_000
 """Most values of an answer."""
@@ -32,49 +32,49 @@ MAX_ARROW_BYTES = 256 << 20
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 
 
-def values_word(asked: Asked) -> Values:
+def values_word(query: Query) -> Values:
     """`calibrated` or `raw`, as requested."""
-    return "raw" if asked.raw else "calibrated"
+    return "raw" if query.raw else "calibrated"
 
 
-def parameters(history: History, asked: Asked) -> Any:
+def parameters(history: History, query: Query) -> Any:
     """Parameters with unit, type, description, alarm limits if known, first and last time."""
-    found = history.find(asked.words.get("match", "*"), values_word(asked))
-    return {"parameters": [_parameter(one, asked) for one in found[:MAX_LISTED]], "n": len(found)}
+    found = history.find(query.words.get("match", "*"), values_word(query))
+    return {"parameters": [_parameter(one, query) for one in found[:MAX_LISTED]], "n": len(found)}
 
 
-def _parameter(one: Parameter, asked: Asked) -> dict[str, Any]:
+def _parameter(one: Parameter, query: Query) -> dict[str, Any]:
     described: dict[str, Any] = {
         key: getattr(one, key) for key in ("name", "kind", "parameter", "unit", "description", "type")
     }
-    if one.name in asked.limits and not asked.raw:
-        described["limits"] = asked.limits[one.name]
+    if one.name in query.limits and not query.raw:
+        described["limits"] = query.limits[one.name]
     return described | {"first": iso(one.first), "last": iso(one.last)}
 
 
-def values(history: History, asked: Asked) -> Any:
+def values(history: History, query: Query) -> Any:
     """Rows with a column for each name."""
-    by = cast("Literal['time', 'received']", asked.words.get("by", "time"))
+    by = cast("Literal['time', 'received']", query.words.get("by", "time"))
     table = history.table(
-        *asked.names,
-        start=asked.start,
-        end=asked.end,
+        *query.names,
+        start=query.start,
+        end=query.end,
         by=by,
-        stream=asked.streams,
-        values=values_word(asked),
-        max_values=MAX_JSON if asked.file_format != "arrow" else MAX_ARROW,
+        stream=query.streams,
+        values=values_word(query),
+        max_values=MAX_JSON if query.file_format != "arrow" else MAX_ARROW,
     )
-    return _answer(table, asked)
+    return _answer(table, query)
 
 
-def sampled(history: History, asked: Asked) -> Any:
+def sampled(history: History, query: Query) -> Any:
     """Samples; in JSON a row for each name and bin: value (the mean), min, max, last, n, quality."""
     table = history.table(
-        *asked.names, start=asked.start, end=asked.end, points=asked.points, values=values_word(asked)
+        *query.names, start=query.start, end=query.end, points=query.points, values=values_word(query)
     )
-    if asked.file_format != "json":
-        return _answer(table, asked)
-    units = {name: unit_of(table.schema.field(name)) for name in asked.names if name in table.schema.names}
+    if query.file_format != "json":
+        return _answer(table, query)
+    units = {name: unit_of(table.schema.field(name)) for name in query.names if name in table.schema.names}
     return {"rows": list(long_rows(table, units))}
 
 
@@ -91,15 +91,15 @@ def long_rows(table: pa.Table, units: dict[str, str]) -> Iterable[dict[str, Any]
                        "quality": columns["quality"][i]}  # fmt: skip
 
 
-def last(history: History, asked: Asked) -> Any:
+def last(history: History, query: Query) -> Any:
     """The newest value of each parameter."""
-    rows = history.newest(*asked.names, end=asked.end, values=values_word(asked))
+    rows = history.newest(*query.names, end=query.end, values=values_word(query))
     return {"rows": [{key: plain(value) for key, value in row.items()} for row in rows]}
 
 
-def events(history: History, asked: Asked) -> Any:
+def events(history: History, query: Query) -> Any:
     """Events, oldest first, by range and severity."""
-    low, high, severity = to_ns(asked.start), to_ns(asked.end, is_end=True), asked.words.get("severity")
+    low, high, severity = to_ns(query.start), to_ns(query.end, is_end=True), query.words.get("severity")
     found = []
     for one in history.passes():
         for event in one.events:
@@ -113,22 +113,22 @@ def events(history: History, asked: Asked) -> Any:
     return {"events": found[:MAX_LISTED], "n": len(found)}
 
 
-def passes(history: History, asked: Asked) -> Any:
+def passes(history: History, query: Query) -> Any:
     """Accounting of passes (`coverage.books`)."""
-    found = books(history, _date(asked))
+    found = books(history, _date(query))
     return {"passes": found[:MAX_LISTED], "n": len(found)}
 
 
-def covered(history: History, asked: Asked) -> Any:
+def covered(history: History, query: Query) -> Any:
     """Number of rows by kind and date."""
-    found = coverage(history, _date(asked))
+    found = coverage(history, _date(query))
     rows = [{**one, "first": iso(one["first"]), "last": iso(one["last"])} for one in found[:MAX_LISTED]]
     return {"coverage": rows, "n": len(found), "problems": history.problems}
 
 
-def arrow(history: History, asked: Asked) -> Response:
+def arrow(history: History, query: Query) -> Response:
     """The answer of a ticket (`calls.py`) as an Arrow stream; without SQL, which only Flight has."""
-    ticket = asked.words.get("ticket", "")
+    ticket = query.words.get("ticket", "")
     schema, batches = answer(history, ticket.encode(), refused=("sql",))
     sink, n_bytes = io.BytesIO(), 0
     with pa.ipc.new_stream(sink, schema) as writer:
@@ -142,8 +142,8 @@ def arrow(history: History, asked: Asked) -> Response:
     return Response(sink.getvalue(), media_type=ARROW_TYPE)
 
 
-def _date(asked: Asked) -> str | None:
-    date = asked.words.get("date")
+def _date(query: Query) -> str | None:
+    date = query.words.get("date")
     if date is not None:
         first, end = to_ns(date), to_ns(date, is_end=True)
         if first is None or first == end:
@@ -152,13 +152,13 @@ def _date(asked: Asked) -> str | None:
     return None
 
 
-def _answer(table: pa.Table, asked: Asked) -> Any:
-    if asked.file_format == "arrow":
+def _answer(table: pa.Table, query: Query) -> Any:
+    if query.file_format == "arrow":
         sink = io.BytesIO()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         return Response(sink.getvalue(), media_type=ARROW_TYPE)
-    if asked.file_format == "csv":
+    if query.file_format == "csv":
         if any(pa.types.is_nested(one.type) for one in table.schema):
             raise ConfigError("format=csv: a parameter has several values a row: json or arrow")
         text = io.BytesIO()

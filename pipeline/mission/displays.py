@@ -148,7 +148,7 @@ def _misplaced(columns: int, panels: Mapping[int, DisplayPanel]) -> Iterator[tup
             yield i, "height", f"reaches beyond row {MAX_ROWS}"
         cells = _cells(one.column, one.row, one.width, one.height)
         if others := sorted({taken[cell] for cell in cells if cell in taken}):
-            yield i, "row", f"lies over panel {others[0]}"
+            yield i, "row", f"overlaps panel {others[0]}"
         taken |= dict.fromkeys(cells, i)
         if len(one.parameters) > MAX_OF_KIND[one.kind]:
             why = f"are {len(one.parameters)}: {_ARTICLE[one.kind]} shows {MAX_OF_KIND[one.kind]} at most"

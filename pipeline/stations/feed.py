@@ -150,7 +150,7 @@ async def _connect(
 
 
 class _Sender:
-    """Sends one recording. `send` is called anew with each connection, and resumes where the receiver stopped."""
+    """Sends one recording. `send` is called with each new connection, and resumes where the receiver stopped."""
 
     def __init__(
         self,

@@ -80,7 +80,7 @@ class FollowedFiles:
         return followed
 
     def replaced(self, followed: Followed) -> None:
-        """Save that the content was replaced: what the file holds next is new content."""
+        """Save that the content was replaced: later bytes of the file are new content."""
         self._save(self._new_content(followed))
 
     @staticmethod

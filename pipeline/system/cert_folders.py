@@ -83,7 +83,7 @@ def _holds(folder: Path, authority: Authority) -> bool:
         key = serialization.load_pem_private_key((folder / "own.key").read_bytes(), None)
         own.verify_directly_issued_by(authority[0])
         ca = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
-    except Exception:  # noqa: BLE001  whatever is wrong with the files, they are made anew
+    except Exception:  # noqa: BLE001  with any error in the files, they are made again
         return False
     return ca == authority[0] and own.public_key() == key.public_key() and _remains(own)
 

@@ -42,7 +42,7 @@ MAX_SIZE_BITS = 4096
 
 
 @dataclass(slots=True)
-class Wanted:
+class PacketRequirements:
     """`fixed`: required raw values; `rules`: comparisons that must hold; `ranges`: of size fields; `hints`: values in
     conditions.
     """
@@ -54,7 +54,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ContainerRequirements:
     """The requirements that all packets of a container share."""
 
     criteria: tuple[Condition, ...]
@@ -64,7 +64,7 @@ class Asked:
     """Fields of the primary header's first four bytes."""
 
 
-def asked_of(dictionary: Dictionary, container: Container) -> Asked:
+def requirements_of(dictionary: Dictionary, container: Container) -> ContainerRequirements:
     """The requirements of the packets of a container."""
     placed = placed_in(dictionary, container)
     ranges: dict[str, tuple[int, int]] = {}
@@ -87,17 +87,19 @@ def asked_of(dictionary: Dictionary, container: Container) -> Asked:
         for each in members_of(one)
         if each.start is not None and each.start + (each.size_bits or 99) <= 32
     ]
-    return Asked(tuple(criteria_of(dictionary, container)), ranges, hints, tuple(header))
+    return ContainerRequirements(tuple(criteria_of(dictionary, container)), ranges, hints, tuple(header))
 
 
-def want(asked: Asked, dictionary: Dictionary, dice: random.Random, *, header: int | None) -> Wanted:
+def packet_requirements(
+    shared: ContainerRequirements, dictionary: Dictionary, dice: random.Random, *, header: int | None
+) -> PacketRequirements:
     """The requirements of one packet. `header`: the first four bytes of a space packet; None: it is none."""
-    wanted = Wanted(ranges=asked.ranges, hints=asked.hints)
-    for condition in asked.criteria:
-        _require(positive(condition), dictionary, wanted, dice)
+    required = PacketRequirements(ranges=shared.ranges, hints=shared.hints)
+    for condition in shared.criteria:
+        _require(positive(condition), dictionary, required, dice)
     if header is not None:
-        _fill_header([each for each in asked.header if _is_plain(each)], wanted, header)
-    return wanted
+        _fill_header([each for each in shared.header if _is_plain(each)], required, header)
+    return required
 
 
 def _is_plain(each: Placed) -> bool:
@@ -105,16 +107,16 @@ def _is_plain(each: Placed) -> bool:
     return isinstance(encoding, NumberEncoding) and encoding.form == "unsigned" and not encoding.little_endian
 
 
-def _fill_header(fields: Sequence[Placed], wanted: Wanted, word: int) -> None:
+def _fill_header(fields: Sequence[Placed], required: PacketRequirements, word: int) -> None:
     """Set the fields of the header from a word, except those that the criteria require."""
     spans = {each.key: (32 - (each.start or 0) - (each.size_bits or 0), each.size_bits or 0) for each in fields}
     for key, (shift, bits) in spans.items():
-        if key in wanted.fixed:
+        if key in required.fixed:
             mask = (1 << bits) - 1
-            word = word & ~(mask << shift) | (int(wanted.fixed[key]) & mask) << shift
+            word = word & ~(mask << shift) | (int(required.fixed[key]) & mask) << shift
     for key, (shift, bits) in spans.items():
-        if key not in wanted.fixed and key not in wanted.rules:
-            wanted.fixed[key] = word >> shift & ((1 << bits) - 1)
+        if key not in required.fixed and key not in required.rules:
+            required.fixed[key] = word >> shift & ((1 << bits) - 1)
 
 
 def allowed(value: float, rules: Iterable[tuple[str, float]]) -> bool:
@@ -122,20 +124,22 @@ def allowed(value: float, rules: Iterable[tuple[str, float]]) -> bool:
     return all(OPERATORS[operator](value, literal) for operator, literal in rules)
 
 
-def _require(condition: Condition, dictionary: Dictionary, wanted: Wanted, dice: random.Random) -> None:
+def _require(
+    condition: Condition, dictionary: Dictionary, required: PacketRequirements, dice: random.Random
+) -> None:
     if isinstance(condition, AllOf):
         for part in condition.parts:
-            _require(part, dictionary, wanted, dice)
+            _require(part, dictionary, required, dice)
     elif isinstance(condition, AnyOf):
-        _require(dice.choice(condition.parts), dictionary, wanted, dice)
+        _require(dice.choice(condition.parts), dictionary, required, dice)
     elif isinstance(condition, Comparison) and isinstance(condition.right, str):
         value = literal_of(dictionary, condition.left, condition.right)
         if value is None:
             return
         if condition.operator == "==":
-            wanted.fixed[condition.left.parameter] = value
+            required.fixed[condition.left.parameter] = value
         else:
-            wanted.rules.setdefault(condition.left.parameter, []).append((condition.operator, value))
+            required.rules.setdefault(condition.left.parameter, []).append((condition.operator, value))
 
 
 def literal_of(dictionary: Dictionary, reference: Reference, literal: str) -> int | float | None:
