@@ -14,7 +14,7 @@ from of_zhurong import origin
 @pytest.fixture(scope="module")
 def joined(products):
     """Of the bundled pass."""
-    joiner = TraverseRadargram(load_mission("zhurong").site, topography=True)
+    joiner = TraverseRadargram(load_mission("zhurong").site)
     joiner.add_products(products)
     return {one.product: one for one in joiner.finish()}
 

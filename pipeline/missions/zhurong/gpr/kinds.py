@@ -256,7 +256,7 @@ INSTRUMENT = InstrumentFolder(
         TRAVERSE_LOW,
     ),
     looks=(Look("Radar", "radar_look:RadarLook", LOOK),),
-    joins="radar_traverse:of_passes",
+    joins="radar_traverse:TraverseRadargram",
     archive=InstrumentArchive(title="Mars Rover Penetrating Radar", tables="archive_tables:plan_radar"),
 )
 KINDS = {kind.name: kind for kind in INSTRUMENT.kinds}

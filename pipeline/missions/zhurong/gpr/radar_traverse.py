@@ -25,11 +25,13 @@ _FARTHEST_NS = 60_000_000_000
 
 
 class TraverseRadargram:
-    """Join the radargrams of passes. State: the runs by kind and number of samples, and the way."""
+    """Join the radargrams of all passes of one command (`downlink products --traverse`), with topography.
 
-    def __init__(self, site: Site | None, *, topography: bool = False, step_m: float | None = None) -> None:
+    State: the runs by kind and number of samples, and the path.
+    """
+
+    def __init__(self, site: Site | None) -> None:
         self._site = site
-        self._topography, self._step_m = topography, step_m
         self._runs: dict[tuple[str, int], list[Product]] = {}
         self._way: list[tuple[NDArray[np.int64], Floats, NDArray[np.int64]]] = []
 
@@ -81,10 +83,10 @@ class TraverseRadargram:
             "interpolated": _like(first["interpolated"], all_of("interpolated")),
         }
         height = known["altitude_m"].values if known else enu[:, 2]
-        if self._topography and np.isfinite(height).all():
+        if np.isfinite(height).all():
             counted = "as altitude_m; of the first frame without a site"
             depth_m = first["depth_m"].values
-            arrays |= over_elevation(arrays["amplitude"].values, depth_m, height, self._step_m, counted)
+            arrays |= over_elevation(arrays["amplitude"].values, depth_m, height, None, counted)
         ids = "\0".join(run.id for run in runs).encode()
         lineage = {**runs[0].lineage, "n_runs": len(runs), "runs": [run.id for run in runs]}
         lineage["frames"] = {"position": "local east, north, up"}
@@ -155,8 +157,3 @@ def _distance(runs: list[Product], enu: Floats, number: NDArray[np.intp]) -> Flo
         out.append(behind + own - own[0])
         behind = float(out[-1][-1])
     return np.concatenate(out)
-
-
-def of_passes(site: Site | None) -> TraverseRadargram:
-    """For all passes of one command, with topography: `downlink products --traverse`."""
-    return TraverseRadargram(site, topography=True)

@@ -47,8 +47,8 @@ def batches(rows):
 def made(suite):
     """What is joined of batches, two of each pass: a suite of its own each, as passes have."""
 
-    def run(batches, **options):
-        joiner = TraverseRadargram(SITE, **options)
+    def run(batches):
+        joiner = TraverseRadargram(SITE)
         for first in range(0, len(batches), 2):
             one = suite("radargram", "rover")
             joiner.add_products(one.make_products(batches[first : first + 2]))
@@ -92,7 +92,7 @@ def test_traces_are_those_of_the_radargrams(made, batches, suite):
 
 
 def test_over_altitude_all_runs_share_one_grid(made, batches):
-    (product,) = made(batches, topography=True, step_m=0.05)
+    (product,) = made(batches)
     levels, image = values(product, "elevation_m"), values(product, "amplitude_topographic")
     top = np.array([levels[np.flatnonzero(np.isfinite(row))[0]] for row in image])
     assert top[-1] - top[0] == pytest.approx(0.2, abs=0.06)
