@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from downlink_pipeline.clock.onboard import OnboardClock
 from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.mission.toml_lines import validation_problems
 from downlink_pipeline.model.batches import ColumnBatch, Ragged
 from downlink_pipeline.products.context import Context, Site
 from downlink_pipeline.products.instrument import family
 from downlink_pipeline.products.suite import Suite
+from pydantic import ValidationError
 
 CALIBRATION = Path(__file__).parents[4] / "configs/zhurong/calibration"
 INSTRUMENTS = load_mission(str(CALIBRATION.parent)).instruments
@@ -191,3 +193,17 @@ def level():
 @pytest.fixture(scope="session")
 def layout():
     return LAYOUT
+
+
+@pytest.fixture
+def calibration_problems():
+    """A function: texts of the problems of a table for a model."""
+
+    def found(model, table):
+        try:
+            model.model_validate(table)
+        except ValidationError as error:
+            return [one.text for one in validation_problems(error, "", "", model)]
+        return []
+
+    return found

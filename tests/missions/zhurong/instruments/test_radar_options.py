@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from downlink_pipeline.missions.zhurong.gpr.radar_calibration import GprCalibration
 from downlink_pipeline.missions.zhurong.gpr.radargram import Radargram
-from downlink_pipeline.products.calibration import problems
 
 TIME_NS = np.arange(2048) * 0.098
 SAID = {"source": "assumed: a test"}
@@ -156,20 +155,20 @@ def test_without_all_polarisations_there_is_no_polarimetry(run, made):
     ],
     ids=["narrow", "short", "unknown"],
 )
-def test_what_cannot_be_done_is_told(calibrations, tables, said):
+def test_what_cannot_be_done_is_told(calibrations, tables, said, calibration_problems):
     table = copy.deepcopy(calibrations["gpr"])
     table["radargram_high"] |= tables
-    assert any(said in text for _, text in problems(GprCalibration, table))
+    assert any(said in text for text in calibration_problems(GprCalibration, table))
 
 
-def test_two_migrations_at_once_are_told(calibrations):
+def test_two_migrations_at_once_are_told(calibrations, calibration_problems):
     table = copy.deepcopy(calibrations["gpr"])
     table["radargram_high"]["filters"]["migrate"] = True
     table["radargram_high"]["migration"] = {**SAID, "method": "stolt"}
-    assert any("filters.migrate is Stolt's" in text for _, text in problems(GprCalibration, table))
+    assert any("filters.migrate is Stolt's" in text for text in calibration_problems(GprCalibration, table))
 
 
-def test_the_tables_that_the_delivered_calibration_has_as_comments_are_right(calibrations):
+def test_the_tables_that_the_delivered_calibration_has_as_comments_are_right(calibrations, calibration_problems):
     text = (Path(__file__).parents[4] / "configs/zhurong/calibration/gpr.toml").read_text()
     commented = [
         line[2:] for line in text.splitlines() if line.startswith("# [") or (" = " in line and line[:2] == "# ")
@@ -178,4 +177,4 @@ def test_the_tables_that_the_delivered_calibration_has_as_comments_are_right(cal
     table = copy.deepcopy(calibrations["gpr"])
     table["radargram_high"] |= tables
     assert set(tables) == {"loss_tangent", "polarimetry", "topography", "noise", "migration"}
-    assert problems(GprCalibration, table) == []
+    assert calibration_problems(GprCalibration, table) == []
