@@ -300,7 +300,7 @@ svg { display: block; } polyline { fill: none; stroke: currentColor; stroke-widt
 
 STATISTICS_CSS = """
 @media screen { :host { max-height: 40%; flex: none !important; height: auto !important; } }
-td, th { padding: 1px 8px 1px 2px; }
+table { font-size: 11px; } td, th { padding: 1px 4px 1px 1px; }
 td.number, th:nth-child(n+4) { text-align: right; }
 button { border: 0; padding: 0 4px; background: none; color: inherit; cursor: pointer; }
 button:focus-visible { outline: 2px solid #4c9be8; }
@@ -328,7 +328,7 @@ GRID_CSS = f"""
 """Of the grid of a display: where the page is narrow, one panel below the other."""
 
 PLOT_CSS = f"""
-@media (min-width: 1200px) {{ :host {{ flex: 0.8 1 0 !important; }} }}
+@media (min-width: 1200px) {{ :host {{ flex: 0.95 1 0 !important; }} }}
 @media ({NARROW}) {{ :host {{ height: 560px !important; }} }}
 @media print {{ :host {{ height: auto !important; order: -1; }} }}
 """
