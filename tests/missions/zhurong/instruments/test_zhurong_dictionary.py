@@ -25,7 +25,7 @@ TERMS = (
 
 @pytest.fixture(scope="module")
 def plan():
-    return compile_plan(read_xtce(XML.read_bytes(), str(XML)), "CCSDSPacket", str(XML))
+    return compile_plan(read_xtce(XML.read_bytes(), str(XML)), "CCSDSPacket")
 
 
 @pytest.fixture
