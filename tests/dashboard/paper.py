@@ -58,6 +58,7 @@ TEXTS = """(() => {
       const {display, visibility, overflow} = getComputedStyle(one)
       if (display === "none" || visibility === "hidden") continue
       const box = one.getBoundingClientRect()
+      if (one.matches("canvas") && !painted.has(one)) add("a canvas that is not painted on paper", 0, "black", true)
       if (one.matches("canvas"))
         for (const text of painted.get(one) ?? [])
           if (text.text.trim() && part(text.xs, one.width) && part(text.ys, one.height))
