@@ -79,9 +79,9 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
     lineage = product.get("lineage")
     stream.packets.take(kind, lineage if isinstance(lineage, Mapping) else {}, came.heard_s)
     _take_onboard_events(stream, kind, product, came)
-    _note_time(stream, product.get("time") or {})
+    is_of_clock = _note_time(stream, product.get("time") or {})
     _note_light_time(stream, product["arrays"].get("light_time_s"))
-    if came.heard_s:
+    if came.heard_s and is_of_clock:
         _note_clocks(stream, product)
     if kind in stream.n_products or len(stream.n_products) < MAX_KINDS:
         stream.n_products[kind] += 1
@@ -98,8 +98,9 @@ def _descriptions(product: Mapping[str, Any]) -> str:
     return text if len(text) <= MAX_DESCRIBED else f"{text[: MAX_DESCRIBED - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
-    """Keep the latest onboard time that products carry, of those with a local time where any has one.
+def _note_time(stream: Stream, time: Mapping[str, Any]) -> bool:
+    """Keep the latest onboard time that products carry, of those with a local time where any has one; others may be of
+    another spacecraft, whose data were stored for another time. Returns whether the product is of the former.
 
     ISO 8601 texts of one zone are in order of time.
     """
@@ -107,9 +108,13 @@ def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
     last = {name: printable(str(time[name][-1])[:30]) for name in names if time.get(name)}
     known = stream.onboard
     if last.get("utc", "None") == "None" or ("sol" in known and "sol" not in last):
-        return
-    if last["utc"] > known.get("utc", "") or ("sol" in last and "sol" not in known):
+        return False
+    is_first_local = "sol" in last and "sol" not in known
+    if last["utc"] > known.get("utc", "") or is_first_local:
         stream.onboard = last
+    if is_first_local:
+        stream.clocks.clear()
+    return True
 
 
 def _note_light_time(stream: Stream, entry: Mapping[str, Any] | None) -> None:

@@ -339,14 +339,14 @@ FIGURES_CSS = ":host { overflow-y: auto; overflow-x: hidden; }" + print_page.SCR
 BAR_CSS = """
 :host { color: var(--dl-text); font-size: 12px; white-space: nowrap; overflow: hidden; text-align: right; }
 .muted { color: var(--dl-muted); font-variant-numeric: tabular-nums; } .bad { color: var(--dl-bad); }
+@media (max-width: 1399px) { :host { order: 1; text-align: left; margin-left: 10px !important; } }
 """
+"""How a replay stands: left of its controls, which end at the right edge; right of them where they begin at the left
+one."""
 
 REPLAY_CSS = """
-:host {
-  flex: none !important; flex-wrap: wrap; justify-content: flex-end; row-gap: 2px;
-  height: auto !important; min-width: 0;
-}
-@media (min-width: 1400px) { :host { position: absolute !important; top: 40px; right: 2px; z-index: 10; } }
+:host { flex: none !important; flex-wrap: wrap; row-gap: 2px; height: auto !important; min-width: 0; padding-top: 3px; }
+@media (min-width: 1400px) { :host { position: absolute !important; top: 37px; right: 2px; z-index: 10; } }
 """
 """A row of its own; where the page is wide, over the free end of the row of tabs, so that it takes no height."""
 

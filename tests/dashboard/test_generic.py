@@ -1,5 +1,7 @@
 """A kind of product that no look shows is drawn from its arrays; the header has the clocks that products carry."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from downlink_pipeline.messages.topics import unpack_product
@@ -24,6 +26,21 @@ def test_the_header_says_how_much_later_data_are_received_and_the_light_time():
     assert "onboard 2024-05-01 12:00:01 UTC" in words
     assert "received 59 s later" in words  # a minute after the first row
     assert "light time 381.2 s about light_time_s" in words
+
+
+def test_data_of_an_orbiter_do_not_say_when_those_of_its_rover_were_received():
+    """Time of a rover has a sol. Both are received at 12:01:05; the orbiter's were sampled 4 h later."""
+    orbiter, rover = (
+        product(4 * 3600, {"V": np.arange(2.0)}, kind="orbiter/field"),
+        product(5, {"V": np.arange(2.0)}),
+    )
+    of_sol = replace(rover, time=replace(rover.time, sol=(11, 11)))
+    received = {"received_ns": rover.lineage["received_ns"]}
+    again = replace(orbiter, id="again", lineage={**orbiter.lineage, **received})
+    for before, after in ((again, of_sol), (of_sol, again)):
+        stream = feed(State(unpack_product), before, after)
+        assert "onboard 2024-05-01 12:00:06 UTC" in onboard_words(stream)
+        assert "received 59 s later" in onboard_words(stream)
 
 
 async def test_a_product_that_no_look_shows_is_drawn_by_its_arrays(chromium):

@@ -1,6 +1,7 @@
 """What a viewer can reach: every tab by click and by key at every size, while a replay's bar stands beside them."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from downlink_pipeline.commands import live as app
@@ -39,6 +40,15 @@ BESIDE = """(() => {
   return found
 })()"""
 
+BAR = f"""(() => {{
+  const view = Bokeh.index.find_one({model("replay_bar")})
+  const text = document.createRange()
+  text.selectNodeContents(view.child_views[0].markup_el)
+  return [text, ...view.child_views.slice(1).map((one) => one.el)].map((one) => one.getBoundingClientRect())
+    .map((box) => [box.left, box.right, box.top, box.bottom])
+}})()"""
+"""Left, right, top and bottom of what the bar of a replay says, its button, its slider and its speed."""
+
 
 async def key(tab, name, code):
     for kind in ("rawKeyDown", "keyUp"):
@@ -64,12 +74,24 @@ async def test_every_tab_is_reached_at_every_size_while_a_replay_is_on(chromium,
                     f"{model('looks')}.tags[0]?.length == 0 && {TABS}.every((one) => one.offsetWidth && one.role)",
                     timeout_s=60,
                 )
+                stands_together(await at_rest(tab, BAR))
                 await by_keys(tab)
                 await by_clicks(tab)
                 assert await tab.run("errors") == []
         finally:
             run.cancel()
             await asyncio.wait((run,))
+
+
+def stands_together(boxes):
+    """The bar begins at the left edge, and nothing in a line of it is further from its neighbour than 30 px."""
+    text, button, *_ = boxes
+    assert button[0] < 20
+    if text[3] > button[2] and text[2] < button[3]:  # in one line
+        boxes = sorted(boxes)
+        assert max(after[0] - before[1] for before, after in pairwise(boxes)) < 30
+    else:
+        assert text[0] < 20
 
 
 async def by_keys(tab):
