@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, RAW_SUFFIX
 from .series import Series
-from .style import COLOURS, draw_line, draw_lines, draw_time, escape_dollars, label
+from .style import COLOURS, colour_bar, draw_line, draw_lines, draw_note, draw_time, escape_dollars, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,6 +38,10 @@ class Panel:
     title: str
     draw: Callable[[Axes, Series], None]
     names: tuple[str, ...] = ()
+
+    def of(self, series: Series) -> tuple[str, Callable[[Axes], None]]:
+        """The title, and the function that draws the panel of a series."""
+        return self.title, lambda axes: self.draw(axes, series)
 
 
 def varying(series: Series) -> list[str]:
@@ -180,19 +184,15 @@ def image(name: str, axes: Axes, series: Series) -> None:
     values = series.values(name)
     is_picture = values.ndim > 2
     shown = values[-1].reshape(values.shape[1], -1) if is_picture else values.T
-    drawn = axes.imshow(shown, aspect="auto", cmap="gray", interpolation="nearest", origin="lower")
+    axes.imshow(shown, aspect="auto", cmap="gray", interpolation="nearest", origin="lower")
     axes.set(
         xlabel="column of the newest" if is_picture else "row number", ylabel="line" if is_picture else "element"
     )
     axes.grid(visible=False)
-    figure = axes.get_figure()
-    if figure is not None:
-        figure.colorbar(drawn, ax=axes, pad=0.01, fraction=0.04).set_label(label(name, series.unit(name)))
+    colour_bar(axes, label(name, series.unit(name)))
 
 
 def draw_nothing(axes: Axes, series: Series) -> None:
     """Write that nothing varies."""
     n = len(series.utc_ns)
-    text = "1 row" if n == 1 else f"{n:,} rows, nothing in them varies"
-    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
-    axes.set_axis_off()
+    draw_note(axes, "1 row" if n == 1 else f"{n:,} rows, nothing in them varies")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 from ..products.kinds import ProductKind, View
 from .generic import Panel, generic_panels, select_panels
 from .series import Series
-from .style import COLOURS, FLAGGED, decibel, draw_line, draw_lines, draw_time, escape_dollars, label, without_gaps
+from .style import (
+    COLOURS,
+    FLAGGED,
+    colour_bar,
+    decibel,
+    draw_line,
+    draw_lines,
+    draw_note,
+    draw_time,
+    escape_dollars,
+    label,
+    without_gaps,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,29 +31,39 @@ if TYPE_CHECKING:
 Options = Mapping[str, Any]
 Drawer = Callable[["Axes", Series, Options], None]
 NO_KINDS: Mapping[str, ProductKind] = {}
-MAX_SPECTRA = 6  # drawn over one another; the newest ones
+MAX_SPECTRA = 6  # drawn over one another
+MAX_PIXELS = 2000  # of an image in each direction
+MAX_TEXTS = 40
 
 
 def section(axes: Axes, series: Series, options: Options) -> None:
     """Draw traces side by side: `array`, or the magnitude of a `pair` of real and imaginary parts, in dB.
 
-    `along`, `down`: arrays with the positions of traces and samples; `label`, `unit`, `scale`: of those of samples.
-    `percent`: percentiles that the colours span; `range`: values that they span, drawn linearly.
+    `along`, `down`: arrays with the positions of traces and samples; `label`, `unit`, `scale`: of those of samples;
+    `beside`: an array with other positions of the samples, and its label. `percent`: percentiles that the colours span;
+    `range`: values that they span, drawn linearly.
     """
     values = (
         np.hypot(*map(series.values, options["pair"])) if "pair" in options else series.values(options["array"])
     )
-    level = values if "range" in options else decibel(values)
-    depth = series.values(options["down"]) * options.get("scale", 1.0)
-    place = series.values(options["along"]) if "along" in options else np.array([-0.5, len(level) - 0.5])
-    extent = (float(place[0]), float(place[-1]), float(depth[-1]), float(depth[0]))
+    level = _thinned(values if "range" in options else decibel(values), 1)
+    scale = options.get("scale", 1.0)
     low, high = options.get("range") or _percentiles(level, options.get("percent", (0, 100)))
+    place = _ends(series.values(options["along"])) if "along" in options else (-0.5, len(values) - 0.5)
+    down = _ends(series.values(options["down"]) * scale)[::-1]
+    extent = (*place, *down)
     axes.imshow(level.T, aspect="auto", extent=extent, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axes.grid(visible=False)
     along = label("distance", series.unit(options["along"])) if "along" in options else "trace"
     axes.set(xlabel=along, ylabel=label(options["label"], options.get("unit") or series.unit(options["down"])))
-    if "range" not in options:
-        _amplitude_bar(axes)
+    name = str(options.get("array", "amplitude")).replace("_", " ")
+    words = label(name, series.unit(options["array"])) if "range" in options else "amplitude [dB]"
+    colour_bar(axes, words, 0.1 if "beside" in options else 0.01)
+    if "beside" in options:
+        other, text = options["beside"]
+        right = axes.twinx()
+        right.set(ylim=_ends(series.values(other))[::-1], ylabel=label(text, series.unit(other)))
+        right.grid(visible=False)
 
 
 def _percentiles(level: NDArray[np.float64], percent: Sequence[float]) -> tuple[float, float]:
@@ -50,12 +72,17 @@ def _percentiles(level: NDArray[np.float64], percent: Sequence[float]) -> tuple[
     return float(low), float(high)
 
 
-def _amplitude_bar(axes: Axes) -> None:
-    figure = axes.get_figure()
-    if figure is not None:
-        bar = figure.colorbar(axes.images[0], ax=axes, pad=0.01, fraction=0.04)
-        bar.set_label("amplitude [dB]")
-        bar.outline.set_visible(False)
+def _ends(positions: NDArray[np.float64]) -> tuple[float, float]:
+    """Ends of an axis of these positions; something about one position."""
+    known = positions[np.isfinite(positions)]
+    first, last = (float(known[0]), float(known[-1])) if len(known) else (0.0, 1.0)
+    return (first, last) if first != last else (first - 0.5, last + 0.5)
+
+
+def _thinned(image: NDArray[Any], n_axes: int) -> NDArray[Any]:
+    """Every k-th line, and with two axes also every k-th sample, so that none of them has more than MAX_PIXELS."""
+    step = slice(None, None, max(1, -(-max(image.shape[:n_axes]) // MAX_PIXELS)))
+    return image[(step,) * n_axes]
 
 
 def vector(axes: Axes, series: Series, options: Options) -> None:
@@ -87,36 +114,35 @@ def lines(axes: Axes, series: Series, options: Options) -> None:
 
 
 def spectra(axes: Axes, series: Series, options: Options) -> None:
-    """Draw the newest spectra of an `array` against `wavelength`, in nm."""
-    values, wavelength_nm = (
-        series.values(options["array"]),
-        series.values(options.get("wavelength", "wavelength_nm")),
-    )
-    rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
-    for row, colour in zip(rows, COLOURS, strict=False):
-        at = wavelength_nm[row] if wavelength_nm.ndim > 1 else wavelength_nm
-        axes.plot(at, values[row], color=colour, linewidth=0.6, label=_name(series, row))
-    axes.set(
-        xlabel=label("wavelength in vacuum", "nm"), ylabel=label(options["label"], series.unit(options["array"]))
-    )
+    """Draw spectra of an `array` against `wavelength`, in nm; `word` and `unit`: if this is another quantity."""
+    scale, unit = options.get("wavelength", "wavelength_nm"), options.get("unit", "nm")
+    for x, y, look in _spectra(series, options["array"], scale):
+        axes.plot(x, y, linewidth=0.6, **look)
+    xlabel = label(options.get("word", "wavelength in vacuum"), unit)
+    axes.set(xlabel=xlabel, ylabel=label(options["label"], series.unit(options["array"])))
     axes.legend(loc="best")
+
+
+def _spectra(series: Series, array: str, scale: str) -> Iterator[tuple[Any, Any, Options]]:
+    """Yield abscissa, values, and colour and legend of up to MAX_SPECTRA rows, evenly spread."""
+    values, at = series.values(array), series.values(scale)
+    rows = np.unique(np.linspace(len(values) - 1, 0, MAX_SPECTRA).astype(np.int64)).tolist()
+    for row, colour in zip(rows, COLOURS, strict=False):
+        yield at[row] if at.ndim > 1 else at, values[row], {"color": colour, "label": _name(series, row)}
 
 
 def _name(series: Series, row: int) -> str:
     """Legend text of a spectrum."""
     for name, word in (("point_id", "point "), ("species", ""), ("bin", "bin ")):
         if name in series.arrays:
-            return escape_dollars(f"{word}{series.arrays[name].values[row]}")
+            return escape_dollars(f"{word}{series.arrays[name].values[row]}, row {row}")
     return f"row {row}"
 
 
 def energies(axes: Axes, series: Series, options: Options) -> None:
-    """Draw the newest spectra of an `array` against `energy` in `unit`, on logarithmic axes, without zero counts."""
-    values, energy = series.values(options["array"]), series.values(options["energy"])
-    rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
-    for row, colour in zip(rows, COLOURS, strict=False):
-        known = values[row] > 0
-        axes.plot(energy[known], values[row][known], ".-", color=colour, markersize=2, label=_name(series, row))
+    """Draw spectra of an `array` against `energy` in `unit`, on logarithmic axes, without zero counts."""
+    for x, y, look in _spectra(series, options["array"], options["energy"]):
+        axes.plot(x[y > 0], y[y > 0], ".-", markersize=2, **look)
     ylabel = label(options.get("label", "flux"), series.unit(options["array"]))
     axes.set(xlabel=label("energy", options["unit"]), ylabel=ylabel, xscale="log", yscale="log")
     axes.tick_params(which="minor", labelbottom=False, labelleft=False)
@@ -144,16 +170,41 @@ def path(axes: Axes, series: Series, options: Options) -> None:
     axes.legend(loc="best")
 
 
-def picture(axes: Axes, series: Series, _: Options) -> None:
-    """Draw the newest image; missing lines stay empty."""
-    image = np.asarray(series.arrays["image"].values)[-1]
-    shown = _colours(image) if image.ndim == 3 else image
+def picture(axes: Axes, series: Series, options: Options) -> None:
+    """Draw the newest image; missing lines stay empty. `of`: how many there are, if not all are in the series."""
+    images = series.arrays["image"]
+    image = np.asarray(images.values)[-1]
+    is_colour = image.ndim == 3 and image.shape[2] in {3, 4}
+    shown = _colours(image) if is_colour else image.reshape(*image.shape[:2], -1)[..., 0]
     if "line_quality" in series.arrays:
         lost = np.asarray(series.arrays["line_quality"].values)[-1] != 0
         shown = np.ma.masked_array(shown, np.broadcast_to(lost[:, *(None,) * (shown.ndim - 1)], shown.shape))
-    axes.imshow(shown, cmap="gray", interpolation="nearest")
-    axes.set(xlabel="sample", ylabel="line")
+    extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
+    axes.imshow(_thinned(shown, 2), cmap="gray", interpolation="nearest", extent=extent)
+    n = options.get("of", len(images.values))
+    axes.set(xlabel=f"sample (the newest of {n:,} images)" if n > 1 else "sample", ylabel="line")
     axes.grid(visible=False)
+    if not is_colour:
+        colour_bar(axes, label("" if images.unit else "counts", images.unit))
+
+
+def texts(axes: Axes, series: Series, options: Options) -> None:
+    """Draw the first MAX_TEXTS texts of an `array` against time, from top to bottom."""
+    words = np.asarray(series.arrays[options["array"]].values)[:MAX_TEXTS].tolist()
+    axes.plot(series.place[: len(words)], np.arange(len(words)), "o", color=COLOURS[0], markersize=4)
+    for level, (when, text) in enumerate(zip(series.place, words, strict=False)):
+        plain = escape_dollars(str(text).encode("ascii", "replace").decode())  # the font has no other scripts
+        axes.annotate(plain, (when, level), xytext=(6, -3), textcoords="offset points")
+    more = f" (the first {len(words)} of {len(series.quality):,})" if len(words) < len(series.quality) else ""
+    axes.set(ylabel=f"{escape_dollars(options['array'])}{more}", yticks=[])
+    axes.invert_yaxis()
+    axes.margins(x=0.4)
+    draw_time(axes, series)
+
+
+def note(axes: Axes, _: Series, options: Options) -> None:
+    """Write a `text`."""
+    draw_note(axes, options["text"])
 
 
 def _colours(image: NDArray[Any]) -> NDArray[Any]:
@@ -161,7 +212,7 @@ def _colours(image: NDArray[Any]) -> NDArray[Any]:
     if image.dtype == np.uint8:
         return image
     top = float(np.nanpercentile(image, 99.5)) if np.isfinite(image).any() else 1.0
-    return np.asarray(np.clip(np.nan_to_num(image[..., :3]) / (top or 1.0), 0.0, 1.0))
+    return np.asarray(np.clip(np.nan_to_num(image[..., :3] / (top or 1.0)), 0.0, 1.0))
 
 
 DRAWERS: Mapping[str, Drawer] = {
@@ -174,6 +225,8 @@ DRAWERS: Mapping[str, Drawer] = {
     "bands": bands,
     "path": path,
     "picture": picture,
+    "texts": texts,
+    "note": note,
 }
 """By `View.draw`."""
 

@@ -16,10 +16,14 @@ from .series import Series
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOURS = ("#0b63b5", "#c8501e", "#2b8a57", "#7a4fa3", "#8a6d1d", "#5b6770")
+COLOURS = ("#0b63b5", "#c8501e", "#2b8a57", "#7a4fa3", "#8a6d1d", "#5b6770", "#c2417f", "#1f97a3")
 FLAGGED = "#e0a100"
 GAP = "#5b6770"
 MAX_GAPS = 1000  # drawn as bands
+_WIDE_INCHES = 6.0  # a panel with room for more times below it
+_ROUNDING = 1e-10  # a smaller range, relative to its values, is of rounding
+_FEW_ROWS = 60  # drawn as points on their line
+_BESIDE = np.timedelta64(30, "s")  # around rows of one time
 ONBOARD, RECEIVED = "onboard time, UTC", "received, UTC"
 """Labels of time axes: onboard time converted to UTC, or receive time."""
 SETTINGS = {
@@ -49,7 +53,7 @@ def check_available() -> None:
 
 def label(text: str, unit: str) -> str:
     """Label of an axis, with the unit in brackets."""
-    return escape_dollars(f"{text} [{unit}]" if unit not in ("", "1") else text)
+    return escape_dollars(f"{text} [{unit}]".lstrip() if unit not in ("", "1") else text)
 
 
 def escape_dollars(text: str) -> str:
@@ -67,9 +71,11 @@ def time_axis(axes: Axes, text: str = ONBOARD) -> None:
         ConciseDateFormatter,
     )
 
-    locator = AutoDateLocator(minticks=3, maxticks=4)
-    for unit, whole in ((SECONDLY, 60), (MINUTELY, 60), (HOURLY, 24)):  # or it warns of 2.5 minutes, hours or days
-        locator.intervald[unit] = [*locator.intervald[unit], whole]
+    figure = axes.get_figure()
+    width_inches = axes.bbox.width / figure.dpi if figure else 0.0
+    locator = AutoDateLocator(minticks=3, maxticks=4 if width_inches < _WIDE_INCHES else 8)
+    for unit, more in ((SECONDLY, (2, 60)), (MINUTELY, (2, 60)), (HOURLY, (24,))):  # or it warns of 2.5 minutes
+        locator.intervald[unit] = sorted({*locator.intervald[unit], *more})
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_xlabel(text, loc="left")  # the date is on the right
@@ -84,6 +90,9 @@ def draw_time(axes: Axes, series: Series) -> None:
     else:
         row = "packet" if series.instrument == GENERIC_INSTRUMENT else "row"
         axes.set_xlabel(f"{row} number (no onboard time)")
+    known = series.place[~np.isnat(series.place)] if series.place.dtype.kind == "M" else series.place[:0]
+    if len(known) and known.min() == known.max():
+        axes.set_xlim(known[0] - _BESIDE, known[0] + _BESIDE)
     for first, last in series.spans.astype("datetime64[ns]")[:MAX_GAPS]:
         axes.axvspan(first, last, color=GAP, alpha=0.18, linewidth=0, zorder=0)
     flagged = series.place[series.flagged]
@@ -112,14 +121,35 @@ def without_gaps(series: Series, *columns: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) -> None:
-    """Draw arrays against time. `names`: legend text by array name; `text`: label of the axis."""
+    """Draw arrays against time, as many as there are colours. `names`: legend text by name; `text`: of the axis."""
+    look = {"marker": ".", "markersize": 3} if len(series.place) < _FEW_ROWS else {}
     for (name, word), colour in zip(names.items(), COLOURS, strict=False):
-        draw_line(axes, series, series.values(name), color=colour, label=escape_dollars(word))
+        draw_line(axes, series, series.values(name), color=colour, label=escape_dollars(word), **look)
+    if len(names) > len(COLOURS):
+        axes.plot([], [], " ", label=f"and {len(names) - len(COLOURS)} more")
     first = next(iter(names))
     axes.set_ylabel(label(text, series.unit(first)))
     if len(names) > 1:
-        axes.legend(loc="best")
+        axes.legend(loc="best", ncols=1 + (len(names) > 4))
+    low, high = axes.get_ylim()
+    if high - low < _ROUNDING * abs(low + high):  # else its numbers are too long for the panel
+        axes.set_ylim(*sorted((0.9995 * low, 1.0005 * high)))
     draw_time(axes, series)
+
+
+def draw_note(axes: Axes, text: str) -> None:
+    """Write a text in place of a panel."""
+    axes.text(0.5, 0.5, escape_dollars(text), ha="center", transform=axes.transAxes)
+    axes.set_axis_off()
+
+
+def colour_bar(axes: Axes, text: str, pad: float = 0.01) -> None:
+    """Draw the scale of the image of a panel beside it, with a label. `pad`: between, as a part of the width."""
+    figure = axes.get_figure()
+    if figure is not None:
+        bar = figure.colorbar(axes.images[0], ax=axes, pad=pad, fraction=0.04)
+        bar.set_label(text)
+        bar.outline.set_visible(False)
 
 
 def decibel(amplitude: NDArray[np.float64]) -> NDArray[np.float64]:

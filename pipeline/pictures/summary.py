@@ -12,6 +12,7 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -24,9 +25,10 @@ from ..products.kinds import ProductKind
 from ..system.files import whole_file
 from . import link
 from .generic import Panel, omission_note
+from .page import page
 from .panels import panels_of
 from .series import Series
-from .style import SETTINGS, check_available, escape_dollars
+from .style import check_available, escape_dollars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +66,7 @@ class PassSummary:
 
     def panels(self) -> list[tuple[str, Callable[[Axes], None]]]:
         """Titles and functions of the panels, those of the link first."""
-        return self._of_link() + [(panel.title, _drawing(panel.draw, one)) for panel, one in self._of_products()]
+        return self._of_link() + [panel.of(one) for panel, one in self._of_products()]
 
     def all_notes(self) -> list[str]:
         """The notes, and those on arrays that are not drawn."""
@@ -119,51 +121,28 @@ def write_summary(summary: PassSummary, folder: Path, stem: str) -> list[Path]:
     """Write the files of `summary_paths`. Raises ConfigError without Matplotlib, RunError as `whole_file`."""
     check_available()
     paths = summary_paths(folder, stem)
-    figure = _page(summary)
-    for path in paths[:2]:
-        metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
-        with whole_file(path) as file:
-            figure.savefig(file, format=path.suffix[1:], dpi=110, metadata=metadata)
+    with _page(summary) as figure:
+        for path in paths[:2]:
+            metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+            with whole_file(path) as file:
+                figure.savefig(file, format=path.suffix[1:], dpi=110, metadata=metadata)
     with whole_file(paths[2]) as file:
         file.write("\n".join(_html(summary)).encode())
     return paths
 
 
-def _page(summary: PassSummary) -> Figure:
-    from matplotlib import rc_context  # noqa: PLC0415 - an extra: a replay draws nothing
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
+def _page(summary: PassSummary) -> AbstractContextManager[Figure]:
     drawn = summary.panels()
-    with rc_context(SETTINGS):
-        figure = Figure(PAGE_INCHES, layout="constrained")
-        title = escape_dollars(f"{summary.title}    {summary.received}")
-        if notes := "\n".join(
-            textwrap.fill(escape_dollars(note), NOTE_WIDTH) for note in summary.all_notes()[:MAX_NOTES]
-        ):
-            figure.supxlabel(notes, x=0.01, ha="left", fontsize=8)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        n_columns = min(math.ceil(math.sqrt(len(drawn))), MAX_COLUMNS)
-        grid = figure.subplots(math.ceil(len(drawn) / n_columns), n_columns, squeeze=False).ravel()
-        for axes, (title, draw) in zip(grid, drawn, strict=False):
-            draw(axes)
-            axes.set_title(title)
-        for axes in grid[len(drawn) :]:
-            axes.set_axis_off()
-        figure.draw_without_rendering()
-    return figure
+    notes = (textwrap.fill(escape_dollars(note), NOTE_WIDTH) for note in summary.all_notes()[:MAX_NOTES])
+    n_columns = min(math.ceil(math.sqrt(len(drawn))), MAX_COLUMNS)
+    title = escape_dollars(f"{summary.title}    {summary.received}")
+    return page(PAGE_INCHES, drawn, n_columns, title=title, notes="\n".join(notes))
 
 
 def _panel(title: str, draw: Callable[[Axes], None]) -> bytes:
     """Draw one panel as PNG."""
-    from matplotlib import rc_context  # noqa: PLC0415 - as above
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
     content = io.BytesIO()
-    with rc_context(SETTINGS):
-        figure = Figure((6.0, 3.4), layout="constrained")
-        axes = figure.subplots()
-        draw(axes)
-        axes.set_title(title)
+    with page((6.0, 3.4), [(title, draw)]) as figure:
         figure.savefig(content, format="png", dpi=130, metadata={"Software": None})
     return content.getvalue()
 

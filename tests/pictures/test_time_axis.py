@@ -7,7 +7,7 @@ from downlink_pipeline.pictures.style import time_axis
 figure = pytest.importorskip("matplotlib.figure")
 
 
-@pytest.mark.parametrize("seconds", [1, 50, 150, 175, 600, 9_000, 10_700, 40_000, 216_000, 250_000, 3_000_000])
+@pytest.mark.parametrize("seconds", [1, 50, 150, 175, 255, 600, 9_000, 10_700, 40_000, 216_000, 250_000, 3_000_000])
 def test_there_are_two_to_four_times_below_a_panel_and_no_warning(seconds):
     drawn = figure.Figure()
     axes = drawn.add_subplot()
