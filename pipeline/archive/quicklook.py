@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..model.batches import NO_TIME
+from ..pictures.generic import NOTHING
 from ..pictures.page import page
 from ..pictures.panels import panel_of
 from ..pictures.style import escape_dollars
@@ -15,7 +18,10 @@ from ..system.files import whole_path
 from .collection import Collection, Origin
 from .netcdf_attributes import iso
 from .provenance import notes
-from .quicklook_views import quicklook_of
+from .quicklook_views import Quicklook, quicklook_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _DPI = 130
 _SIZE_INCHES = (1000 / _DPI, 700 / _DPI)
@@ -29,7 +35,7 @@ def write_quicklook(path: Path, collection: Collection, origin: Origin) -> None:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Matplotlib warns of unusual axes, which noise can cause
         look = quicklook_of(collection)
-        panels = [panel_of(view).of(look.series) for view in look.views]
+        panels = panels_of(look)
         drawn = page(
             _SIZE_INCHES,
             panels,
@@ -41,6 +47,11 @@ def write_quicklook(path: Path, collection: Collection, origin: Origin) -> None:
         )
         with drawn as figure, whole_path(path) as part:
             figure.savefig(part, format="png", dpi=_DPI, metadata=about)
+
+
+def panels_of(look: Quicklook) -> list[tuple[str, Callable[[Axes], None]]]:
+    """Titles and functions of the panels; one without views says how many rows there are."""
+    return [panel.of(look.series) for panel in map(panel_of, look.views)] or [NOTHING.of(look.series)]
 
 
 def _title(collection: Collection, origin: Origin) -> str:

@@ -47,15 +47,10 @@ class Quicklook:
 
 
 def quicklook_of(collection: Collection) -> Quicklook:
-    """Choose the panels of a collection, and read the arrays for them."""
-    if not sum(collection.n_rows):
-        return _only_note(collection, "no rows")
-    made = (choose(collection) for choose in (_image, _radargram, _spectra, _traverse, _texts, _curves))
-    return next(filter(None, made), None) or _only_note(collection, "there is nothing to draw")
-
-
-def _only_note(collection: Collection, text: str) -> Quicklook:
-    return Quicklook([View("", "note", {"text": text})], _series(collection, {}))
+    """Choose the panels of a collection, and read the arrays for them; none if there is nothing to draw."""
+    choices = (_image, _radargram, _spectra, _traverse, _texts, _curves) if sum(collection.n_rows) else ()
+    made = (choose(collection) for choose in choices)
+    return next(filter(None, made), None) or Quicklook((), _series(collection, {}))
 
 
 def _image(collection: Collection) -> Quicklook | None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, RAW_SUFFIX
 from .series import Series
-from .style import COLOURS, colour_bar, draw_line, draw_lines, draw_note, draw_time, escape_dollars, label
+from .style import COLOURS, colour_bar, draw_line, draw_lines, draw_time, escape_dollars, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ def generic_panels(series: Series) -> list[Panel]:
     """Make a panel for each group of arrays that vary; if there are none, a panel with the number of rows."""
     kind = series.product if series.instrument == GENERIC_INSTRUMENT else f"{series.instrument}/{series.product}"
     panels = [replace(panel, title=_title(kind, panel)) for panel in _panels(series)]
-    return panels or [Panel(escape_dollars(kind), draw_nothing)]
+    return panels or [replace(NOTHING, title=escape_dollars(kind))]
 
 
 def select_panels(each: Sequence[Sequence[Panel]], series: Sequence[Series], n: int) -> list[tuple[Panel, Series]]:
@@ -192,7 +192,12 @@ def image(name: str, axes: Axes, series: Series) -> None:
     colour_bar(axes, label(name, series.unit(name)))
 
 
-def draw_nothing(axes: Axes, series: Series) -> None:
-    """Write that nothing varies."""
+def _draw_nothing(axes: Axes, series: Series) -> None:
     n = len(series.utc_ns)
-    draw_note(axes, "1 row" if n == 1 else f"{n:,} rows, nothing in them varies")
+    text = "1 row" if n == 1 else f"{n:,} rows, nothing in them varies" if n else "no rows"
+    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+    axes.set_axis_off()
+
+
+NOTHING = Panel("", _draw_nothing)
+"""In place of panels, if there is nothing to draw."""

@@ -18,7 +18,6 @@ from .style import (
     decibel,
     draw_line,
     draw_lines,
-    draw_note,
     draw_time,
     escape_dollars,
     label,
@@ -202,11 +201,6 @@ def texts(axes: Axes, series: Series, options: Options) -> None:
     draw_time(axes, series)
 
 
-def note(axes: Axes, _: Series, options: Options) -> None:
-    """Write a `text`."""
-    draw_note(axes, options["text"])
-
-
 def _colours(image: NDArray[Any]) -> NDArray[Any]:
     """Convert a colour image for drawing: bytes stay, other values are scaled from 0 to their 99.5th percentile."""
     if image.dtype == np.uint8:
@@ -226,7 +220,6 @@ DRAWERS: Mapping[str, Drawer] = {
     "path": path,
     "picture": picture,
     "texts": texts,
-    "note": note,
 }
 """By `View.draw`."""
 

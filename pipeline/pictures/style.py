@@ -137,12 +137,6 @@ def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) 
     draw_time(axes, series)
 
 
-def draw_note(axes: Axes, text: str) -> None:
-    """Write a text in place of a panel."""
-    axes.text(0.5, 0.5, escape_dollars(text), ha="center", transform=axes.transAxes)
-    axes.set_axis_off()
-
-
 def colour_bar(axes: Axes, text: str, pad: float = 0.01) -> None:
     """Draw the scale of the image of a panel beside it, with a label. `pad`: between, as a part of the width."""
     figure = axes.get_figure()

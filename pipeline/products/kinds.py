@@ -46,8 +46,8 @@ TEXT = "U"
 class View:
     """One panel of the picture of a pass: how the arrays of a kind are drawn.
 
-    `draw`: `lines`, `vector`, `spectra`, `energies`, `section`, `picture`, `path`, `texts`, `bands`,
-    `direction` or `note`; `options`: its arguments (docs/missions.md).
+    `draw`: `lines`, `vector`, `spectra`, `energies`, `section`, `picture`, `path`, `texts`, `bands` or
+    `direction`; `options`: its arguments (docs/missions.md).
     """
 
     title: str

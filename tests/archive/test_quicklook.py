@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from downlink_pipeline.archive.collection import Collection
+from downlink_pipeline.archive.quicklook import panels_of
 from downlink_pipeline.archive.quicklook_views import quicklook_of
 from downlink_pipeline.archive.spill import MemorySpill
 from downlink_pipeline.model.batches import Product, Quality, Quantity, TimeRange
 
 figure = pytest.importorskip("matplotlib.figure")
 from downlink_pipeline.pictures.page import page  # noqa: E402
-from downlink_pipeline.pictures.panels import panel_of  # noqa: E402
 
 BEGIN_NS = 1_621_916_400 * 10**9
 
@@ -25,7 +25,7 @@ def looked_at(arrays, quality=None, utc_ns=None):
     collection = Collection(product, MemorySpill())
     collection.add(product)
     look = quicklook_of(collection)
-    panels = [panel_of(view).of(look.series) for view in look.views]
+    panels = panels_of(look)
     with page((7.7, 5.4), panels, share_x=look.share_x) as drawn:
         return drawn.axes
 
@@ -98,3 +98,9 @@ def test_spectra_over_energies_have_logarithmic_axes_and_those_over_wavelengths_
     assert (axes.get_xscale(), axes.get_xlabel()) == ("linear", "wavelength [nm]")
     first, *_, last = (text.get_text() for text in axes.get_legend().get_texts())
     assert (first, last) == ("row 0", "row 29")
+
+
+def test_a_collection_that_cannot_be_drawn_has_its_number_of_rows_written():
+    (axes,) = looked_at({"wide": by_row(np.ones((9, 90)), "V", "channel")})
+    assert axes.texts[0].get_text().startswith("9 rows")
+    assert not axes.axison
