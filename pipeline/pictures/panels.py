@@ -45,7 +45,8 @@ def section(axes: Axes, series: Series, options: Options) -> None:
     values = (
         np.hypot(*map(series.values, options["pair"])) if "pair" in options else series.values(options["array"])
     )
-    level = _thinned(values if "range" in options else decibel(values), 1)
+    shown = _thinned(values, 1)
+    level = shown if "range" in options else decibel(shown)
     scale = options.get("scale", 1.0)
     low, high = options.get("range") or _percentiles(level, options.get("percent", (0, 100)))
     place = _ends(series.values(options["along"])) if "along" in options else (-0.5, len(values) - 0.5)
