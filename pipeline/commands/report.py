@@ -16,6 +16,7 @@ from rich.text import Text
 from ..link.verdict import problems, undescribed
 
 N_LISTED = 12  # most APIDs, events, channels in a list; --json has all
+N_KINDS = 60  # most kinds of product
 BAR_WIDTH = 50
 FRAME_COUNTS = ("clean", "corrected", "uncorrectable", "failed_check", "other_channel")
 CHANNEL_COLUMNS = {
@@ -43,9 +44,13 @@ def print_report(console: Console, report: Mapping[str, Any], title: str) -> Non
         listing = ", ".join(f"{other['scid']}/{other['vcid']}: {other['frames']:,}" for other in others[:N_LISTED])
         _line(console, f"other   {listing}{_more(others)}")
     _packets(console, report)
-    if report.get("products"):
-        made = [Text.assemble(f"{name} ", (str(count), "bold")) for name, count in report["products"].items()]
-        console.print(Text("products  ") + Text(", ").join(made))
+    if made := list(report.get("products", {}).items()):
+        names = [Text.assemble(f"{name} ", (str(count), "bold")) for name, count in made[:N_KINDS]]
+        n_more = sum(count for _, count in made[N_KINDS:])
+        more = (
+            f", and {len(made) - N_KINDS} kinds more with {n_more:,} products: --json lists them" if n_more else ""
+        )
+        console.print(Text("products  ") + Text(", ").join(names) + Text(more))
     if report.get("quarantined_batches"):
         _line(console, f"quarantined batches  {report['quarantined_batches']}", "red")
     if report.get("stations"):

@@ -18,8 +18,8 @@ from bokeh.models import (
 
 from ..model.batches import GENERIC_INSTRUMENT
 from . import print_page, theme
-from .history_source import Range, StoredPass, StoredStream
-from .panels import Panel, below, beside, plot, utc_text
+from .history_source import Range, StoredPass
+from .panels import Panel, below, beside, controls, plot, utc_text
 from .past import Covered, Past
 from .selection import Selection, checked_range_ms
 from .stream import Stream
@@ -74,12 +74,16 @@ class HistoryLook:
             picked=self.picked_pass,
         )  # fmt: skip
         self.picked_pass.on_change("value", self._pick_pass)
+        self.search = TextInput(placeholder="search kinds", width=220, name="kind_search", height=28,
+                                stylesheets=[sheet(theme.WIDGET_CSS)])  # fmt: skip
+        self.search.on_change("value_input", lambda _attr, _old, _new: self._update_soon())
         self._stored_passes: Sequence[StoredPass] = ()
         self._known: tuple[Any, ...] = ()
-        self._name = ""
+        self._name, self._kinds = "", list[str]()
         both = beside(
             self._panel.root,
             below(
+                controls(self.search),
                 self._table.root,
                 self._passes.root,
                 self.picked,
@@ -99,7 +103,7 @@ class HistoryLook:
 
     def _pick(self, _attr: str, _old: str, kind: str) -> None:
         """Choose the range in which there are rows of a kind."""
-        covered = self._past.covered(self._name)
+        covered = self._past.covered(self._name, self._kinds)
         ranges = covered.ranges.get(_topic_kind(kind)) if covered else None
         if ranges and (found := checked_range_ms(ranges[0][0] / 1e6, ranges[-1][1] / 1e6 + 1)):
             self._selection.range_ms = found
@@ -133,18 +137,25 @@ class HistoryLook:
         """Show what is known of the stream in sight."""
         self._name = stream.name if stream else next(iter(self._past.streams), "")
         self._show_chosen()
-        covered = self._past.covered(self._name)
+        stored = self._past.streams.get(self._name)
+        words = (self.search.value_input or "").lower().split()
+        matching = [
+            kind for kind in (stored.kinds if stored else ()) if all(word in kind.lower() for word in words)
+        ]
+        self._kinds = matching[:MAX_LANES]
+        covered = self._past.covered(self._name, self._kinds)
         known = (
             self._name,
             id(covered),
-            (len(covered.ranges), len(covered.passes)) if covered else 0,
+            covered.n_changes if covered else 0,
+            tuple(self._kinds),
+            len(matching),
             self.picked.value,
             self.picked_pass.value,
         )
         if known == self._known:
             return
         self._known = known
-        stored = self._past.streams.get(self._name)
         if covered is None or stored is None:
             for panel in (self._panel, self._table.panel, self._passes.panel):
                 panel.set_caption("nothing of this stream")
@@ -153,7 +164,7 @@ class HistoryLook:
             self._passes.fill({name: [] for name in _PASSES})
             self._stored_passes = ()
             return
-        kinds = [kind for kind in stored.kinds if covered.ranges.get(kind)][:MAX_LANES]
+        kinds = [kind for kind in self._kinds if covered.ranges.get(kind)]
         self.bands.data = bands_of(kinds, covered.ranges)
         axis = self.figure.yaxis[0]
         axis.ticker = FixedTicker(ticks=list(range(len(kinds))))
@@ -161,7 +172,7 @@ class HistoryLook:
         self._table.fill(_rows_of(kinds, covered.ranges))
         self._list_passes(covered)
         self._table.panel.set_caption("a click chooses the range of a kind" if kinds else "")
-        self._panel.set_caption(_words(stored, covered), now_s=now_s)
+        self._panel.set_caption(_words(self._kinds, len(matching), len(stored.kinds), covered), now_s=now_s)
 
     def _show_chosen(self) -> None:
         wanted = self._selection.range_ms
@@ -202,8 +213,10 @@ def _topic_kind(name: str) -> str:
     return name if "/" in name else f"{GENERIC_INSTRUMENT}/{name}"
 
 
-def _words(stored: StoredStream, covered: Covered) -> str:
-    n = len(stored.kinds)
-    left = f"looking: {len(covered.ranges)} of {n} kinds" if len(covered.ranges) < n else number_of(n, "kind")
-    more = f", the first {MAX_LANES} shown" if n > MAX_LANES else ""
-    return f"{left}{more} · drag over a range to choose it"
+def _words(kinds: Sequence[str], n_matching: int, n: int, covered: Covered) -> str:
+    """How many kinds are shown, of those that match the search, of all."""
+    n_looked = sum(kind in covered.ranges for kind in kinds)
+    found = number_of(n, "kind") if n_matching == n else f"{n_matching:,} of {number_of(n, 'kind')}"
+    looking = f", looking: {n_looked} of {len(kinds)}" if covered.is_looking and n_looked < len(kinds) else ""
+    more = f", the first {MAX_LANES} shown: search for others" if n_matching > len(kinds) else ""
+    return f"{found}{more}{looking} \N{MIDDLE DOT} drag over a range to choose it"

@@ -26,7 +26,10 @@ from .rows import last_received_ns, product_rows
 from .stream import MAX_EVENTS, ONBOARD_KIND, SEVERITIES, Stream
 
 MAX_CHANNELS = 64
-MAX_KINDS = 256
+MAX_KINDS = 10_000
+"""Kinds of product of a stream that are listed; of those beyond it is said how many products came."""
+MAX_COUNTS = 256
+"""Entries of a map of counts in a report."""
 MAX_DESCRIBED = 600
 MAX_ALARMS = 2000
 MAX_TEXT, MAX_EVENT_TEXT = 80, 400
@@ -87,6 +90,8 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
         stream.n_products[kind] += 1
         if kind not in stream.described:
             stream.described[kind] = _descriptions(product) if kind.startswith("telemetry/") else ""
+    else:
+        stream.n_unlisted += 1
 
 
 def _descriptions(product: Mapping[str, Any]) -> str:
@@ -230,7 +235,7 @@ def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, c
         "received": _scalars(report.get("received") or {}),
         "packets": _scalars(packets)
         | {"by_apid": _scalars(packets.get("by_apid") or {}, MAX_APIDS)}
-        | {"set_aside": _scalars((report.get("records") or {}).get("set_aside") or {}, MAX_KINDS)},
+        | {"set_aside": _scalars((report.get("records") or {}).get("set_aside") or {}, MAX_COUNTS)},
         "other_channels": [_scalars(one) for one in report.get("other_channels", ())[:MAX_CHANNELS]],
         "channels": [_scalars(one) for one in report.get("channels", ())[:MAX_CHANNELS]],
     }
@@ -284,7 +289,7 @@ _COUNTED = ("first_received_ns", "last_received_ns", "frames", "lost_frames")
 def _frame_counts(frames: Mapping[str, Any]) -> dict[str, Any]:
     """Counts of frames of a report or progress, with the histogram of corrected symbols."""
     symbols = frames.get("corrected_symbols")
-    return _scalars(frames) | ({"corrected_symbols": _scalars(symbols, MAX_KINDS)} if symbols else {})
+    return _scalars(frames) | ({"corrected_symbols": _scalars(symbols, MAX_COUNTS)} if symbols else {})
 
 
 def _scalars(found: Mapping[str, Any], max_entries: int = MAX_ENTRIES) -> dict[str, Any]:

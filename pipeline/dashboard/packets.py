@@ -1,7 +1,8 @@
 """Packets by APID: how many were decoded, as what, how often, what is missing; and what the report counts of the rest.
 
-In: lineages of products, which name the packets of each; reports. Several products are made of the same
-packets, so they are counted kind by kind, and the largest count is that of the APID.
+In: lineages of products, which name the packets of each; reports. Several products are made of the same packets of a
+container, so they are counted kind by kind, and the largest count is that of the container. An APID has the packets of
+all its containers.
 """
 
 from __future__ import annotations
@@ -15,33 +16,40 @@ from ..model.printable import printable
 from .rows import last_received_ns
 
 MAX_APIDS = 2048
-MAX_KINDS = 32
+MAX_KINDS = 10_000
+"""Kinds of product of all APIDs of a stream; what the link counts has no such limit."""
 RATE_S = 10.0
 """Over which a rate is computed."""
-_APID_BYTES = 12_000
+_APID_BYTES, _KIND_BYTES = 12_000, 400
 
 
 @dataclass(slots=True)
 class Apid:
     """Counts of one APID. `last`: time of reception of its last packet, as text; `arrived_s`: when that came."""
 
-    names: dict[str, None] = field(default_factory=dict)
-    """Containers of its packets."""
+    by_container: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
+    """By container of its packets and kind of product: packets, and packets after a sequence gap."""
     n_counted: int = 0
     """Packets on the link, decoded or not."""
-    n_by_kind: dict[str, int] = field(default_factory=dict)
-    n_gaps_by_kind: dict[str, int] = field(default_factory=dict)
+    n_decoded: int = 0
+    n_gaps: int = 0
     last_received_ns: int = 0
     arrived_s: float = 0.0
     arrivals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=100))
 
     @property
     def n(self) -> int:
-        return max(self.n_counted, *self.n_by_kind.values(), 0)
+        return max(self.n_counted, self.n_decoded)
 
-    @property
-    def n_gaps(self) -> int:
-        return max(self.n_gaps_by_kind.values(), default=0)
+    def add(self, container: str, kind: str, n: int, n_gaps: int) -> None:
+        """Count packets of a product."""
+        kinds = self.by_container.setdefault(container, {})
+        n_before, n_gaps_before = _largest(kinds)
+        before = kinds.get(kind, (0, 0))
+        kinds[kind] = before[0] + n, before[1] + n_gaps
+        n_now, n_gaps_now = _largest(kinds)
+        self.n_decoded += n_now - n_before
+        self.n_gaps += n_gaps_now - n_gaps_before
 
     def rate(self, now_s: float) -> float:
         """Packets a second, over the last RATE_S."""
@@ -56,10 +64,11 @@ class PacketCounts:
         self.books: dict[str, Any] = {}
         """Counts of the link, the newest: as `packets` of a pass report."""
         self.n_changes = 0
+        self._n_kinds = 0
 
     @property
     def n_bytes(self) -> int:
-        return len(self.by_apid) * _APID_BYTES
+        return len(self.by_apid) * _APID_BYTES + self._n_kinds * _KIND_BYTES
 
     def take(self, kind: str, lineage: Mapping[str, Any], heard_s: float) -> None:
         """Count the packets of a product; one that is made of several APIDs or of no packets counts for none."""
@@ -71,15 +80,14 @@ class PacketCounts:
         counts = self._of(apid)
         if counts is None:
             return
-        if kind not in counts.n_by_kind and len(counts.n_by_kind) >= MAX_KINDS:
+        container = printable(container[:80])
+        is_new = kind not in counts.by_container.get(container, ())
+        if is_new and self._n_kinds >= MAX_KINDS:
             return
+        self._n_kinds += is_new
         before = counts.n
-        counts.names[printable(container[:80])] = None
-        counts.n_by_kind[kind] = counts.n_by_kind.get(kind, 0) + n
         n_gaps = lineage.get("n_gaps")
-        counts.n_gaps_by_kind[kind] = counts.n_gaps_by_kind.get(kind, 0) + (
-            n_gaps if isinstance(n_gaps, int) else 0
-        )
+        counts.add(container, kind, n, n_gaps if isinstance(n_gaps, int) else 0)
         counts.last_received_ns = max(counts.last_received_ns, last_received_ns(lineage) or 0)
         counts.arrived_s = heard_s or counts.arrived_s
         if heard_s and counts.n > before:
@@ -105,6 +113,11 @@ class PacketCounts:
         if apid not in self.by_apid and len(self.by_apid) >= MAX_APIDS:
             return None
         return self.by_apid.setdefault(apid, Apid())
+
+
+def _largest(kinds: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """The largest count of packets and of gaps among kinds that are made of the same packets."""
+    return max((n for n, _ in kinds.values()), default=0), max((n for _, n in kinds.values()), default=0)
 
 
 def set_aside(report: Mapping[str, Any]) -> list[tuple[str, int, str]]:

@@ -10,7 +10,7 @@ from bokeh.models import ColumnDataSource, TextInput, UIElement
 
 from . import print_page
 from .packet_view import PacketView
-from .packets import set_aside
+from .packets import Apid, set_aside
 from .panels import below, beside, utc_text
 from .selection import Selection
 from .stream import Stream
@@ -20,6 +20,8 @@ from .words import number_of
 
 _COLUMNS = ("apid", "name", "packets", "per_second", "last", "sequence_gaps")
 _HEADS = {"apid": "APID", "per_second": "a second", "last": "last received, UTC"}
+_MAX_NAMES = 8
+"""Of the containers of one APID."""
 _RATE_STEP_S = 2.0
 """Rates are computed anew this often, whether or not packets came."""
 
@@ -95,21 +97,28 @@ def rows_of(stream: Stream, now_s: float) -> dict[str, list[Any]]:
         rows.append(
             (
                 str(apid),
-                ", ".join(counts.names if counts else ()) or "not decoded",
+                _names_of(counts),
                 n,
                 f"{rate:.1f}" if rate else "",
                 utc_text(counts.last_received_ns) if counts and counts.last_received_ns else "",
-                counts.n_gaps if counts and counts.names else "",
+                counts.n_gaps if counts and counts.by_container else "",
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _COLUMNS]
     return dict(zip(_COLUMNS, columns, strict=True))
 
 
+def _names_of(counts: Apid | None) -> str:
+    """The containers of an APID's packets, the first _MAX_NAMES of them."""
+    names = list(counts.by_container) if counts else []
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{', '.join(names[:_MAX_NAMES])}{more}" if names else "not decoded"
+
+
 def _undecoded(stream: Stream) -> list[tuple[str, int, str]]:
     """Packets on the link whose APID no product is made of."""
     books = stream.report.get("packets", {}) or stream.packets.books
-    known = {apid for apid, one in stream.packets.by_apid.items() if one.names}
+    known = {apid for apid, one in stream.packets.by_apid.items() if one.by_container}
     reported = books.get("by_apid", {})
     numbers = sorted(int(apid) for apid in reported if str(apid).isdigit() and int(apid) not in known)
     unknown = {apid: reported[str(apid)] for apid in numbers}

@@ -12,6 +12,7 @@ from bokeh.models import ColumnDataSource, Range1d, TextInput, UIElement
 from ..model.batches import event_clock
 from . import theme
 from .history_source import StoredPass
+from .intake import MAX_KINDS
 from .panels import (
     RECEIVED,
     RECEIVED_TIP,
@@ -36,6 +37,8 @@ _COUNTERS = (
 )  # fmt: skip
 LOCK_S = 3.5
 """Counts come every second while frames do."""
+MAX_LISTED = 500
+"""Kinds of product in the table and its CSV file."""
 MAX_LAG_S = 86_400.0
 """More is no lag: an old recording, sent as if it were live."""
 _PASS_COLUMNS = ("pass", "received", "rows")
@@ -91,6 +94,7 @@ class PassLook:
             self.products,
             ("product", "messages", "text"),
             {"text": "described in the dictionary"},
+            max_shown=MAX_LISTED,
             key="product",
             picked=self.picked,
         )
@@ -186,7 +190,7 @@ class PassLook:
         )
         self.symbols.data = _histogram(_frames(stream))
         self._books.fill(books(stream.report))
-        found = Counter(stream.n_products).most_common()
+        found = Counter(stream.n_products).most_common(MAX_LISTED)
         self._products.fill(
             {
                 "product": [name for name, _ in found],
@@ -252,7 +256,13 @@ class PassLook:
             stream.report_arrived_s,
             none=later,
         )
-        set_caption(self._products.panel, stream.n_products, stream.arrived_s)
+        n_kinds = len(stream.n_products)
+        more = f"the most frequent {MAX_LISTED} of {n_kinds:,} kinds" if n_kinds > MAX_LISTED else ""
+        if stream.n_unlisted:
+            more += (
+                f"{' · ' if more else ''}{number_of(stream.n_unlisted, 'product')} of kinds beyond {MAX_KINDS:,}"
+            )
+        set_caption(self._products.panel, stream.n_products, stream.arrived_s, detail=more)
 
     def _timeline(self) -> Any:
         made = plot(RECEIVED, "frames read", is_time=True)

@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -36,9 +36,12 @@ MAX_RANGES = 6
 AT_ONCE = 2
 UNUSED_S = 30.0
 """A range that no page asked for that long may be dropped for another one."""
-MAX_KINDS = 128
+MAX_KINDS = 2048
+"""Of one stream in a range: of those beyond it is said that they are not loaded."""
 COVERED_S, COVERED_BINS = 30.0, 400
 """Seconds between two queries for when there are rows, and the number of bins of the whole time."""
+MAX_COVERED = 256
+"""Kinds of a stream of which is kept when there are rows."""
 _log = structlog.get_logger("dashboard")
 
 
@@ -67,14 +70,29 @@ class PastStream:
 
 @dataclass(slots=True)
 class Covered:
-    """When a stream has rows: ranges by kind, of the kinds that were queried so far, and its passes; `of`: time of the
-    last row at that query.
-    """
+    """When a stream has rows: ranges by kind, of the kinds that were queried so far, and its passes."""
 
-    of: Ns
     passes: Sequence[StoredPass] = ()
     ranges: dict[str, Sequence[Range]] = field(default_factory=dict)
+    of: Ns | None = None
+    """Time of the last row at the last query."""
     looked_s: float = 0.0
+    wanted: Sequence[str] = ()
+    """Kinds that were asked for last."""
+    current: set[str] = field(default_factory=set)
+    """Kinds that were queried since the last row is `of`."""
+    is_looking: bool = False
+    n_changes: int = 0
+
+    def put(self, kind: str, found: Sequence[Range]) -> None:
+        """Keep the ranges of a kind, in place of one that nobody asks for where there is no room."""
+        if kind not in self.ranges and len(self.ranges) >= MAX_COVERED:
+            unused = next((one for one in self.ranges if one not in self.wanted), next(iter(self.ranges)))
+            del self.ranges[unused]
+            self.current.discard(unused)
+        self.ranges[kind] = found
+        self.current.add(kind)
+        self.n_changes += 1
 
 
 class Past:
@@ -125,37 +143,42 @@ class Past:
         found.asked_s, found.wanted = self._clock(), kinds
         return found
 
-    def covered(self, name: str) -> Covered | None:
-        """When there are rows of a stream; queried again where rows came, COVERED_S after the last query."""
+    def covered(self, name: str, kinds: Sequence[str]) -> Covered | None:
+        """When there are rows of kinds of a stream, at most MAX_COVERED; queried again where rows came, COVERED_S after
+        the last query. None if the history has no such stream.
+        """
         stored = self.streams.get(name)
         if stored is None:
             return None
-        found = self._covered.get(name)
+        if name not in self._covered and len(self._covered) > MAX_RANGES:
+            self._covered.clear()
+        found = self._covered.setdefault(name, Covered())
+        found.wanted = kinds[:MAX_COVERED]
         now_s = self._clock()
-        if found is None or (found.of != stored.last_ns and now_s - found.looked_s > COVERED_S):
-            fresh = Covered(stored.last_ns, looked_s=now_s)
-            if len(self._covered) > MAX_RANGES:
-                self._covered.clear()
-            self._covered[name] = fresh
-            self._spawn(self._cover(stored, fresh))
-        return self._covered[name]
+        is_new = found.of is None or (found.of != stored.last_ns and now_s - found.looked_s > COVERED_S)
+        if not found.is_looking and (is_new or not found.current.issuperset(found.wanted)):
+            if is_new:
+                found.of, found.looked_s, found.current = stored.last_ns, now_s, set()
+            found.is_looking = True
+            self._spawn(self._cover(stored, found, passes=is_new))
+        return found
 
-    async def _cover(self, stored: StoredStream, into: Covered) -> None:
+    async def _cover(self, stored: StoredStream, into: Covered, *, passes: bool) -> None:
         try:
-            into.passes = await asyncio.to_thread(self.source.passes, stored)
-        except DownlinkError as error:
-            self.trouble = str(error)
-            return
-        for kind in stored.kinds[:MAX_KINDS]:
-            async with self._limit:
-                try:
+            if passes:
+                into.passes = await asyncio.to_thread(self.source.passes, stored)
+                into.n_changes += 1
+            while kind := next((one for one in into.wanted if one not in into.current), None):
+                async with self._limit:
                     found = await asyncio.to_thread(
                         self.source.coverage, stored, kind, stored.first_ns, stored.last_ns + 1, COVERED_BINS
                     )
-                except DownlinkError as error:
-                    self.trouble = str(error)
-                    return
-            into.ranges[kind] = found
+                into.put(kind, found)
+        except DownlinkError as error:
+            self.trouble = str(error)
+            into.current.update(into.wanted)  # until rows came again
+        finally:
+            into.is_looking = False
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="history")
@@ -187,7 +210,8 @@ class Past:
             past.stream.passes = [one for one in passes if one.is_in(past.start, past.end)]
             for event in events_between(passes, past.start, past.end):
                 take(past.stream, "event", json.dumps(event).encode())
-            missing = list(past.stored.kinds[:MAX_KINDS])
+            wanted_first = sorted(past.stored.kinds, key=lambda kind: kind not in past.wanted)
+            missing = wanted_first[:MAX_KINDS]
             while missing:
                 if self._ranges.get((past.stored.key, past.start, past.end)) is not past:
                     return
@@ -209,7 +233,7 @@ class Past:
             found = await asyncio.to_thread(
                 partial(self.source.load, past.stored, kind, past.start, past.end, max_rows, whole=bool(wanted))
             )
-        past.loaded[kind] = found
+        past.loaded[kind] = replace(found, products=(), binned={})  # the rows themselves are kept by the stream
         for product in found.products:
             if not take(past.stream, "product", b"", kind, product):  # no rows for the look, but for Parameters
                 past.stream.parameters.take(kind, product, 0.0)

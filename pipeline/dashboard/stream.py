@@ -30,6 +30,8 @@ ONBOARD_KIND = "onboard"
 SEVERITIES = ("error", "warning", "info")
 MAX_COUNTS = 2000
 MAX_CLOCKS = 2000
+_KIND_BYTES = 2500
+"""Of a name, and of the words that describe its arrays."""
 _EVENT_BYTES, _COUNT_BYTES, _ID_BYTES, _OBJECT_BYTES, _CLOCK_BYTES = 13_000, 600, 150, 32_000, 150
 """Upper bounds of what an event, a row of counts, an id, the counters of a channel and a pair of times take as Python
 objects.
@@ -65,6 +67,8 @@ class Stream:
         self.alarms: dict[str, tuple[str, str]] = {}
         """Of each parameter beyond its limits (`<container>/<name>`), the level of concern and its severity."""
         self.n_products: Counter[str] = Counter()
+        self.n_unlisted = 0
+        """Products of kinds that have no room in `n_products`."""
         self.described: dict[str, str] = {}
         """Of each kind of product, the arrays that the dictionary describes, with its words."""
         self.channels: dict[str, dict[str, Any]] = {}
@@ -99,6 +103,7 @@ class Stream:
             + len(self.counts) * _COUNT_BYTES
             + len(self._ids) * _ID_BYTES
             + len(self.clocks) * _CLOCK_BYTES
+            + len(self.n_products) * _KIND_BYTES
             + (len(self.channels) + 2) * _OBJECT_BYTES
         )
         small += self.parameters.n_bytes + self.packets.n_bytes + self.octets.n_bytes

@@ -13,7 +13,7 @@ from .panels import Panel
 from .words import Words
 
 MAX_SHOWN = 100
-"""Rows of a table; its CSV file has all that are kept."""
+"""Rows of a table, unless it says otherwise. How many more there are is said below them; the CSV file has all."""
 _CELLS = {"text": " class=text", "at": " class=when", "why": " class=text", "name": " class=text"}
 
 
@@ -57,7 +57,11 @@ class Table:
             f"<tr{self._pick(of)}>" + "".join(map(_cell, shown, cells)) + "</tr>"
             for cells, of in zip(rows, keys, strict=False)
         )
-        self._body.set(f"<table><tr>{head}</tr>{body}</table>")
+        n = len(data[self._columns[0]])
+        more = (
+            f"<p>the first {self._max_shown} of {n:,} rows; the CSV file has all</p>" if n > self._max_shown else ""
+        )
+        self._body.set(f"<table><tr>{head}</tr>{body}</table>{more}")
 
     def _pick(self, key: object) -> str:
         return pick_attributes(self._picked, str(key)) if self._picked is not None and key is not None else ""

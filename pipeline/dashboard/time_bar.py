@@ -226,6 +226,8 @@ def words_of(past: PastStream) -> Iterator[str]:
         return
     if not past.is_complete:
         yield f"<b>loading {past.n_loaded} of {past.n_kinds} kinds</b> "
+    if left_out := len(past.stored.kinds) - past.n_kinds:
+        yield f"<span class=bad>{number_of(left_out, 'kind')} more not loaded: choose their parameters first</span> "
     found = past.loaded.values()
     n_rows, n_drawn = sum(one.n_rows for one in found), sum(one.n_drawn for one in found)
     if not n_rows and past.is_complete:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -98,6 +98,10 @@ class History:
 
     def folder_of(self, kind: str, values: Values = "calibrated") -> str:
         """The name of the folder of a kind. ConfigError if there is no such kind."""
+        folder, root = encoded(kind), self.reader(values).root
+        roots = (root, "days") if root == ROWS else (root,)
+        if any(self.storage.exists(f"{one}/kind={folder}") for one in roots):
+            return folder
         known = self.kinds(values)
         if kind not in known:
             raise ConfigError(f"the history has no {shown(kind)}: it has {some_of(known)}")
@@ -153,7 +157,10 @@ class History:
 
     def resolve(self, name: str, values: Values = "calibrated") -> Parameter:
         """The parameter of a name; ConfigError with names like it where there is none, or more than one."""
-        known = self.kinds(values)
+        return self._resolve(name, self.kinds(values), values)
+
+    def _resolve(self, name: str, known: Mapping[str, str], values: Values) -> Parameter:
+        """As `resolve`; `known`: the kinds with their folders."""
         found: list[Parameter] = []
         for kind, rest in readings(name, known):
             found += _named(rest, self._parameters(kind, known[kind], values))
@@ -194,11 +201,12 @@ class History:
         span = Span(to_ns(start), to_ns(end, is_end=True), by_reception=by == "received")
         choice = Choice(_texts(stream), _texts(passes), version)
         check_version(self.storage, version)
-        wanted = [self.resolve(name, values) for name in names]
+        folders = self.kinds(values)
+        wanted = [self._resolve(name, folders, values) for name in names]
         kinds: dict[str, dict[str, str]] = {}
         for name, one in zip(names, wanted, strict=True):
             kinds.setdefault(one.kind, {})[one.column] = name
-        reader, folders = self.reader(values), self.kinds(values)
+        reader = self.reader(values)
         if points is not None:
             check_points(points, names)
             found = [
@@ -278,10 +286,10 @@ class History:
         `end`: the newest row before that time.
         """
         span = Span(end=to_ns(end, is_end=True))
-        found = []
+        found, known = [], self.kinds(values)
         for name in names:
-            one = self.resolve(name, values)
-            folder = self.kinds(values)[one.kind]
+            one = self._resolve(name, known, values)
+            folder = known[one.kind]
             newest = self._try_again(lambda: self._newest(folder, one.column, values, span))  # noqa: B023 - called at once
             if newest is not None:
                 found.append({"name": one.name, "unit": one.unit, **newest})

@@ -32,7 +32,7 @@ def test_four_plots_of_curves_stand_in_two_columns_side_by_side():
 
 
 def test_all_panels_of_the_history_say_that_there_is_nothing_of_a_stream():
-    past = SimpleNamespace(streams={}, covered=lambda _: None)
+    past = SimpleNamespace(streams={}, covered=lambda _name, _kinds: None)
     look = HistoryLook(past, Selection(), lambda: None)
     look.refresh(Stream("sat/live"), 0.0)
     for panel in (look._panel, look._table.panel, look._passes.panel):
