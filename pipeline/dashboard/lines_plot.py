@@ -96,7 +96,12 @@ def time_figure(axis: str, x_range: Range1d, label: str, height: int) -> Any:
     """A figure over the x range that all of them share; the wheel zooms time alone."""
     made = plot(AXIS_LABELS[axis], label, is_time=axis != NUMBER, x_range=x_range, min_height=height)
     wheel = WheelZoomTool(dimensions="width")
-    made.tools = [PanTool(dimensions="width"), wheel, BoxZoomTool(dimensions="width"), SaveTool()]
+    made.tools = [
+        PanTool(dimensions="width"),
+        wheel,
+        BoxZoomTool(dimensions="width"),
+        SaveTool(filename="parameters"),
+    ]
     made.toolbar.active_scroll = wheel
     made.window_axis = "x"  # the range of values is that of what is in sight
     return made

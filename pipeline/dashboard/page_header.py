@@ -77,7 +77,9 @@ class Header:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._words = Words(theme.HEADER_CSS, sizing_mode="stretch_width", margin=(2, 6, 0, 8), name="header")
+        self._words = Words(
+            theme.HEADER_CSS, lays_out=True, sizing_mode="stretch_width", margin=(2, 6, 0, 8), name="header"
+        )
         self.root = self._words.root
         self._known: tuple[Any, ...] = ()
 

@@ -3,7 +3,8 @@
 * It writes the text that `words.py` sends, and counts ages and the clock up.
 * What is done in a table goes to the server as the value of model `acted`, "<number> <verb> <key>": the verb and key
   of an element with `data-act` (click, Enter, Space); of a row with `data-pick` draw (click, Enter), toggle (Space) and
-  pin (P). The arrows go from row to row; a row that is dragged to a plot is drawn there too. Of a
+  pin (P). The arrows, Home and End go from row to row, of which one is
+  reached by Tab; a row that is dragged to a plot is drawn there too. Of a
   row with `data-to` the key becomes the value of the model of that name (click, Enter, Space).
 * It loads scripts that a look needs beside those of each page (`extra_scripts.py`).
 * Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
@@ -58,6 +59,18 @@ SCRIPT = """
   const ROWS = "[data-pick], tr[data-act]"
   const name_of = (row) => row?.dataset.pick ?? row?.dataset.act
   const verbs = {Enter: "draw", " ": "toggle", p: "pin", P: "pin"}
+  const stops = new WeakMap()  // of each table, the name of the row that Tab comes to
+  const one_stop = (element, name) => {  // Tab leaves a table at once: the arrows go through its rows
+    const rows = [...element.querySelectorAll(ROWS)]
+    const stop = rows.find((one) => name_of(one) === name) ?? rows[0]
+    for (const one of rows) one.tabIndex = one === stop ? 0 : -1
+  }
+  const row_reached = (event) => {
+    const name = name_of(event.target.closest?.(ROWS))
+    if (name == null) return
+    stops.set(event.currentTarget, name)
+    one_stop(event.currentTarget, name)
+  }
   const clicked = (event) => {
     const found = event.target.closest?.("[data-act], [data-pick]")
     if (found != null) done(found)
@@ -66,8 +79,9 @@ SCRIPT = """
     const row = event.target.closest?.(ROWS)
     if (row == null || event.target !== row || event.ctrlKey || event.altKey || event.metaKey) return
     const rows = [...row.getRootNode().querySelectorAll(ROWS)]
-    const step = {ArrowDown: 1, ArrowUp: -1}[event.key]
-    if (step != null) rows[rows.indexOf(row) + step]?.focus()
+    const place = rows.indexOf(row)
+    const to = {ArrowDown: place + 1, ArrowUp: place - 1, Home: 0, End: rows.length - 1}[event.key]
+    if (to != null) rows[to]?.focus()
     else if (event.key in verbs) done(row, verbs[event.key])
     else return
     event.preventDefault()
@@ -78,6 +92,7 @@ SCRIPT = """
     pickers.add(element)
     element.addEventListener("click", clicked)
     element.addEventListener("keydown", key_in_table)
+    element.addEventListener("focusin", row_reached)
     element.addEventListener("dragstart", (event) => {
       const row = event.target.closest?.("[data-pick]")
       if (row != null) event.dataTransfer.setData("text/x-parameter", row.dataset.pick)
@@ -95,7 +110,13 @@ SCRIPT = """
   const lay_out = (view) => {  // figures beside text have another height now; once for all texts of a moment
     if (laying_out) return
     laying_out = true
-    requestAnimationFrame(() => { laying_out = false; view.invalidate_layout() })
+    requestAnimationFrame(() => {
+      laying_out = false
+      let focused = document.activeElement
+      while (focused?.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement
+      view.invalidate_layout()
+      if (document.activeElement === document.body) focused?.focus({preventScroll: true})  // it was drawn anew
+    })
   }
   globalThis.write_words = (model) => {
     const view = Bokeh.index.find_one(model), element = view?.markup_el
@@ -109,6 +130,7 @@ SCRIPT = """
       pickable(element)
       const rows = focused == null ? [] : [...element.querySelectorAll("[data-pick], [data-act]")]
       rows.find((one) => name_of(one) === focused)?.focus()
+      one_stop(element, stops.get(element))
       for (const one of element.querySelectorAll("time")) one.written_ms = Date.now()
     }
     keep_focus(element)

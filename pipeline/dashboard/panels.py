@@ -22,6 +22,7 @@ from bokeh.models import (
     NoOverlap,
     NumeralTickFormatter,
     Range1d,
+    SaveTool,
     UIElement,
 )
 from bokeh.plotting import figure
@@ -213,8 +214,11 @@ class Panel:
     ) -> None:
         """`names`: the columns of `source` that the CSV file has, and what they are called there; none: no file."""
         self.title = title
-        self._caption = Words(theme.CAPTION_CSS, sizing_mode="stretch_width", height=20, margin=0)
+        self._caption = Words(theme.CAPTION_CSS, lays_out=True, sizing_mode="stretch_width", height=20, margin=0)
         self._last_caption: tuple[Any, ...] = ()
+        for tool in getattr(content, "tools", ()):
+            if isinstance(tool, SaveTool):  # it asks for a name else
+                tool.filename = file.removesuffix(".csv") or title
         button = Button(label="CSV", width=46, height=22, margin=0, stylesheets=[sheet(theme.WIDGET_CSS)])
         self._save = CustomJS(args={"source": source, "names": dict(names), "file": file}, code=_CSV)
         button.js_on_event("button_click", self._save)

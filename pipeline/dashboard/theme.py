@@ -5,7 +5,7 @@ from __future__ import annotations
 from bokeh.models import InlineStyleSheet
 from bokeh.themes import Theme
 
-from . import print_page
+from . import plot_focus, print_page
 from .page_script import SCRIPT
 
 BLUE, ORANGE, GREEN, RED, VIOLET, CYAN = "#335aff", "#bd8800", "#20a163", "#d02a34", "#a77de3", "#50726c"
@@ -30,6 +30,7 @@ _DARK = {
     "good": "#3fae72",
     "bad": "#f0706b",
     "warning": "#e8b23c",
+    "focus": "#6db3f2",
 }
 _LIGHT = {
     "page": "#eef1f4",
@@ -40,6 +41,7 @@ _LIGHT = {
     "good": "#17703f",
     "bad": "#b3261e",
     "warning": "#7d5700",
+    "focus": "#1f5fbf",
 }
 
 
@@ -88,6 +90,11 @@ def theme(*, dark: bool) -> Theme:
     )
 
 
+def _focus(of: str) -> str:
+    """Style of what has the focus by key: `of` is a selector."""
+    return f"{of}:focus-visible {{ outline: 2px solid var(--dl-focus) !important; outline-offset: -2px; }}\n"
+
+
 def sheet(css: str) -> InlineStyleSheet:
     """Style of one model: a page's own style does not reach into Bokeh's shadow trees."""
     return InlineStyleSheet(css=css)
@@ -117,7 +124,7 @@ TEMPLATE = f"""
 {print_page.page(_variables(_LIGHT))}</style>
 <script>
   if (new URLSearchParams(location.search).get("theme") === "light") document.documentElement.classList.add("light")
-{SCRIPT}{print_page.script(_DARK, _LIGHT)}</script>
+{SCRIPT}{plot_focus.script(_focus(".bk-events"))}{print_page.script(_DARK, _LIGHT)}</script>
 {{% endblock %}}
 """
 
@@ -136,6 +143,7 @@ select.bk-input { appearance: auto !important; background-image: none !important
 .bk-slider-title, label { color: var(--dl-text) !important; }
 .noUi-target, .noUi-handle { background: var(--dl-line) !important; border-color: var(--dl-muted) !important; }
 """
+    + _focus(":is(input, select, button, .noUi-handle)")
     + print_page.WIDGET
 )
 
@@ -152,12 +160,11 @@ TABS_CSS = (
 .bk-header { border-bottom: 1px solid var(--dl-line) !important; }
 .bk-tab { color: var(--dl-muted); padding: 5px 16px !important; }
 .bk-headers-wrapper { flex-wrap: wrap; }
-.bk-tab:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
 .bk-tab:hover { background: var(--dl-panel) !important; }
 .bk-tab.bk-active {
   color: var(--dl-text) !important; background: var(--dl-panel) !important; border-color: var(--dl-line) !important;
 }
-""" + print_page.TABS
+""" + _focus(".bk-tab") + print_page.TABS
 )
 
 PANEL_CSS = (
@@ -250,10 +257,8 @@ th { color: var(--dl-muted); font-weight: normal; text-align: left; white-space:
 )
 
 PICK_CSS = """
-[data-pick] { cursor: pointer; }
-[data-pick]:hover, .chosen { background: var(--dl-line); }
-[data-pick]:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
-"""
+[data-pick] { cursor: pointer; } [data-pick]:hover, .chosen { background: var(--dl-line); }
+""" + _focus("tr")
 """Of rows that are chosen by click or Enter."""
 
 PACKET_CSS = (
@@ -273,7 +278,9 @@ i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
     + print_page.SCROLLED
 )
 
-PARAMETERS_CSS = """
+PARAMETERS_CSS = (
+    PICK_CSS
+    + """
 thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; white-space: nowrap; }
 .group th { color: var(--dl-text); font-weight: bold; padding-top: 8px; }
 .name {
@@ -281,11 +288,7 @@ thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; wh
   overflow-wrap: anywhere; white-space: normal;
 }
 .value { font-variant-numeric: tabular-nums; max-width: 14em; overflow: hidden; text-overflow: ellipsis; }
-[data-pick] { cursor: pointer; }
-[data-pick]:hover, .chosen { background: var(--dl-line); }
-[data-pick]:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
 .group { cursor: pointer; } .group .count { color: var(--dl-muted); font-weight: normal; }
-tr:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
 .choose { white-space: nowrap; padding-right: 4px; }
 @media print { .choose { display: none; } .name { max-width: 13em; min-width: 0; } }
 .choose input { margin: 0 2px 0 0; vertical-align: middle; cursor: pointer; }
@@ -296,6 +299,7 @@ svg { display: block; } polyline { fill: none; stroke: currentColor; stroke-widt
 .error { color: var(--dl-bad); } .warning { color: var(--dl-warning); }
 .doubt { font-weight: bold; } .doubt::before { content: "✕ "; }
 """
+)
 """Of a table whose rows are chosen by click or Enter."""
 
 STATISTICS_CSS = """
@@ -303,10 +307,9 @@ STATISTICS_CSS = """
 table { font-size: 11px; } td, th { padding: 1px 4px 1px 1px; }
 td.number, th:nth-child(n+4) { text-align: right; }
 button { border: 0; padding: 0 4px; background: none; color: inherit; cursor: pointer; }
-button:focus-visible { outline: 2px solid #4c9be8; }
 .key { display: flex; align-items: center; gap: 4px; }
 svg { display: block; }
-"""
+""" + _focus("button")
 """Of the statistics below a plot, whose first column is its legend."""
 
 VALUES_CSS = """

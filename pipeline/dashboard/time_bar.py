@@ -70,7 +70,9 @@ class TimeBar:
         self._written: tuple[float, float] | None = None
         """The range that the fields were given last."""
         self._writing, self._trouble = False, ""
-        self._words = Words(theme.TIME_CSS, sizing_mode="stretch_width", margin=(4, 6, 0, 6), name="history_words")
+        self._words = Words(
+            theme.TIME_CSS, lays_out=True, sizing_mode="stretch_width", margin=(4, 6, 0, 6), name="history_words"
+        )
         self.root: UIElement = row(
             *self.buttons, self.begin, self.end, self._words.root,
             sizing_mode="stretch_width", height=30, name="time_bar", stylesheets=[sheet(theme.TIME_BAR_CSS)],

@@ -57,6 +57,12 @@ def test_lines_and_marks_stand_out_3_to_1(name):
         assert contrast(colour, THEMES[name]["panel"]) >= 3, colour
 
 
+@pytest.mark.parametrize("name", THEMES)
+def test_the_outline_of_what_has_the_focus_stands_out_3_to_1(name):
+    for ground in ("page", "panel", "line"):
+        assert contrast(THEMES[name]["focus"], THEMES[name][ground]) >= 3, ground
+
+
 @pytest.mark.parametrize("eye", EYES)
 def test_lines_are_told_apart_by_all_eyes(eye):
     for one, other in combinations((*theme.LINES, theme.PINK), 2):
