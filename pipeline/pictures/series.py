@@ -47,6 +47,10 @@ class Series:
             return np.full(len(self.utc_ns), np.nan)
         return np.asarray(self.arrays[name].values, np.float64)
 
+    def is_whole(self, name: str) -> bool:
+        """Whether an array has integers."""
+        return name in self.arrays and self.arrays[name].values.dtype.kind in "iu"
+
     def unit(self, name: str) -> str:
         return self.arrays[name].unit if name in self.arrays else ""
 

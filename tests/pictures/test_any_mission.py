@@ -91,6 +91,14 @@ def test_components_of_one_vector_share_a_panel():
     assert second.names == ("OTHER",)
 
 
+def test_integers_have_ticks_at_whole_numbers_alone():
+    modes = np.tile(np.array([3, 4], np.uint8), N // 2)
+    series = series_of(product({"MODES_LEFT": modes, "TEMP": modes / 2}))
+    ticks = {panel.title: drawn(panel, series).get_yticks() for panel in panels(series)}
+    assert all(float(tick).is_integer() for tick in ticks["HK: MODES_LEFT"])
+    assert not all(float(tick).is_integer() for tick in ticks["HK: TEMP"])
+
+
 def test_without_a_clock_the_axis_is_the_time_of_reception():
     each = [product({"BUS": RAMP[i : i + 5]}, (START_NS + i * SECOND_NS,) * 2, start=i) for i in range(0, N, 5)]
     series = series_of(*each)
