@@ -38,7 +38,9 @@ class CamerasLook:
         self.title, self.kinds = look.title, look.kinds
         css = {"stylesheets": [sheet(theme.WIDGET_CSS)]}
         self.camera = Select(options=[LATEST], value=LATEST, width=190, height=28, name="camera", **css)
-        self.stretch = Select(options=list(STRETCHES), value="middle 98 %", width=120, height=28, **css)
+        self.stretch = Select(
+            options=list(STRETCHES), value="middle 98 %", width=120, height=28, name="stretch", **css
+        )
         self.pair = Checkbox(label="both of a pair", active=True, width=150, margin=(10, 5, 5, 5), **css)
         self._album: Album | None = None
         self._seen: tuple[Any, ...] = ()

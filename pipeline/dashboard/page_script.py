@@ -235,7 +235,14 @@ SCRIPT = """
   }
   addEventListener("beforeunload", () => { lost = true })  // leaving closes the connection, too
 
-  let root = null, n_models = 0, words = [], looks = null
+  const names = {place: "place in the replay", speed: "speed of the replay"}
+  const name_field = (model) => {  // what a screen reader says of it: its title or label, or the name of its model
+    const field = Bokeh.index.find_one(model)?.shadow_el?.querySelector("input, select, [role=slider]")
+    const name = model.title || model.label || names[model.name] || model.name.replaceAll("_", " ")
+    if (field != null && field.ariaLabel !== name) field.ariaLabel = name
+  }
+
+  let root = null, n_models = 0, words = [], fields = [], looks = null
   const began_ms = Date.now()
   setInterval(() => {
     const opened = globalThis.Bokeh?.documents?.[0]
@@ -250,9 +257,13 @@ SCRIPT = """
     }
     if (opened._all_models.size !== n_models) {  // a look was made or dropped
       n_models = opened._all_models.size
-      words = [...opened._all_models.values()].filter((model) => model.tags?.length && model.type === "Div")
+      const all = [...opened._all_models.values()]
+      words = all.filter((model) => model.tags?.length && model.type === "Div")
+      fields = all.filter((model) => (model.name || model.title || model.label)
+        && ["Select", "TextInput", "Slider", "Checkbox"].includes(model.type))
     }
     for (const model of words) write_words(model)
+    fields.forEach(name_field)
     load_scripts()
     if (looks == null) return
     name_tabs(looks)

@@ -44,6 +44,11 @@ BEYOND = """[...Bokeh.documents[0]._all_models.values()].filter((one) => one.typ
     - one.el.getRootNode().host.getBoundingClientRect().bottom)
   .filter((px) => px > 1)"""
 """By how many pixels axes are cut off at the foot of their panels."""
+NAMED = f"""(() => {{
+  const one = {FOCUSED}
+  return one.ariaLabel || one.textContent.trim() || one.title
+}})()"""
+"""What a screen reader says of what has the focus."""
 ROLES = {"SELECT", "BUTTON", "DIV", "TR", "INPUT"}
 
 
@@ -69,6 +74,10 @@ async def test_what_tab_reaches_is_outlined_and_tab_comes_round(shown, name):
             break
         tag, is_seen = await tab.run(SEEN)
         assert is_seen, (tag, await tab.run(f"{FOCUSED}.outerHTML.slice(0, 200)"))
+        if tag in {"SELECT", "INPUT", "BUTTON"}:
+            await tab.until(NAMED)
+        if tag == "SELECT":
+            assert await tab.run(f"{FOCUSED}.ariaLabel")  # its text is that of its options
         stops.append(tag)
     assert len(stops) < 60, "Tab does not come round"
     assert set(stops) <= ROLES

@@ -90,7 +90,7 @@ class RadarLook:
         self.permittivity = Slider(
             title="Relative permittivity, for depth", start=1, end=12, step=0.1, value=4, width=190, **css
         )
-        self.palette = Select(options=list(PALETTES), value="Viridis", width=110, **css)
+        self.palette = Select(options=list(PALETTES), value="Viridis", width=110, name="palette", **css)
         self.level = Checkbox(label="less the mean trace", active=False, width=150, **css)
         self._views = [
             _View(("gpr/high_frequency", "gpr/radargram_high"), "High frequency", self),
