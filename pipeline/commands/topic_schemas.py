@@ -85,6 +85,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "read by_apid set_aside",
         read=_COUNT,
         by_apid={"type": "object", "additionalProperties": _COUNT},
+        gaps_by_apid={
+            "type": "object",
+            "description": "sequence gaps of the APIDs that had any",
+            "additionalProperties": _COUNT,
+        },
         set_aside={
             "type": "object",
             "description": "packets that were not decoded, by reason",

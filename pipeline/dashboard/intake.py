@@ -234,7 +234,7 @@ def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, c
         "synchronizer": _scalars(report.get("synchronizer") or {}),
         "received": _scalars(report.get("received") or {}),
         "packets": _scalars(packets)
-        | {"by_apid": _scalars(packets.get("by_apid") or {}, MAX_APIDS)}
+        | _by_apid(packets)
         | {"set_aside": _scalars((report.get("records") or {}).get("set_aside") or {}, MAX_COUNTS)},
         "other_channels": [_scalars(one) for one in report.get("other_channels", ())[:MAX_CHANNELS]],
         "channels": [_scalars(one) for one in report.get("channels", ())[:MAX_CHANNELS]],
@@ -249,8 +249,12 @@ def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, c
 def _take_packets(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: Came) -> None:
     """Take counts of packets, by APID and by reason why they were not decoded."""
     counts = unpack(payload)
-    books = {name: _scalars(counts.get(name) or {}, MAX_APIDS) for name in ("by_apid", "set_aside")}
+    books = _by_apid(counts) | {"set_aside": _scalars(counts.get("set_aside") or {}, MAX_COUNTS)}
     stream.packets.take_books(_scalars(counts) | books, came.heard_s)
+
+
+def _by_apid(packets: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: _scalars(packets.get(name) or {}, MAX_APIDS) for name in ("by_apid", "gaps_by_apid")}
 
 
 def _take_packet(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: Came) -> None:

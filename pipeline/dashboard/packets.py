@@ -27,12 +27,11 @@ _APID_BYTES, _KIND_BYTES = 12_000, 400
 class Apid:
     """Counts of one APID. `last`: time of reception of its last packet, as text; `arrived_s`: when that came."""
 
-    by_container: dict[str, dict[str, tuple[int, int]]] = field(default_factory=dict)
-    """By container of its packets and kind of product: packets, and packets after a sequence gap."""
+    by_container: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Packets by their container and the kind of product."""
     n_counted: int = 0
     """Packets on the link, decoded or not."""
     n_decoded: int = 0
-    n_gaps: int = 0
     last_received_ns: int = 0
     arrived_s: float = 0.0
     arrivals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=100))
@@ -41,15 +40,12 @@ class Apid:
     def n(self) -> int:
         return max(self.n_counted, self.n_decoded)
 
-    def add(self, container: str, kind: str, n: int, n_gaps: int) -> None:
+    def add(self, container: str, kind: str, n: int) -> None:
         """Count packets of a product."""
         kinds = self.by_container.setdefault(container, {})
-        n_before, n_gaps_before = _largest(kinds)
-        before = kinds.get(kind, (0, 0))
-        kinds[kind] = before[0] + n, before[1] + n_gaps
-        n_now, n_gaps_now = _largest(kinds)
-        self.n_decoded += n_now - n_before
-        self.n_gaps += n_gaps_now - n_gaps_before
+        before = max(kinds.values(), default=0)
+        kinds[kind] = kinds.get(kind, 0) + n
+        self.n_decoded += max(kinds.values()) - before
 
     def rate(self, now_s: float) -> float:
         """Packets a second, over the last RATE_S."""
@@ -86,8 +82,7 @@ class PacketCounts:
             return
         self._n_kinds += is_new
         before = counts.n
-        n_gaps = lineage.get("n_gaps")
-        counts.add(container, kind, n, n_gaps if isinstance(n_gaps, int) else 0)
+        counts.add(container, kind, n)
         counts.last_received_ns = max(counts.last_received_ns, last_received_ns(lineage) or 0)
         counts.arrived_s = heard_s or counts.arrived_s
         if heard_s and counts.n > before:
@@ -113,11 +108,6 @@ class PacketCounts:
         if apid not in self.by_apid and len(self.by_apid) >= MAX_APIDS:
             return None
         return self.by_apid.setdefault(apid, Apid())
-
-
-def _largest(kinds: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
-    """The largest count of packets and of gaps among kinds that are made of the same packets."""
-    return max((n for n, _ in kinds.values()), default=0), max((n for _, n in kinds.values()), default=0)
 
 
 def set_aside(report: Mapping[str, Any]) -> list[tuple[str, int, str]]:

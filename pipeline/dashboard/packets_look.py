@@ -4,6 +4,7 @@ the APID that is chosen, byte by byte.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bokeh.models import ColumnDataSource, TextInput, UIElement
@@ -89,6 +90,9 @@ def rows_of(stream: Stream, now_s: float) -> dict[str, list[Any]]:
     """Each APID: counts of the report where the pass is over, else those of the link and of what was decoded."""
     reported = stream.report.get("packets", {}).get("by_apid", {}) if stream.is_over else {}
     by_apid = {int(apid): n for apid, n in reported.items() if str(apid).isdigit()}
+    books = _books(stream)
+    gaps = books.get("gaps_by_apid", {})
+    is_known = isinstance(books.get("sequence_gaps"), int) and sum(gaps.values()) == books["sequence_gaps"]
     rows = []
     for apid in sorted({*by_apid, *stream.packets.by_apid}):
         counts = stream.packets.by_apid.get(apid)
@@ -101,7 +105,7 @@ def rows_of(stream: Stream, now_s: float) -> dict[str, list[Any]]:
                 n,
                 f"{rate:.1f}" if rate else "",
                 utc_text(counts.last_received_ns) if counts and counts.last_received_ns else "",
-                counts.n_gaps if counts and counts.by_container else "",
+                gaps.get(str(apid), 0) if is_known else "",
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _COLUMNS]
@@ -129,5 +133,10 @@ def _undecoded(stream: Stream) -> list[tuple[str, int, str]]:
 
 
 def _total_gaps(stream: Stream) -> str:
-    n_gaps = stream.report.get("packets", {}).get("sequence_gaps")
-    return f"{number_of(n_gaps, 'sequence gap')} in the report" if isinstance(n_gaps, int) and n_gaps else ""
+    n_gaps = _books(stream).get("sequence_gaps")
+    return number_of(n_gaps, "sequence gap") if isinstance(n_gaps, int) and n_gaps else ""
+
+
+def _books(stream: Stream) -> Mapping[str, Any]:
+    """The link's counts of packets: of the report where the pass is over, else those that came last."""
+    return (stream.report.get("packets") if stream.is_over else None) or stream.packets.books

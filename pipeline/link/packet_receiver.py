@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..model.batches import ByteBatch, PacketBatch, Quality
-from .channels.sequence import SequenceCounts
+from .channels.sequence import SequenceCounts, gap_report
 from .marks import ReceiveTimes
 from .output import NO_PACKETS, LinkOutput
 from .packets.packet_headers import count_idle, header_fields, not_idle
@@ -62,7 +62,7 @@ class PacketReceiver:
             "packets": {
                 "read": sum(by_apid.values()),
                 "by_apid": {str(apid): n for apid, n in by_apid.items()},
-                "sequence_gaps": self._sequence.n_breaks,
+                **gap_report(self._sequence.gaps_by_apid()),
                 "idle_packets": self._n_idle,
                 "truncated_packets": self._stream.truncated_packets,
                 "bad_headers": self._stream.bad_headers,

@@ -124,13 +124,15 @@ def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) 
     """Draw arrays against time, as many as there are colours. `names`: legend text by name; `text`: of the axis.
     Arrays of integers have ticks at whole numbers alone.
     """
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - as in check_available
+
     look = {"marker": ".", "markersize": 3} if len(series.place) < _FEW_ROWS else {}
     for (name, word), colour in zip(names.items(), COLOURS, strict=False):
         draw_line(axes, series, series.values(name), color=colour, label=escape_dollars(word), **look)
     if len(names) > len(COLOURS):
         axes.plot([], [], " ", label=f"and {len(names) - len(COLOURS)} more")
     if all(series.is_whole(name) for name in names):
-        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     first = next(iter(names))
     axes.set_ylabel(label(text, series.unit(first)))
     if len(names) > 1:

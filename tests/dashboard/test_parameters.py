@@ -26,7 +26,7 @@ START_NS = int(np.datetime64("2024-05-01T12:00:00", "ns").astype(np.int64))
 UNITS = {"TEMP": "degC", "BUS": "V"}
 
 
-def product(first, columns, kind="telemetry/HK", apid=10, quality=0, timed=True, n_gaps=0, container="/SAT/HK"):
+def product(first, columns, kind="telemetry/HK", apid=10, quality=0, timed=True, container="/SAT/HK"):
     """Rows one second apart, the first `first` seconds after noon, received a minute later."""
     instrument, name = kind.split("/")
     n = len(next(iter(columns.values())))
@@ -36,7 +36,7 @@ def product(first, columns, kind="telemetry/HK", apid=10, quality=0, timed=True,
         for key, values in {"time_utc_ns": utc_ns.astype(np.int64), **columns}.items()
     }
     lineage = {
-        "apid": [apid], "container": container, "n_packets": n, "n_gaps": n_gaps,
+        "apid": [apid], "container": container, "n_packets": n,
         "received_ns": [START_NS + (first + 60) * SECOND_NS] * 2,
     }  # fmt: skip
     span = TimeRange((0, 0), (int(utc_ns[0]), int(utc_ns[-1])))
@@ -202,7 +202,7 @@ def test_a_trend_is_interrupted_where_a_value_is_not_finite():
 
 
 def test_packets_are_counted_once_however_many_products_are_made_of_them(state):
-    made = [product(first, columns(5, first), n_gaps=first == 5) for first in (0, 5)]
+    made = [product(first, columns(5, first)) for first in (0, 5)]
     made += [product(first, columns(5), kind="cam/raw", apid=20) for first in (0, 5)]
     made += [product(first, columns(5), kind="cam/image", apid=20) for first in (0, 5)]
     stream = feed(state, *made, made[0])
@@ -211,7 +211,11 @@ def test_packets_are_counted_once_however_many_products_are_made_of_them(state):
     assert look.packets.data["apid"] == ["10", "20"]
     assert look.packets.data["name"] == ["/SAT/HK", "/SAT/HK"]
     assert look.packets.data["packets"] == [10, 10]
-    assert look.packets.data["sequence_gaps"] == [1, 0]
+    assert look.packets.data["sequence_gaps"] == ["", ""]  # nobody has told
+    counts = {"read": 20, "by_apid": {"10": 10, "20": 10}, "sequence_gaps": 7, "gaps_by_apid": {"20": 7}}
+    state.receive("sat/live/packets", json.dumps(counts).encode(), 101.0)
+    look.refresh(stream, 102.0)
+    assert look.packets.data["sequence_gaps"] == [0, 7]  # also of packets that no product was made of
     assert look.packets.data["per_second"] == ["1.0", "1.0"]
     assert look.packets.data["last"] == ["2024-05-01 12:01:05"] * 2
 

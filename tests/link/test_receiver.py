@@ -195,6 +195,7 @@ def test_breaks_of_the_sequence_count_are_counted_for_each_apid(sender):
     sent = [sender.packet(apid, count, bytes(20)) for apid, row in counts.items() for count in row]
     _, report = receive(b"".join(aos_frames(sender, sent)), pieces=3)
     assert report["packets"]["sequence_gaps"] == 2
+    assert report["packets"]["gaps_by_apid"] == {"1": 1, "3": 1}
     assert report["packets"]["by_apid"] == {"1": 5, "2": 4, "3": 2}
 
 

@@ -29,5 +29,5 @@ def test_breaks_are_those_of_each_apid_however_packets_are_split(counts, sizes):
             found += [first + int(row) for row in sequence.find_breaks(apid, count)]
         first += len(part)
     assert sorted(found) == breaks_one_by_one(counts)
-    assert sequence.n_breaks == len(found)
+    assert sum(sequence.gaps_by_apid().values()) == len(found)
     assert sequence.by_apid() == {apid: n for apid in range(3) if (n := sum(one == apid for one, _ in counts))}

@@ -19,7 +19,7 @@ from ..packets.tables import Packets
 from ..settings import ChannelSettings
 from ..verdict import HeaderCounts
 from .continuity import WIDE_COUNT, Continuity, ContinuityCounts
-from .sequence import SequenceCounts
+from .sequence import SequenceCounts, gap_report
 
 _GAPS_LISTED = 1000
 _AFTER_GAP = np.uint32(Quality.AFTER_GAP)
@@ -240,13 +240,15 @@ class VirtualChannel:
 def packet_report(channels: Sequence[VirtualChannel]) -> dict[str, Any]:
     """Return the key packets of the pass report, summed over all channels."""
     by_apid: Counter[int] = Counter()
+    gaps: Counter[int] = Counter()
     for channel in channels:
         by_apid.update(channel.sequence.by_apid())
+        gaps.update(channel.sequence.gaps_by_apid())
     reports = [channel.report() for channel in channels]
     sums = ("idle_packets", "encapsulation_packets", "fragments", "truncated_packets", "bad_headers")
     return {
         "read": sum(report["packets"] for report in reports),
         "by_apid": {str(apid): n for apid, n in sorted(by_apid.items())},
-        "sequence_gaps": sum(channel.sequence.n_breaks for channel in channels),
+        **gap_report(gaps),
         **{name: sum(report[name] for report in reports) for name in sums},
     }

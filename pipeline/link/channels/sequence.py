@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ class SequenceCounts:
     """Last count of every APID, the packets of each, and the breaks in all."""
 
     def __init__(self) -> None:
-        self.n_breaks = 0
         self.n_packets = np.zeros(_APIDS, np.int64)
+        self._n_breaks = np.zeros(_APIDS, np.int64)
         self._last = np.full(_APIDS, _NEVER, np.int64)
 
     def find_breaks(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> Sequence[int] | NDArray[np.intp]:
@@ -31,7 +32,8 @@ class SequenceCounts:
         `apid`, `count: uint16[n]`. The rows are in any order.
         """
         breaks = self._breaks_of_few(apid, count) if len(apid) <= _FEW else self._breaks(apid, count)
-        self.n_breaks += len(breaks)
+        if len(breaks):
+            np.add.at(self._n_breaks, apid[breaks], 1)
         return breaks
 
     def _breaks(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.intp]:
@@ -66,5 +68,19 @@ class SequenceCounts:
 
     def by_apid(self) -> dict[int, int]:
         """Packets of each APID that had any."""
-        seen = np.nonzero(self.n_packets)[0]
-        return dict(zip(seen.tolist(), self.n_packets[seen].tolist(), strict=True))
+        return _above_zero(self.n_packets)
+
+    def gaps_by_apid(self) -> dict[int, int]:
+        """Breaks of each APID that had any."""
+        return _above_zero(self._n_breaks)
+
+
+def gap_report(gaps_by_apid: Mapping[int, int]) -> dict[str, Any]:
+    """Return what a pass report has of sequence gaps: all, and those of each APID that had any."""
+    by_apid = {str(apid): n for apid, n in sorted(gaps_by_apid.items())}
+    return {"sequence_gaps": sum(by_apid.values()), "gaps_by_apid": by_apid}
+
+
+def _above_zero(counts: NDArray[np.int64]) -> dict[int, int]:
+    seen = np.nonzero(counts)[0]
+    return dict(zip(seen.tolist(), counts[seen].tolist(), strict=True))
