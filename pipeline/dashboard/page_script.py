@@ -118,8 +118,16 @@ SCRIPT = """
       if (document.activeElement === document.body) focused?.focus({preventScroll: true})  // it was drawn anew
     })
   }
+  const views = new WeakMap()
+  const view_of = (model) => {  // a search passes all views of the page, and this is asked often
+    const known = views.get(model)
+    if (known != null && !known.is_destroyed) return known
+    const found = Bokeh.index.find_one(model)
+    views.set(model, found)
+    return found
+  }
   globalThis.write_words = (model) => {
-    const view = Bokeh.index.find_one(model), element = view?.markup_el
+    const view = view_of(model), element = view?.markup_el
     if (element == null) return
     if (shown.get(element) !== model.tags[0]) {
       const focused = name_of(element.getRootNode().activeElement)
@@ -167,13 +175,13 @@ SCRIPT = """
     model.active = all.indexOf(tabs[to])
   }
   const name_tabs = (model) => {
-    const tabs = Bokeh.index.find_one(model)?.header_els
+    const tabs = view_of(model)?.header_els
     if (!tabs?.length) return
     const list = tabs[0].parentElement
     if (list.role !== "tablist") {
       list.role = "tablist"
       list.ariaLabel = "looks"
-      list.addEventListener("keydown", (event) => key_pressed(event, Bokeh.index.find_one(model).header_els, model))
+      list.addEventListener("keydown", (event) => key_pressed(event, view_of(model).header_els, model))
     }
     const hidden = model.tags[0] ?? []  // looks whose products never came
     tabs.forEach((tab, i) => {
@@ -237,7 +245,7 @@ SCRIPT = """
 
   const names = {place: "place in the replay", speed: "speed of the replay"}
   const name_field = (model) => {  // what a screen reader says of it: its title or label, or the name of its model
-    const field = Bokeh.index.find_one(model)?.shadow_el?.querySelector("input, select, [role=slider]")
+    const field = view_of(model)?.shadow_el?.querySelector("input, select, [role=slider]")
     const name = model.title || model.label || names[model.name] || model.name.replaceAll("_", " ")
     if (field != null && field.ariaLabel !== name) field.ariaLabel = name
   }
