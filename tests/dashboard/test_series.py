@@ -67,6 +67,7 @@ def test_lines_of_a_spectrogram_that_share_a_pixel_are_averaged():
 
 def test_rows_of_arrays_are_kept_within_their_share_of_memory(monkeypatch):
     monkeypatch.setattr(parameters_module, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(parameters_module, "MAX_ARRAY_BYTES", 1 << 19)
     state = State(unpack_product)
     for first in range(0, 4000, 100):
         wide = {f"S{i}": np.full((100, 256), first, np.float32) for i in range(8)}

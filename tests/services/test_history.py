@@ -12,8 +12,8 @@ import typer
 from downlink_pipeline.api import open_history, open_pass
 from downlink_pipeline.cli.main import cli
 from downlink_pipeline.cli.services import keep_of
+from downlink_pipeline.history import storage
 from downlink_pipeline.history.messages import product_of
-from downlink_pipeline.history.storage import Storage
 from downlink_pipeline.messages.topics import product_message, report_message
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import ByteBatch, Outgoing
@@ -165,16 +165,16 @@ async def test_an_output_that_is_missing_has_the_run_begin_again_and_rows_stay_o
 
 async def test_a_full_disk_is_told_and_waited_for_and_leaves_nothing_behind(tmp_path, monkeypatch):
     full = True
-    fill = Storage._fill_local
+    fill = storage._fill_local
 
-    def filling(self, part, write):
+    def filling(part, write):
         if full and part.name.startswith(".part-"):
             part.parent.mkdir(parents=True, exist_ok=True)
             part.write_bytes(b"half")
             raise OSError(28, "No space left on device")
-        fill(self, part, write)
+        fill(part, write)
 
-    monkeypatch.setattr(Storage, "_fill_local", filling)
+    monkeypatch.setattr(storage, "_fill_local", filling)
     async with Served(tmp_path / "history") as served:
         await served.bus.send([output(0, product([DAY], TEMP=[1]), n_bytes=7)])
         async with asyncio.timeout(20):
@@ -190,11 +190,11 @@ async def test_a_full_disk_is_told_and_waited_for_and_leaves_nothing_behind(tmp_
 
 
 def test_an_import_on_a_full_disk_fails_in_a_line_and_leaves_nothing(put, monkeypatch):
-    def full(_self, _part, _write):
+    def full(_part, _write):
         raise OSError(28, "No space left on device")
 
     folder = put(product([DAY], TEMP=[1]))
-    monkeypatch.setattr(Storage, "_fill_local", full)
+    monkeypatch.setattr(storage, "_fill_local", full)
     with pytest.raises(RunError, match="No space left on device"):
         put(product([DAY + S], TEMP=[2], seq=1), name="two", folder=folder)
     assert open_history(folder).get("HK.TEMP")["HK.TEMP"].values.tolist() == [1]
