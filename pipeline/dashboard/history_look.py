@@ -12,6 +12,7 @@ from bokeh.models import (
     ColumnDataSource,
     FixedTicker,
     HoverTool,
+    NoOverlap,
     TextInput,
     UIElement,
 )
@@ -54,6 +55,7 @@ class HistoryLook:
         )
         self.figure.toolbar.active_drag = self.figure.select_one(BoxSelectTool)
         self.figure.y_range.flipped = True
+        self.figure.yaxis.major_label_policy = NoOverlap(min_distance=0)  # a lane without a name says little
         self.figure.grid.grid_line_alpha = 0.2
         self._chosen = BoxAnnotation(visible=False, fill_color=theme.ORANGE, fill_alpha=0.1,
                                      line_color=theme.ORANGE, name="chosen_range")  # fmt: skip

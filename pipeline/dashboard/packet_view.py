@@ -21,6 +21,8 @@ from .words import Words
 
 NEWEST = "newest"
 LINE_BYTES = 16
+_WHOLE = 12
+"""Characters of a cell that is never broken into two lines."""
 MAX_SHOWN_BYTES, MAX_SHOWN_FIELDS = 4096, 600
 NOT_PUBLISHED = (
     "its bytes do not come: packets are published with `--packets` of `downlink replay`, `stage decode` or `stage "
@@ -175,5 +177,5 @@ def _row(number: int, one: PacketField, picked: TextInput) -> str:
     swatch = f"<i style='background: {colour_of(number)}'></i>" if one.name != NOT_DESCRIBED else ""
     kind = " class=undescribed" if one.name == NOT_DESCRIBED else ""
     cells = (one.bits, one.raw, one.calibrated, one.unit, one.rule)
-    inner = "".join(f"<td{' class=number' if k == 0 else ''}>{escape(cell)}</td>" for k, cell in enumerate(cells))
+    inner = "".join(f"<td{' class=number' if len(cell) <= _WHOLE else ''}>{escape(cell)}</td>" for cell in cells)
     return f"<tr{pick_attributes(picked, str(number))}><td{kind}>{swatch}{escape(one.name)}</td>{inner}</tr>"
