@@ -7,6 +7,7 @@ a degree at byte 10; limits are those of the XTCE file.
 import asyncio
 import subprocess
 import sys
+from itertools import count
 
 import numpy as np
 import pytest
@@ -77,9 +78,11 @@ class Plot:
 
     async def shows_at(self, time_ms: int, value: float) -> str:
         """Point at a time until the legend shows a value; gives how that is marked."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             aside = 0
-            while True:  # the area moves until the widths of its axes are known
+            for tries in count(1):  # the area moves until the widths of its axes are known
+                if tries % 60 == 0:  # Open MCT may leave a range empty that is chosen while it loads the one before
+                    await self.show(time_ms + tries)
                 left, top, width, height = await self.tab.run(
                     f"(({{x, y, width, height}}) => [x, y, width, height])({self.area}.getBoundingClientRect())"
                 )
@@ -90,6 +93,7 @@ class Plot:
                 if text and abs(float(text) - value) < 1e-9:
                     return str(marks)
                 await asyncio.sleep(0.1)
+        raise AssertionError("never reached")
 
 
 async def test_open_mct_plots_the_values_that_were_sent_before_and_since(
