@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..archive.packets import STANDARD_OUTPUT, PacketFile, packet_file
 from ..dictionary.packet_fields import FieldReader, PacketFields
@@ -69,14 +65,8 @@ def _write_each(
                 if path not in files:
                     check_replace([path], inputs, overwrite=overwrite, is_own=lambda _: False)
                     files[path] = stack.enter_context(packet_file(path))
-                files[path].add(_taken(packets, (packets.apid == apid) & (packets.scid == scid)))
+                files[path].add(packets.take((packets.apid == apid) & (packets.scid == scid)))
     return [path.name for path in sorted(files)]
-
-
-def _taken(packets: PacketBatch, which: NDArray[np.bool_]) -> PacketBatch:
-    """The selected packets."""
-    own = {one.name: getattr(packets, one.name)[which] for one in fields(packets) if one.name != "data"}
-    return replace(packets, **own)
 
 
 def list_packets(
