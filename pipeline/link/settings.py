@@ -127,6 +127,16 @@ class LinkSettings:
     mpdu_header: bool = True
     """False: the data field of every AOS frame begins with a packet, without an M_PDU header."""
 
+    @property
+    def in_capture(self) -> bool:
+        """Whether the recording is a capture of UDP packets."""
+        return self.container in {"pcap", "kiss-in-pcap"}
+
+    @property
+    def in_kiss(self) -> bool:
+        """Whether frames are wrapped in KISS, in a capture or not."""
+        return self.container in {"kiss", "kiss-in-pcap"}
+
 
 def block_bytes(settings: LinkSettings) -> int:
     """Length of a frame as it is sent, with parity and without sync marker, in bytes."""

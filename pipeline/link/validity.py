@@ -70,14 +70,13 @@ def zone_problems(settings: LinkSettings, table: str) -> list[Problem]:
 def container_problems(settings: LinkSettings) -> list[Problem]:
     """Return problems of the keys of containers and symbols."""
     problems = _number("link.kiss_time_port", settings.kiss_time_port, 0, 15)
-    in_kiss = settings.container in {"kiss", "kiss-in-pcap"}
-    if not in_kiss and settings.kiss_time_port != LinkSettings("cadu").kiss_time_port:
+    if not settings.in_kiss and settings.kiss_time_port != LinkSettings("cadu").kiss_time_port:
         problems.append(Problem('belongs to container "kiss"', key="link.kiss_time_port"))
     if settings.udp_port is not None:
         problems += _number("link.udp_port", settings.udp_port, 1, 65535)
-        if settings.container not in {"pcap", "kiss-in-pcap"}:
+        if not settings.in_capture:
             problems.append(Problem('belongs to container "pcap"', key="link.udp_port"))
-    if in_kiss and settings.symbols != "packed":
+    if settings.in_kiss and settings.symbols != "packed":
         problems.append(Problem("KISS frames hold bytes, no symbols", key="link.symbols"))
     return problems
 

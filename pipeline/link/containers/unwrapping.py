@@ -72,10 +72,9 @@ def unit_of(settings: LinkSettings) -> int:
 def _steps(settings: LinkSettings) -> Sequence[Unwrapper]:
     steps: list[Unwrapper] = []
     unit = unit_of(settings)
-    in_kiss = settings.container in {"kiss", "kiss-in-pcap"}
-    if settings.container in {"pcap", "kiss-in-pcap"}:
-        steps.append(PcapReader(settings.udp_port, 0 if in_kiss else unit))
-    if in_kiss:
+    if settings.in_capture:
+        steps.append(PcapReader(settings.udp_port, 0 if settings.in_kiss else unit))
+    if settings.in_kiss:
         steps.append(KissReader(settings.kiss_time_port, unit))
     if settings.symbols != "packed":
         steps.append(SymbolPacker(settings.symbols))

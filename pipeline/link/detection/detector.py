@@ -45,11 +45,7 @@ def detect(octets: NDArray[np.uint8]) -> Guess | None:
     inside = unwrapped(wrapped.settings, octets)
     guess = hard_symbols(wrapped, inside)
     found = _link(guess, unwrapped(guess.settings, octets))
-    if (
-        found is None
-        and wrapped.settings.symbols == guess.settings.symbols
-        and wrapped.settings.container not in {"kiss", "kiss-in-pcap"}
-    ):
+    if found is None and wrapped.settings.symbols == guess.settings.symbols and not wrapped.settings.in_kiss:
         found = _soft_link(wrapped, octets)
     if found is not None and found.settings.packet_prefix_bytes and (text := proximity_text(inside)):
         found = found.noting(text)
