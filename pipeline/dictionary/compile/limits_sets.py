@@ -6,7 +6,7 @@ encoding) and has an initialValue. Contexts of alarms compare it. The set that a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,8 +22,9 @@ from .plan import Plan
 
 def limits_sets(plan: Plan) -> tuple[str, ...]:
     """The names of all limits sets, that which applies first; empty without."""
-    labels = dict.fromkeys(name for _, kind in _constants(plan) for _, _, name in kind.labels)
-    initial = [str(origin.initial[1]) for origin, _ in _constants(plan) if origin.initial is not None]
+    constants = list(_constants(plan))
+    labels = [name for _, kind in constants for _, _, name in kind.labels]
+    initial = [str(origin.initial[1]) for origin, _ in constants if origin.initial is not None]
     return tuple(dict.fromkeys([*initial, *labels]))
 
 
@@ -43,9 +44,9 @@ def with_limits_set(plan: Plan, name: str) -> Plan:
 
 def resolved(check: Check, origins: Mapping[str, Origin]) -> Check:
     """The check without contexts that constants alone decide: the first that holds is the default, others are gone."""
-    constants = {
-        key: origin for key, origin in origins.items() if origin.is_constant and origin.initial is not None
-    }
+    if not check.contexts:
+        return check
+    constants = _with_value(origins.values())
     alarm, conditions = check.limits.alarm, check.conditions[:1]
     values = _values(constants)
     kept = []
@@ -62,7 +63,7 @@ def resolved(check: Check, origins: Mapping[str, Origin]) -> Check:
 
 def _constants(plan: Plan) -> Iterator[tuple[Origin, EnumeratedType]]:
     """Constants of labels that contexts of alarms look at, each once."""
-    origins = {origin.key: origin for origin in plan.origins if origin.is_constant and origin.initial is not None}
+    origins = _with_value(plan.origins)
     found: dict[str, EnumeratedType] = {}
     for node in plan.walk() if origins else ():
         for check in node.checks:
@@ -71,6 +72,11 @@ def _constants(plan: Plan) -> Iterator[tuple[Origin, EnumeratedType]]:
                 if key in origins and isinstance(kind, UnencodedType) and isinstance(kind.value, EnumeratedType):
                     found[key] = kind.value
     return ((origins[key], kind) for key, kind in found.items())
+
+
+def _with_value(origins: Iterable[Origin]) -> dict[str, Origin]:
+    """The constants that have a value, by key."""
+    return {one.key: one for one in origins if one.is_constant and one.initial is not None}
 
 
 def _values(constants: Mapping[str, Origin]) -> Values:
