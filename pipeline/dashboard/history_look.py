@@ -20,7 +20,7 @@ from bokeh.models import (
 from ..model.batches import GENERIC_INSTRUMENT
 from . import print_page, theme
 from .history_source import Range, StoredPass
-from .panels import Panel, below, beside, controls, plot, utc_text
+from .panels import Panel, below, beside_or_below, controls, plot, utc_text
 from .past import Covered, Past
 from .selection import Selection, checked_range_ms
 from .stream import Stream
@@ -82,7 +82,7 @@ class HistoryLook:
         self._stored_passes: Sequence[StoredPass] = ()
         self._known: tuple[Any, ...] = ()
         self._name, self._kinds = "", list[str]()
-        both = beside(
+        self.root: UIElement = beside_or_below(
             self._panel.root,
             below(
                 controls(self.search),
@@ -93,9 +93,8 @@ class HistoryLook:
                 width=540,
                 sizing_mode="stretch_height",
             ),
+            css=print_page.BELOW,
         )
-        both.stylesheets = [*both.stylesheets, sheet(print_page.BELOW)]
-        self.root: UIElement = beside(both)
 
     def _selected(self, event: Any) -> None:
         geometry = event.geometry

@@ -12,11 +12,10 @@ from bokeh.models import ColumnDataSource, TextInput, UIElement
 from . import print_page
 from .packet_view import PacketView
 from .packets import Apid, set_aside
-from .panels import below, beside, utc_text
+from .panels import below, beside_or_below, utc_text
 from .selection import Selection
 from .stream import Stream
 from .table import Table
-from .theme import sheet
 from .words import number_of
 
 _COLUMNS = ("apid", "name", "packets", "per_second", "last", "sequence_gaps")
@@ -48,9 +47,8 @@ class PacketsLook:
         self._now_s = 0.0
         self.picked.on_change("value", self._chosen)
         self._aside.root.sizing_mode, self._aside.root.height = "stretch_width", 190
-        both = beside(below(self._packets.root, self._aside.root, self.picked), self._view.root)
-        both.stylesheets = [*both.stylesheets, sheet(print_page.BELOW)]
-        self.root: UIElement = beside(both)
+        left = below(self._packets.root, self._aside.root, self.picked)
+        self.root: UIElement = beside_or_below(left, self._view.root, css=print_page.BELOW)
 
     def _chosen(self, _attr: str, _old: object, _new: object) -> None:
         self._known, self._selection.apid = (), self.picked.value

@@ -111,6 +111,13 @@ def beside(*children: UIElement, **layout: Any) -> Any:
     return row(*children, **{"sizing_mode": "stretch_both", "stylesheets": [sheet(theme.NARROW_CSS)], **layout})
 
 
+def beside_or_below(*children: UIElement, css: str) -> Any:
+    """Parts side by side, which `css` puts below one another on some pages: a row in one that has no such style."""
+    both = beside(*children)
+    both.stylesheets = [*both.stylesheets, sheet(css)]
+    return beside(both)
+
+
 def below(*children: UIElement, **layout: Any) -> Any:
     """A column that fills its place."""
     return column(*children, **{"sizing_mode": "stretch_both", "stylesheets": [sheet(theme.NARROW_CSS)], **layout})

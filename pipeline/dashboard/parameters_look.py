@@ -9,7 +9,7 @@ from bokeh.models import Button, CustomJS, Select, TextInput, UIElement
 
 from . import print_page, theme
 from .alarm_contexts import MissionAlarms
-from .panels import Panel, below, beside, controls
+from .panels import Panel, below, beside_or_below, controls
 from .parameter_plot import NO_ALARMS, NO_CLOCK, ParameterPlot
 from .parameter_table import AlarmOf, Entry, entries, table, trend
 from .parameters import ONBOARD, Parameters
@@ -74,9 +74,7 @@ class ParametersLook:
             controls(self.search, self._pinned, self._fold, self._limits, self._save, self._back, self._on),
             self._panel.root,
         )
-        both = beside(left, self._plot.root)
-        both.stylesheets = [*both.stylesheets, sheet(print_page.BELOW)]
-        self.root: UIElement = beside(both)
+        self.root: UIElement = beside_or_below(left, self._plot.root, css=print_page.BELOW)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         if stream is not self._stream:

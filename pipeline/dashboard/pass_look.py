@@ -20,6 +20,7 @@ from .panels import (
     age,
     below,
     beside,
+    beside_or_below,
     hover,
     milliseconds,
     plot,
@@ -116,9 +117,7 @@ class PassLook:
             sizing_mode="stretch_height",
         )
         right.stylesheets = [*right.stylesheets, sheet(theme.SIDE_CSS)]
-        both = beside(left, right)
-        both.stylesheets = [*both.stylesheets, sheet(theme.SIDE_BELOW_CSS)]
-        self.root: UIElement = beside(both)
+        self.root: UIElement = beside_or_below(left, right, css=theme.SIDE_BELOW_CSS)
 
     def _open(self, _attr: str, _old: str, kind: str) -> None:
         """Show a kind of product that was chosen; the same one may be chosen again."""
@@ -257,12 +256,10 @@ class PassLook:
             none=later,
         )
         n_kinds = len(stream.n_products)
-        more = f"the most frequent {MAX_LISTED} of {n_kinds:,} kinds" if n_kinds > MAX_LISTED else ""
-        if stream.n_unlisted:
-            more += (
-                f"{' · ' if more else ''}{number_of(stream.n_unlisted, 'product')} of kinds beyond {MAX_KINDS:,}"
-            )
-        set_caption(self._products.panel, stream.n_products, stream.arrived_s, detail=more)
+        beyond = stream.n_unlisted
+        more = [f"the most frequent {MAX_LISTED} of {n_kinds:,} kinds"] if n_kinds > MAX_LISTED else []
+        more += [f"{number_of(beyond, 'product')} of kinds beyond {MAX_KINDS:,}"] if beyond else []
+        set_caption(self._products.panel, stream.n_products, stream.arrived_s, detail=" · ".join(more))
 
     def _timeline(self) -> Any:
         made = plot(RECEIVED, "frames read", is_time=True)
